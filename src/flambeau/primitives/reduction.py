@@ -1,0 +1,214 @@
+"""Reductions and scans."""
+from __future__ import annotations
+
+from typing import Sequence
+
+import numpy as np
+
+from ..dtypes import bool_, int64
+from ..ir.graph import Var
+from ..ir.types import tensor_type
+from .base import Primitive, broadcast_to, iota
+from .elementwise import cast, conj, div, eq, ones_like, select, zeros_like
+from .shape import flip, reshape
+
+
+def _keep(shape: tuple[int, ...], dims: Sequence[int]) -> tuple[int, ...]:
+    return tuple(1 if i in dims else s for i, s in enumerate(shape))
+
+
+def spread(g: Var, like: Var, dims: Sequence[int]) -> Var:
+    """Repeats a reduction's result along the dimensions that it lost."""
+    return broadcast_to(reshape(g, _keep(like.shape, dims)), like.shape)
+
+
+def _reduced(x, dims):
+    return tensor_type(x.dtype, tuple(s for i, s in enumerate(x.shape) if i not in dims))
+
+
+def _reduction(name, kernel, vjp):
+    prim = Primitive(name, _reduced, kernel, vjp, kind="reduction")
+
+    def apply(x: Var, dims: Sequence[int]) -> Var:
+        dims = tuple(sorted(dims))
+        return prim((x,), dims) if dims else x
+    apply.__name__ = apply.__qualname__ = name
+    return apply
+
+
+def _sum_kernel(x, dims):
+    return np.add.reduce(x, axis=dims, dtype=x.dtype) if x.dtype != np.bool_ else np.logical_or.reduce(x, axis=dims)
+
+
+def _extremum_vjp(g, y, xs, dims):
+    """Ties share the cotangent equally, as PyTorch's amax and amin do."""
+    hit = cast(eq(xs[0], spread(y, xs[0], dims)), g.dtype)
+    return (hit * spread(div(g, reduce_sum(hit, dims)), xs[0], dims),)
+
+
+def _prod_vjp(g, y, xs, dims):
+    """Products of all other elements, exactly also where some are zero: prefix product times suffix product."""
+    x = xs[0]
+    order = [i for i in range(x.ndim) if i not in dims] + list(dims)
+    from .shape import permute
+    moved = permute(x, order)
+    lead = moved.shape[:x.ndim - len(dims)]
+    n = int(np.prod(moved.shape[len(lead):]))
+    rows = reshape(moved, (*lead, n))
+    last = rows.ndim - 1
+    others = _exclusive_product(rows, last) * flip(_exclusive_product(flip(rows, (last,)), last), (last,))
+    gx = reshape(conj(others), moved.shape)
+    inverse = [order.index(i) for i in range(x.ndim)]
+    return (spread(g, x, dims) * permute(gx, inverse),)
+
+
+def _exclusive_product(x: Var, dim: int) -> Var:
+    from .base import full
+    from .shape import concat, slice_dim
+    n = x.shape[dim]
+    head = full(tuple(1 if i == dim else s for i, s in enumerate(x.shape)), 1, x.dtype, x.builder)
+    return concat([head, slice_dim(cumprod(x, dim), dim, 0, n - 1)], dim) if n > 1 else head
+
+
+def _max_kernel(x, dims):
+    return np.maximum.reduce(x, axis=dims)
+
+
+reduce_sum = _reduction("reduce_sum", _sum_kernel, lambda g, y, xs, dims: (spread(g, xs[0], dims),))
+reduce_prod = _reduction("reduce_prod", lambda x, dims: np.multiply.reduce(x, axis=dims, dtype=x.dtype), _prod_vjp)
+reduce_max = _reduction("reduce_max", _max_kernel, _extremum_vjp)
+reduce_min = _reduction("reduce_min", lambda x, dims: np.minimum.reduce(x, axis=dims), _extremum_vjp)
+
+
+def _arg_types(x, dim):
+    return tensor_type(int64, tuple(s for i, s in enumerate(x.shape) if i != dim))
+
+
+argmax_p = Primitive("argmax", _arg_types, lambda x, dim: np.argmax(x, axis=dim), None, kind="reduction")
+argmin_p = Primitive("argmin", _arg_types, lambda x, dim: np.argmin(x, axis=dim), None, kind="reduction")
+
+
+def argmax(x: Var, dim: int) -> Var:
+    """Index of the first largest element along `dim` (NaN counts as largest)."""
+    return argmax_p((x,), dim)
+
+
+def argmin(x: Var, dim: int) -> Var:
+    """Index of the first smallest element along `dim` (NaN counts as smallest)."""
+    return argmin_p((x,), dim)
+
+
+# ------------------------------------------------------------------ scans
+
+cumsum_p = Primitive("cumsum", lambda x, dim: x, lambda x, dim: np.cumsum(x, axis=dim, dtype=x.dtype),
+                     lambda g, y, xs, dim: (flip(cumsum(flip(g, (dim,)), dim), (dim,)),), kind="scan")
+
+
+def cumsum(x: Var, dim: int) -> Var:
+    return cumsum_p((x,), dim)
+
+
+def _cumprod_vjp(g, y, xs, dim):
+    """Sum over k >= i of g_k · prod(x_j, j <= k, j != i), without dividing by a zero x_i (an O(n²) sum then).
+
+    With no zeros the sum is reverse-cumsum(g·y)/x. Elements from the first zero on need the product that leaves the zero
+    out, which is the cumprod with that zero replaced by one; elements after the first zero get nothing from it.
+    """
+    x = xs[0]
+    zero = eq(x, 0)
+    seen = cumsum(cast(zero, int64), dim)
+    one = eq(seen, 1)
+    first = bitwise_first(zero, one)
+    filled = select(first, ones_like(x), x)
+    without_first = cumprod(filled, dim)  # products that skip the first zero
+    before = eq(seen, 0)
+    plain = flip(cumsum(flip(select(before, g * conj(y), zeros_like(g)), (dim,)), dim), (dim,))
+    safe = select(zero, ones_like(x), x)
+    at_first = flip(cumsum(flip(select(one, g * conj(without_first), zeros_like(g)), (dim,)), dim), (dim,))
+    return (select(before, div(plain, conj(safe)), select(first, at_first, zeros_like(g))),)
+
+
+def bitwise_first(zero: Var, one: Var) -> Var:
+    from .elementwise import bitwise_and
+    return bitwise_and(zero, one)
+
+
+cumprod_p = Primitive("cumprod", lambda x, dim: x, lambda x, dim: np.cumprod(x, axis=dim, dtype=x.dtype), _cumprod_vjp, kind="scan")
+
+
+def cumprod(x: Var, dim: int) -> Var:
+    return cumprod_p((x,), dim)
+
+
+def _running(better):
+    def kernel(x, dim):
+        moved = np.moveaxis(x, dim, -1)
+        values, index = np.empty_like(moved), np.empty(moved.shape, np.int64)
+        for i in range(moved.shape[-1]):
+            here = moved[..., i]
+            if i == 0:
+                values[..., 0], index[..., 0] = here, 0
+                continue
+            take = better(here, values[..., i - 1]) | (here != here)
+            values[..., i] = np.where(take, here, values[..., i - 1])
+            index[..., i] = np.where(take, i, index[..., i - 1])
+        return np.moveaxis(values, -1, dim), np.moveaxis(index, -1, dim)
+    return kernel
+
+
+def _running_vjp(gs, ys, xs, dim):
+    from .indexing import scatter
+    return (None if gs[0] is None else scatter(zeros_like(xs[0]), ys[1], gs[0], dim, "add"),)
+
+
+def _running_types(x, dim):
+    return x, tensor_type(int64, x.shape)
+
+
+cummax_p = Primitive("cummax", _running_types, _running(lambda a, b: (a >= b) & ~(b != b)), _running_vjp, n_outputs=2, kind="scan")
+cummin_p = Primitive("cummin", _running_types, _running(lambda a, b: (a <= b) & ~(b != b)), _running_vjp, n_outputs=2, kind="scan")
+
+
+def cummax(x: Var, dim: int) -> tuple[Var, Var]:
+    """Running maximum along `dim` and the index of each (the last of equals)."""
+    return cummax_p((x,), dim)
+
+
+def cummin(x: Var, dim: int) -> tuple[Var, Var]:
+    """Running minimum along `dim` and the index of each (the last of equals)."""
+    return cummin_p((x,), dim)
+
+
+def _logcumsumexp_kernel(x, dim):
+    return np.logaddexp.accumulate(x, axis=dim) if x.dtype.kind == "f" else np.log(np.cumsum(np.exp(x), axis=dim))
+
+
+def _logcumsumexp_vjp(g, y, xs, dim):
+    """sum over k >= i of g_k exp(x_i - y_k), split by sign so that it stays in the log domain."""
+    from .elementwise import absolute, exp, gt, log, lt, neg
+    x = xs[0]
+    if x.dtype.kind == "c":
+        return (exp(x) * flip(cumsum(flip(g * conj(exp(neg(y))), (dim,)), dim), (dim,)),)
+
+    def part(keep):
+        masked = select(keep, log(select(keep, absolute(g), ones_like(g))), float("-inf"))
+        total = flip(logcumsumexp(flip(masked - y, (dim,)), dim), (dim,))
+        return exp(total + x)
+    return (part(gt(g, 0)) - part(lt(g, 0)),)
+
+
+logcumsumexp_p = Primitive("logcumsumexp", lambda x, dim: x, _logcumsumexp_kernel, _logcumsumexp_vjp, kind="scan")
+
+
+def logcumsumexp(x: Var, dim: int) -> Var:
+    return logcumsumexp_p((x,), dim)
+
+
+def index_along(x: Var, dim: int) -> Var:
+    """An int64 Var of x's shape whose elements are their index along `dim`."""
+    n = x.shape[dim]
+    return broadcast_to(reshape(iota(n, int64, x.builder), tuple(n if i == dim else 1 for i in range(x.ndim))), x.shape)
+
+
+__all__ = ["argmax", "argmin", "bool_", "cummax", "cummin", "cumprod", "cumsum", "index_along", "logcumsumexp", "reduce_max",
+           "reduce_min", "reduce_prod", "reduce_sum", "spread"]
