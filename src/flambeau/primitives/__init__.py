@@ -5,7 +5,7 @@ from .contraction import conv, conv_input_grad, conv_size, conv_weight_grad, dot
 from .elementwise import (absolute, acos, acosh, add, asin, asinh, atan, atan2, atanh, bitwise_and, bitwise_not, bitwise_or,
                           bitwise_xor, cast, ceil, conj, copysign, cos, cosh, div, eq, erf, erfc, exp, exp2, expm1, floor,
                           floor_divide, fmod, ge, gt, imag, isnan, le, log, log1p, log2, log10, logical_not, lt,
-                          make_complex, maximum, minimum, mul, ne, neg, nextafter, ones_like, power, real, remainder,
+                          make_complex, maximum, minimum, mul, ne, neg, nextafter, ones_like, power, real, relu, remainder,
                           round_even, rsqrt, select, sgn, shift_left, shift_right, sigmoid, sin, sinh, sqrt, sub, tan, tanh,
                           trunc, zeros_like)
 from .indexing import gather, put, scatter, searchsorted, sort, take

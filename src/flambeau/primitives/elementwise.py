@@ -198,6 +198,8 @@ tanh = _unary("tanh", np.tanh, lambda g, y, x: g * conj(1 - y * y))
 asinh = _unary("asinh", np.arcsinh, lambda g, y, x: g * conj(rsqrt(x * x + 1)))
 acosh = _unary("acosh", np.arccosh, lambda g, y, x: g * conj(rsqrt(x - 1) * rsqrt(x + 1)))
 atanh = _unary("atanh", np.arctanh, lambda g, y, x: g / conj(1 - x * x))
+# the mask comes from the output, so that an in-place relu may overwrite its input; relu(NaN) is NaN
+relu = _unary("relu", lambda x: np.maximum(x, np.asarray(0, x.dtype)), lambda g, y, x: select(le(y, 0), zeros_like(g), g))
 sigmoid = _unary("sigmoid", _sigmoid_kernel, lambda g, y, x: g * conj(y * (1 - y)))
 erf = _unary("erf", _elementwise_math(math.erf), lambda g, y, x: g * (exp(neg(x * x)) * (2 / math.sqrt(math.pi))))
 erfc = _unary("erfc", _elementwise_math(math.erfc), lambda g, y, x: g * (exp(neg(x * x)) * (-2 / math.sqrt(math.pi))))

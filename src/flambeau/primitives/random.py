@@ -4,6 +4,8 @@ The state is uint32[625]: the 624 words of the twister and the position of the n
 """
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 
 from ..dtypes import int64, uint32
@@ -11,14 +13,17 @@ from ..ir.graph import Var
 from ..ir.types import tensor_type
 from .base import Primitive
 
+# NumPy's twister does the drawing; seeding a new one for each draw would cost more than the draw
+_twister = np.random.MT19937(0)
+_lock = threading.Lock()
 STATE = tensor_type(uint32, (625,))
 
 
 def _draw(state: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    bits = np.random.MT19937()
-    bits.state = {"bit_generator": "MT19937", "state": {"key": state[:624], "pos": int(state[624])}}
-    out = bits.random_raw(n).astype(np.uint32) if n else np.empty(0, np.uint32)
-    after = bits.state["state"]
+    with _lock:
+        _twister.state = {"bit_generator": "MT19937", "state": {"key": state[:624], "pos": int(state[624])}}
+        out = _twister.random_raw(n).astype(np.uint32) if n else np.empty(0, np.uint32)
+        after = _twister.state["state"]
     return out, np.concatenate([after["key"], [after["pos"]]]).astype(np.uint32)
 
 

@@ -1,0 +1,52 @@
+"""Gradients for users: `backward`, `grad`, the gradient modes."""
+from __future__ import annotations
+
+from typing import Any
+
+from ..tensor.node import edge
+from ..tensor.tensor import Tensor
+from .engine import root_gradient, run_backward
+
+
+def _as_tuple(x: Any) -> tuple:
+    return (x,) if x is None or isinstance(x, Tensor) else tuple(x)
+
+
+def _input_edges(inputs: tuple, what: str) -> list:
+    if not inputs:
+        raise RuntimeError(f"{what}() received an empty iterable of inputs" if what == "grad" else
+                           "`inputs` argument to `backward` cannot be empty.")
+    edges = [edge(t) for t in inputs]
+    if any(e is None for e in edges):
+        raise RuntimeError("One of the differentiated Tensors does not require grad")
+    return edges
+
+
+def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+             grad_variables: Any = None, inputs: Any = None) -> None:
+    """Accumulates the gradients of `tensors` (weighted by grad_tensors) into the leaves' `.grad`."""
+    tensors = _as_tuple(tensors)
+    grad_tensors = _as_tuple(grad_tensors) if grad_tensors is not None else (None,) * len(tensors)
+    grads = [root_gradient(t, g, i) for i, (t, g) in enumerate(zip(tensors, grad_tensors))]
+    edges = None if inputs is None else _input_edges(_as_tuple(inputs), "backward")
+    run_backward(tensors, grads, create_graph if retain_graph is None else retain_graph, create_graph, edges, True)
+
+
+def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+         only_inputs: bool = True, allow_unused: bool | None = None, is_grads_batched: bool = False,
+         materialize_grads: bool = False) -> tuple:
+    """The gradients of `outputs` (weighted by grad_outputs) in `inputs`, as a tuple; nothing is accumulated."""
+    outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
+    grad_outputs = _as_tuple(grad_outputs) if grad_outputs is not None else (None,) * len(outputs)
+    if materialize_grads and allow_unused is False:
+        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+    grads = [root_gradient(t, g, i) for i, (t, g) in enumerate(zip(outputs, grad_outputs))]
+    edges = _input_edges(inputs, "grad")
+    results = run_backward(outputs, grads, create_graph if retain_graph is None else retain_graph, create_graph, edges, False)
+    if materialize_grads:
+        from ..ops.creation import filled
+        results = [filled(tuple(t.shape), 0, t.dtype) if g is None else g for g, t in zip(results, inputs)]
+    elif not allow_unused and any(g is None for g in results):
+        raise RuntimeError("One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this "
+                           "is the desired behavior.")
+    return tuple(results)

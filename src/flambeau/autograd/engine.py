@@ -1,0 +1,162 @@
+"""The backward engine: walks the nodes that the roots reach, from the newest to the oldest.
+
+A node is always newer than the nodes its gradients flow to, so descending creation order is a topological order.
+"""
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from ..tensor.grad_mode import mode
+from ..tensor.node import AccumulateGrad, Node
+from ..tensor.tensor import Tensor
+
+
+def _reachable(roots: Sequence[Node]) -> list[Node]:
+    """Every node that gradients may reach, newest first."""
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        for e in stack.pop().edges:
+            if e is not None and e[0] not in seen:
+                seen.add(e[0])
+                stack.append(e[0])
+    return sorted(seen, key=lambda n: n.sequence, reverse=True)
+
+
+def _leading(nodes: Sequence[Node], targets: set[Node]) -> set[Node]:
+    """The nodes on some way to a target."""
+    on_way: set[Node] = set()
+    for node in reversed(nodes):
+        if node in targets or any(e is not None and e[0] in on_way for e in node.edges):
+            on_way.add(node)
+    return on_way
+
+
+def _run_pre_hooks(node: Node, grads: list) -> list:
+    if node.tensor_hooks:
+        for nr, hooks in node.tensor_hooks.items():
+            if nr < len(grads) and grads[nr] is not None:
+                for fn in list(hooks.values()):
+                    new = fn(grads[nr])
+                    if new is not None:
+                        grads[nr] = new
+    if node.pre_hooks:
+        for fn in list(node.pre_hooks.values()):
+            new = fn(tuple(grads))
+            if new is not None:
+                grads = list(new) if isinstance(new, (tuple, list)) else [new]
+    return grads
+
+
+def _run_post_hooks(node: Node, results: list, grads: list) -> list:
+    for fn in list(node.post_hooks.values()):  # type: ignore[union-attr]
+        new = fn(tuple(results), tuple(grads))
+        if new is not None:
+            results = list(new) if isinstance(new, (tuple, list)) else [new]
+    return results
+
+
+def _check_nan(node: Node, results: list) -> None:
+    """Anomaly mode: names the first node whose gradient is NaN, and shows where its forward was called."""
+    for i, g in enumerate(results):
+        if g is not None and bool(g.isnan().any()):  # type: ignore[attr-defined]
+            raise RuntimeError(f"Function '{node.name()}' returned nan values in its {i}th output.")
+
+
+def _warn_anomaly(node: Node) -> None:
+    import traceback
+    import warnings
+    if node.where is None:
+        where = "No forward pass information available. Enable detect anomaly during forward pass for more information."
+    else:
+        from ..errors import user_frames
+        where = "Traceback of forward call that caused the error:\n" + "".join(traceback.format_list(user_frames(node.where)))
+    warnings.warn(f"Error detected in {node.name()}. {where}", UserWarning, stacklevel=5)
+
+
+def _step(node: Node, grads: list, create_graph: bool) -> list:
+    if not mode.anomaly:
+        return node.backward(grads, create_graph)
+    try:
+        results = node.backward(grads, create_graph)
+        if mode.anomaly_check_nan:
+            _check_nan(node, results)
+        return results
+    except Exception:
+        _warn_anomaly(node)
+        raise
+
+
+def run_backward(roots: Sequence[Tensor], grads: Sequence[Tensor], retain_graph: bool, create_graph: bool,
+                 inputs: Sequence[tuple[Node, int]] | None, accumulate: bool) -> list[Tensor | None]:
+    """Pushes `grads` from `roots` through the graph.
+
+    inputs: (node, output number) pairs whose gradients are returned, or, with `accumulate`, the leaves that alone get
+    theirs accumulated. Without inputs every reached leaf accumulates.
+    """
+    from ..ops.pointwise import add
+    pending: dict[Node, list] = {}
+
+    def arrive(node: Node, nr: int, g: Tensor) -> None:
+        slots = pending.get(node)
+        if slots is None:
+            slots = pending[node] = [None] * node.n_outputs
+        slots[nr] = g if slots[nr] is None else add(slots[nr], g)
+
+    for t, g in zip(roots, grads):
+        arrive(t._node, t._nr, g)
+    order = _reachable([t._node for t in roots])
+    captured: dict[tuple[Node, int], Tensor] = {}
+    wanted = set(inputs) if inputs is not None else None
+    on_way = None if wanted is None else _leading(order, {n for n, _ in wanted})
+    was_enabled = mode.enabled
+    mode.enabled = create_graph
+    try:
+        for node in order:
+            slots = pending.pop(node, None)
+            if slots is None or on_way is not None and node not in on_way:
+                continue
+            if node.pre_hooks or node.tensor_hooks:
+                slots = _run_pre_hooks(node, slots)
+            if wanted is not None:
+                for nr, g in enumerate(slots):
+                    if g is not None and (node, nr) in wanted:
+                        captured[node, nr] = g
+            if node.__class__ is AccumulateGrad:
+                if slots[0] is not None and (wanted is None or accumulate and (node, 0) in wanted):
+                    node.accumulate(slots[0], create_graph)
+                continue
+            if wanted is not None and not any(e is not None and e[0] in on_way for e in node.edges):  # type: ignore[operator]
+                continue
+            results = _step(node, slots, create_graph)
+            if node.post_hooks:
+                results = _run_post_hooks(node, results, slots)
+            for e, g in zip(node.edges, results):
+                if e is not None and g is not None:
+                    arrive(e[0], e[1], g)
+            if not retain_graph:
+                node.release()
+    finally:
+        mode.enabled = was_enabled
+    return [captured.get(i) for i in inputs] if inputs is not None else []
+
+
+def root_gradient(t: Tensor, grad: Any, index: int = 0) -> Tensor:
+    """The gradient to start with: ones for a scalar, or the given one, checked."""
+    from ..ops.creation import ones_like
+    if t._node is None:
+        raise RuntimeError(f"element {index} of tensors does not require grad and does not have a grad_fn")
+    if grad is None:
+        if t.shape.numel() != 1:
+            raise RuntimeError("grad can be implicitly created only for scalar outputs")
+        if not t.dtype.is_floating_point:
+            raise RuntimeError("grad can be implicitly created only for real scalar outputs but got " + repr(t.dtype))
+        return ones_like(t.detach())  # type: ignore[attr-defined]
+    if not isinstance(grad, Tensor):
+        raise TypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
+    if grad.shape != t.shape:
+        raise RuntimeError(f"Mismatch in shape: grad_output[{index}] has a shape of {grad.shape} and output[{index}] has a shape of "
+                           f"{t.shape}.")
+    return grad
+
+

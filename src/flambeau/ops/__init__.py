@@ -1,0 +1,1 @@
+"""The surface: public functions of `torch.*` as composites over primitives, one family a file."""

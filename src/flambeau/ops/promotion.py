@@ -1,0 +1,78 @@
+"""Type promotion of operands, as PyTorch's: tensors with dimensions decide; 0-dim tensors and then numbers only raise the category."""
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from ..dtypes import bool_, category, default_complex, dtype, get_default_dtype, int64, promote
+from ..ir.graph import Var
+from ..primitives import cast, constant
+
+DEFAULT_OF = {"b": lambda: bool_, "i": lambda: int64, "f": get_default_dtype, "c": default_complex}
+
+
+def number_dtype(x: Any) -> dtype:
+    """The dtype that a Python number stands for."""
+    if isinstance(x, bool):
+        return bool_
+    if isinstance(x, int):
+        return int64
+    return get_default_dtype() if isinstance(x, float) else default_complex()
+
+
+def result_dtype(*operands: Any) -> dtype:
+    """The dtype that Vars and Python numbers promote to."""
+    dims: dtype | None = None
+    zero: dtype | None = None
+    weak: dtype | None = None
+    for x in operands:
+        if isinstance(x, Var):
+            if x.type.weak:
+                d = DEFAULT_OF[x.dtype.kind]()
+                weak = d if weak is None else promote(weak, d)
+            elif x.ndim:
+                dims = x.dtype if dims is None else promote(dims, x.dtype)
+            else:
+                zero = x.dtype if zero is None else promote(zero, x.dtype)
+        elif x is not None:
+            d = number_dtype(x)
+            weak = d if weak is None else promote(weak, d)
+    result = dims
+    for level in (zero, weak):
+        if level is None:
+            continue
+        if result is None:
+            result = level
+        elif category(level) > category(result):
+            result = result.to_complex() if level.kind == "c" and result.kind == "f" and level is weak else \
+                level if level.kind != "c" or result.kind != "f" else promote(result, level)
+    assert result is not None
+    return result
+
+
+def convert(dt: dtype, *operands: Any) -> list[Var]:
+    """Operands as Vars of dtype `dt` (numbers become constants); shapes are left alone."""
+    builder = next(x.builder for x in operands if isinstance(x, Var))
+    return [cast(x, dt) if isinstance(x, Var) else constant(x, dt, builder) for x in operands]
+
+
+def promoted(*operands: Any) -> list[Var]:
+    """Operands converted to their common dtype."""
+    return convert(result_dtype(*operands), *operands)
+
+
+def promoted_float(*operands: Any) -> list[Var]:
+    """Operands converted to their common dtype, or to the default floating dtype where that is integral."""
+    dt = result_dtype(*operands)
+    return convert(dt if dt.kind in "fc" else get_default_dtype(), *operands)
+
+
+def to_float(x: Var) -> Var:
+    """x, converted to the default floating dtype if it is integral or boolean."""
+    return x if x.dtype.kind in "fc" else cast(x, get_default_dtype())
+
+
+def broadcast_all(xs: Sequence[Var]) -> list[Var]:
+    """The operands in their common shape."""
+    from ..primitives import broadcast_shapes, broadcast_to
+    shape = broadcast_shapes(*[x.shape for x in xs])
+    return [broadcast_to(x, shape) for x in xs]

@@ -1,0 +1,88 @@
+"""`Program`: a trace as one flat graph with an executor, cached by the trace's canonical key."""
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any, Callable, NamedTuple, Protocol
+
+import numpy as np
+
+from ..ir.graph import Graph, GraphBuilder, Var, inline
+from ..ir.types import tensor_type
+from ..dtypes import bool_, complex128, float64, int64
+
+CACHE_SIZE = 4096  # programs kept; the least recently used goes first
+_SCALAR = {bool: tensor_type(bool_, ()), int: tensor_type(int64, ()), float: tensor_type(float64, ()),
+           complex: tensor_type(complex128, ())}
+
+
+class ProgramKey(NamedTuple):
+    """The records and the slots whose values outlive the trace."""
+
+    records: tuple
+    live: tuple[int, ...]
+
+
+class Executor(Protocol):
+    """Turns a graph into a function from input arrays (or Python numbers) to output arrays, each freshly owned."""
+
+    def prepare(self, graph: Graph) -> Callable[[list], list[np.ndarray]]: ...
+
+
+class Program:
+    """graph: flattened and without dead code. input_slots: the trace slots that feed the graph's inputs."""
+
+    __slots__ = ("graph", "input_slots", "run", "runs")
+
+    def __init__(self, graph: Graph, input_slots: tuple[int, ...], run: Callable[[list], list[np.ndarray]]):
+        self.graph, self.input_slots, self.run = graph, input_slots, run
+
+
+_programs: OrderedDict[ProgramKey, Program] = OrderedDict()
+_executor: Executor | None = None
+
+
+def set_executor(executor: Executor) -> None:
+    """Selects what runs programs from now on, and forgets the programs prepared for another executor."""
+    global _executor
+    _executor = executor
+    _programs.clear()
+
+
+def find_program(key: ProgramKey, slots: list) -> Program:
+    """The program for `key`, built on first sight."""
+    program = _programs.get(key)
+    if program is None:
+        program = _programs[key] = build_program(key, slots)
+        if len(_programs) > CACHE_SIZE:
+            _programs.popitem(last=False)
+    else:
+        _programs.move_to_end(key)
+    return program
+
+
+def flatten(key: ProgramKey, slots: list) -> tuple[Graph, tuple[int, ...]]:
+    """One graph of all records: calls inlined, equal ones merged, dead ones dropped; and its inputs' slots."""
+    builder = GraphBuilder()
+    env: dict[int, Var] = {}
+    input_slots: list[int] = []
+    next_slot = 0
+    for spec, *operands in key.records:
+        args = []
+        for slot in operands:
+            if slot not in env:
+                v: Any = slots[slot]
+                env[slot] = builder.input(_SCALAR[v.__class__] if v.__class__ in _SCALAR else v.type)
+                input_slots.append(slot)
+                next_slot += 1
+            args.append(env[slot])
+        outs = inline(spec.graph, args, builder)
+        env.update(enumerate(outs, next_slot))  # slots are numbered in order of appearance
+        next_slot += len(outs)
+    return builder.finish([env[i] for i in key.live]), tuple(input_slots)
+
+
+def build_program(key: ProgramKey, slots: list) -> Program:
+    graph, input_slots = flatten(key, slots)
+    if _executor is None:
+        raise RuntimeError("no executor is set")
+    return Program(graph, input_slots, _executor.prepare(graph))

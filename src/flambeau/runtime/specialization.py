@@ -1,0 +1,67 @@
+"""`Specialization`: an op at one signature: its graph, its output types, and its gradient variants."""
+from __future__ import annotations
+
+from typing import Any
+
+from ..primitives.derive import derive_vjp, differentiable
+from ..ir.graph import Graph
+from ..ir.types import TensorType
+
+
+class Specialization:
+    """What is recorded. Compared by identity; `name` is the op's, `grad_name` that of its autograd node.
+
+    single: whether the op returns one tensor and not a tuple. structure: None, or a callable that packs the outputs.
+    """
+
+    __slots__ = ("name", "grad_name", "graph", "out_types", "single", "structure", "_gradients", "checks", "can_differentiate")
+
+    def __init__(self, name: str, grad_name: str, graph: Graph, single: bool, structure: Any = None, checks: Any = None,
+                 visible: int | None = None):
+        self.name, self.grad_name, self.graph, self.single, self.structure = name, grad_name, graph, single, structure
+        n = len(graph.outputs) if visible is None else visible
+        self.out_types: tuple[TensorType, ...] = tuple(v.type for v in graph.outputs[:n])
+        self.checks = checks
+        self.can_differentiate = any(differentiable(t) for t in self.out_types)
+        self._gradients: dict[tuple[bool, ...], Gradient] = {}
+
+    def gradient(self, needs: tuple[bool, ...]) -> Gradient:
+        """The variant that keeps what the gradient in the inputs marked by `needs` wants."""
+        found = self._gradients.get(needs)
+        if found is None:
+            found = self._gradients[needs] = Gradient(self, needs)
+        return found
+
+    def __repr__(self) -> str:
+        return f"<{self.name} {[v.type for v in self.graph.inputs]}>"
+
+
+class Gradient:
+    """A differentiable specialization: `forward` returns the residuals after the visible outputs."""
+
+    __slots__ = ("of", "needs", "forward", "saved", "n_visible", "_backward", "is_differentiable", "wrt", "saved_inputs",
+                 "saved_outputs")
+
+    def __init__(self, of: Specialization, needs: tuple[bool, ...]):
+        self.of, self.needs = of, needs
+        present = tuple(differentiable(t) for t in of.out_types)
+        d = derive_vjp(of.graph, needs, present)
+        self.n_visible = len(of.out_types)
+        self.forward = of if len(d.forward.outputs) == self.n_visible else \
+            Specialization(of.name, of.grad_name, d.forward, of.single, of.structure, of.checks)
+        self.saved = d.saved
+        self.saved_inputs = tuple(i for kind, i in d.saved if kind == "in")
+        self.saved_outputs = tuple(i for kind, i in d.saved if kind == "out")
+        self.wrt = tuple(i for i, need in enumerate(needs) if need)
+        self.is_differentiable = present
+        self._backward: dict[tuple[bool, ...], tuple[Specialization, tuple]] = {
+            present: (Specialization(of.name + "_backward", of.grad_name, d.backward, False), (d.saved, d.missing))}
+
+    def backward(self, present: tuple[bool, ...]) -> tuple[Specialization, tuple]:
+        """(op call, (saved, missing)) for cotangents of the outputs marked by `present`."""
+        found = self._backward.get(present)
+        if found is None:
+            d = derive_vjp(self.of.graph, self.needs, present)
+            spec = Specialization(self.of.name + "_backward", self.of.grad_name, d.backward, False)
+            found = self._backward[present] = (spec, (d.saved, d.missing))
+        return found

@@ -1,0 +1,169 @@
+"""The trace: op calls recorded and not yet run, and how they run.
+
+A `Value` is an immutable array, computed (`buffer`) or pending. Recording appends `(specialization, slot, slot…)`; slots
+number values in order of appearance, so the list of records is its own canonical key. `flush` runs what was recorded:
+the values that something outside the trace still refers to are the program's outputs.
+"""
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import Any, Callable
+
+import numpy as np
+
+from ..dtypes import bool_, complex128, float64, int64
+from ..ir.types import TensorType, tensor_type
+from .program import Program, ProgramKey, find_program
+from .specialization import Specialization
+
+SCALAR_TYPES = {bool: tensor_type(bool_, (), True), int: tensor_type(int64, (), True),
+                float: tensor_type(float64, (), True), complex: tensor_type(complex128, (), True)}
+
+LENGTH_LIMIT = 1000  # records: a loop that never observes stays bounded
+BYTES_LIMIT = 1 << 30  # of recorded results
+
+
+class Value:
+    """An immutable dense array of `type`. `buffer` is None until the trace that records it is flushed.
+
+    `pinned` is None, or says whether someone outside (a NumPy array) can still see the memory: a call that reads such a
+    value runs at once, before that someone can change it.
+    """
+
+    __slots__ = ("type", "buffer", "slot", "epoch", "pinned")
+
+    def __init__(self, type: TensorType, buffer: np.ndarray | None = None):
+        self.type = type
+        self.buffer = buffer
+        self.epoch = -1
+        self.pinned: Callable[[], bool] | None = None
+
+    def array(self) -> np.ndarray:
+        """The computed array (bfloat16 as bits); runs the trace if it has to. Never write to it."""
+        if self.buffer is None:
+            flush()
+            if self.buffer is None:
+                raise RuntimeError("the program that computes this value failed earlier; its error was raised there")
+        return self.buffer
+
+
+class Trace:
+    """The one trace of the process; all threads record into it under `lock`."""
+
+    def __init__(self):
+        self.lock = threading.RLock()
+        self.epoch = 0
+        self.undo: list[tuple[Any, Value]] = []  # (storage, value before its first write)
+        self.listeners: list[Callable[..., None]] = []
+        self.clear()
+
+    def clear(self) -> None:
+        self.epoch += 1
+        self.records: list[tuple] = []
+        self.slots: list[Any] = []  # Value or Python number, by slot
+        self.produced: list[int] = []
+        self.nbytes = 0
+        self.must_flush = False
+        self.undo.clear()
+
+    def operand(self, value: Value) -> int:
+        """The slot of a value that enters the trace as an input."""
+        value.epoch = self.epoch
+        value.slot = slot = len(self.slots)
+        self.slots.append(value)
+        if value.pinned is not None:
+            if value.pinned():
+                self.must_flush = True
+            else:
+                value.pinned = None
+        return slot
+
+
+trace = Trace()
+
+
+def record(spec: Specialization, operands: list) -> list[Value]:
+    """Appends a call on Values and Python numbers; returns its outputs as new Values."""
+    with trace.lock:
+        epoch = trace.epoch
+        slots = trace.slots
+        entry = [spec]
+        for v in operands:
+            if v.__class__ is Value:
+                entry.append(v.slot if v.epoch == epoch else trace.operand(v))
+            else:
+                entry.append(len(slots))
+                slots.append(v)
+        trace.records.append(tuple(entry))
+        outputs = []
+        for t in spec.out_types:
+            v = Value(t)
+            v.epoch = epoch
+            v.slot = len(slots)
+            slots.append(v)
+            outputs.append(v)
+            trace.nbytes += t.size
+        if trace.listeners:
+            for listener in trace.listeners:
+                listener(spec, entry, outputs)
+        if trace.must_flush or len(trace.records) >= LENGTH_LIMIT or trace.nbytes * 4 > BYTES_LIMIT:
+            flush()
+        return outputs
+
+
+def _referenced(slots: list, alone: int) -> tuple[int, ...]:
+    """The slots of pending values that something outside the trace refers to."""
+    return tuple([i for i, v in enumerate(slots) if v.__class__ is Value and v.buffer is None and sys.getrefcount(v) > alone])
+
+
+def _calibrate() -> int:
+    """What sys.getrefcount says in `_referenced` of a value that nothing but the slots list refers to."""
+    slots = [Value(SCALAR_TYPES[int])]
+    return next(count for count in range(16) if not _referenced(slots, count))
+
+
+_ALONE = _calibrate()
+
+
+def flush() -> None:
+    """Runs everything recorded so far."""
+    with trace.lock:
+        if not trace.records:
+            trace.clear()
+            return
+        records, slots = trace.records, trace.slots
+        live = _referenced(slots, _ALONE)
+        try:
+            if live:
+                program = find_program(ProgramKey(tuple(records), live), slots)
+                run_program(program, slots, live)
+        except BaseException:
+            undo = list(trace.undo)
+            trace.clear()
+            for storage, value in reversed(undo):  # a failed step changes nothing
+                storage.value = value
+                storage.version += 1
+            raise
+        trace.clear()
+
+
+def run_program(program: Program, slots: list, live: tuple[int, ...]) -> None:
+    """Feeds a program the buffers of its inputs and hands out its results."""
+    inputs = []
+    for i in program.input_slots:
+        v = slots[i]
+        inputs.append(v.array() if v.__class__ is Value else v)
+    for i, buffer in zip(live, program.run(inputs)):
+        slots[i].buffer = buffer
+
+
+def _before_fork() -> None:
+    """A child must not inherit a pending trace: run it, and hold the lock across the fork."""
+    flush()
+    trace.lock.acquire()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=trace.lock.release, after_in_child=trace.lock.release)

@@ -1,0 +1,1 @@
+"""The tensor: handle, storage, views, autograd nodes, and the recorder's `@op`."""

@@ -1,0 +1,272 @@
+"""What a tensor says of itself and its place in the graph, and the ways its values leave for Python and NumPy."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import bfloat16, widen
+from .device import CPU
+from .node import AccumulateGrad, Node
+from .tensor import Tensor, alias
+
+
+def _requires_grad(self) -> bool:
+    """Whether operations on this tensor are recorded for backward."""
+    if self._view is not None and self._view.node_version != self._storage.version:
+        self._refresh_node()
+    return self._node is not None
+
+
+def _set_requires_grad(self, value: bool) -> None:
+    requires_grad_(self, value)
+
+
+def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
+    """Makes this leaf require a gradient, or not."""
+    node = self._node
+    if node is not None and type(node) is not AccumulateGrad:
+        if not requires_grad:
+            raise RuntimeError("you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
+                               "subgraph that doesn't require differentiation use var_no_grad = var.detach().")
+        return self
+    if requires_grad:
+        if self.dtype.kind not in "fc":
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+        if node is None:
+            self._node = AccumulateGrad(self)
+            kept = self.__dict__.pop("_grad", None)
+            self._node.grad = kept
+    elif node is not None:
+        if node.grad is not None:
+            self.__dict__["_grad"] = node.grad
+        self._node = None
+    return self
+
+
+def _grad(self) -> Tensor | None:
+    """The accumulated gradient of a leaf (or of a tensor with `retain_grad`), or None."""
+    node = self._node
+    if type(node) is AccumulateGrad:
+        return node.grad
+    if node is not None and "_retained" not in self.__dict__:
+        import warnings
+        warnings.warn("The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
+                      "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, "
+                      "use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access "
+                      "the leaf Tensor instead.", UserWarning, stacklevel=2)
+    return self.__dict__.get("_grad")
+
+
+def _set_grad(self, value: Any) -> None:
+    if value is not None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+        if value is self:
+            raise RuntimeError("can't assign Variable as its own grad")
+        if value.dtype is not self.dtype:
+            raise RuntimeError(f"attempting to assign a gradient with dtype '{value.dtype}' to a tensor with grad_dtype "
+                               f"'{self.dtype}'. The gradient must match the tensor's dtype")
+        if value.shape != self.shape:
+            raise RuntimeError(f"assigned grad has data of a different size: expected {list(self.shape)}, got {list(value.shape)}")
+    if type(self._node) is AccumulateGrad:
+        self._node.grad = value
+    elif value is None:
+        self.__dict__.pop("_grad", None)
+    else:
+        self.__dict__["_grad"] = value
+
+
+def _grad_fn(self) -> Node | None:
+    """The autograd node that made this tensor; None for leaves."""
+    _requires_grad(self)
+    return None if type(self._node) is AccumulateGrad else self._node
+
+
+def _is_leaf(self) -> bool:
+    """Whether this tensor was made by the user, or requires no gradient."""
+    _requires_grad(self)
+    return self._node is None or type(self._node) is AccumulateGrad
+
+
+def retain_grad(self: Tensor) -> None:
+    """Keeps this non-leaf tensor's gradient in `.grad`."""
+    if self._node is None:
+        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    if type(self._node) is AccumulateGrad or "_retained" in self.__dict__:
+        return
+    import weakref
+    this = weakref.ref(self)
+    self.__dict__["_retained"] = True
+
+    def keep(g):
+        t = this()
+        if t is not None:
+            old = t.__dict__.get("_grad")
+            t.__dict__["_grad"] = g if old is None else old + g
+    self._node.add_tensor_hook(self._nr, keep)
+
+
+def register_hook(self: Tensor, hook: Any) -> Any:
+    """hook(grad) runs when this tensor's gradient is known; what it returns replaces it. Returns a handle with `remove()`."""
+    if self._node is None:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    return self._node.add_tensor_hook(self._nr, hook)
+
+
+def register_post_accumulate_grad_hook(self: Tensor, hook: Any) -> Any:
+    """hook(tensor) runs after this leaf's `.grad` has been accumulated."""
+    if type(self._node) is not AccumulateGrad:
+        raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors" if self._node is not None else
+                           "cannot register a hook on a tensor that doesn't require gradient")
+    from .node import _handle
+    if self._node.post_accumulate_hooks is None:
+        self._node.post_accumulate_hooks = {}
+    return _handle(self._node.post_accumulate_hooks, hook)
+
+
+def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+             inputs: Any = None) -> None:
+    """Accumulates the gradient of this tensor in the leaves that it depends on."""
+    from ..autograd import backward as run
+    run(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
+def detach(self: Tensor) -> Tensor:
+    """The same memory without history."""
+    return alias(self)
+
+
+def detach_(self: Tensor) -> Tensor:
+    """Cuts this tensor off from its history, in place."""
+    if self._view is not None and self._view.base is not None and self._view.tracked and self._node is not None:
+        raise RuntimeError("Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
+                           "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() "
+                           "cannot be called on these gradients.")
+    self._node = None
+    return self
+
+
+def _set_data(self, new: Any) -> None:
+    if not isinstance(new, Tensor):
+        raise TypeError(f"Variable data has to be a tensor, but got {type(new).__name__}")
+    plain = alias(new)
+    self._storage, self._view = plain._storage, plain._view
+
+
+# ------------------------------------------------------------------ values
+
+def host_array(t: Tensor) -> np.ndarray:
+    """The tensor's values as an array that must not be written to (bfloat16 widened to float32)."""
+    if t._view is None:
+        return widen(t._storage.value.array(), t.dtype)
+    base = t._storage.value.array()
+    shape, strides, offset = t._geometry()
+    return widen(_strided(base.reshape(-1), shape, strides, offset), t.dtype)
+
+
+def _strided(flat: np.ndarray, shape, strides, offset) -> np.ndarray:
+    if 0 in shape:
+        return np.empty(shape, flat.dtype)
+    return np.lib.stride_tricks.as_strided(flat[offset:], shape, tuple(s * flat.itemsize for s in strides))
+
+
+def item(self: Tensor) -> Any:
+    """The only element as a Python number."""
+    if self.shape.numel() != 1:
+        raise RuntimeError(f"a Tensor with {self.shape.numel()} elements cannot be converted to Scalar")
+    return host_array(self).item()
+
+
+def tolist(self: Tensor) -> Any:
+    """The values as nested lists of Python numbers."""
+    return host_array(self).tolist()
+
+
+def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
+    """An array on the same memory: changes of one are seen in the other. force=True copies where that is needed."""
+    if force:
+        return alias(self).resolve_conj().numpy()  # type: ignore[attr-defined]
+    if _requires_grad(self):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+    if self.dtype is bfloat16:
+        raise TypeError("Got unsupported ScalarType BFloat16")
+    exported = self._storage.export()
+    if self._view is None:
+        return exported
+    shape, strides, offset = self._geometry()
+    return _strided(exported.reshape(-1), shape, strides, offset)
+
+
+def _array(self: Tensor, dtype: Any = None, copy: Any = None) -> np.ndarray:
+    array = numpy(self)
+    return array if dtype is None else array.astype(dtype, copy=False)
+
+
+def _bool(self: Tensor) -> bool:
+    n = self.shape.numel()
+    if n == 0:
+        raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+    if n != 1:
+        raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+    return bool(host_array(self).item())
+
+
+def _index(self: Tensor) -> int:
+    if self.dtype.kind not in "iub" or self.shape.numel() != 1:
+        raise TypeError("only integer tensors of a single element can be converted to an index")
+    return int(host_array(self).item())
+
+
+def _len(self: Tensor) -> int:
+    if self.ndim == 0:
+        raise TypeError("len() of a 0-d tensor")
+    return self.shape[0]
+
+
+def _iter(self: Tensor):
+    if self.ndim == 0:
+        raise TypeError("iteration over a 0-d tensor")
+    return iter(self.unbind(0))  # type: ignore[attr-defined]
+
+
+def _stride(self: Tensor, dim: int | None = None) -> Any:
+    """The step in memory, in elements, along each dimension (or along `dim`)."""
+    from .views import wrap_dim
+    strides = self._geometry()[1]
+    return strides if dim is None else strides[wrap_dim(dim, len(strides))]
+
+
+def size(self: Tensor, dim: int | None = None) -> Any:
+    """The sizes, or that of one dimension."""
+    from .views import index_error
+    shape = self.shape
+    if dim is None:
+        return shape
+    if not -len(shape) <= dim < len(shape):
+        raise index_error(dim, len(shape))
+    return shape[dim]
+
+
+ATTRIBUTES: dict[str, Any] = {
+    "requires_grad": property(_requires_grad, _set_requires_grad), "grad": property(_grad, _set_grad, lambda self: _set_grad(self, None)),
+    "grad_fn": property(_grad_fn), "is_leaf": property(_is_leaf), "data": property(alias, _set_data),
+    "output_nr": property(lambda self: self._nr), "_version": property(lambda self: self._storage.version),
+    "_base": property(lambda self: None if self._view is None else self._view.base),
+    "retains_grad": property(lambda self: "_retained" in self.__dict__),
+    "device": property(lambda self: CPU), "is_cuda": property(lambda self: False), "is_cpu": property(lambda self: True),
+    "is_sparse": property(lambda self: False), "is_quantized": property(lambda self: False), "is_meta": property(lambda self: False),
+    "is_mps": property(lambda self: False), "is_xpu": property(lambda self: False), "is_nested": property(lambda self: False),
+    "is_mkldnn": property(lambda self: False), "is_sparse_csr": property(lambda self: False),
+    "itemsize": property(lambda self: self.dtype.itemsize), "nbytes": property(lambda self: self.shape.numel() * self.dtype.itemsize),
+    "element_size": lambda self: self.dtype.itemsize, "numel": lambda self: self.shape.numel(), "nelement": lambda self: self.shape.numel(),
+    "dim": lambda self: self.ndim, "ndimension": lambda self: self.ndim, "size": size, "stride": _stride,
+    "storage_offset": lambda self: self._geometry()[2], "is_floating_point": lambda self: self.dtype.kind == "f",
+    "is_complex": lambda self: self.dtype.kind == "c", "is_signed": lambda self: self.dtype.is_signed,
+    "get_device": lambda self: -1, "requires_grad_": requires_grad_, "retain_grad": retain_grad, "register_hook": register_hook,
+    "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook, "backward": backward, "detach": detach, "detach_": detach_,
+    "item": item, "tolist": tolist, "numpy": numpy, "__array__": _array, "__bool__": _bool, "__index__": _index, "__len__": _len,
+    "__iter__": _iter, "__int__": lambda self: int(item(self)), "__float__": lambda self: float(item(self)),
+    "__complex__": lambda self: complex(item(self)), "__hash__": object.__hash__, "__array_priority__": 1000,
+}
+

@@ -1,0 +1,24 @@
+"""Attaches the surface to `Tensor`. Each family in `ops/` lists the methods that it gives in a table `METHODS`."""
+from __future__ import annotations
+
+from ..ops import creation, pointwise, reduction, shape
+from . import views
+from .attributes import ATTRIBUTES
+from .tensor import Tensor
+
+FAMILIES = (creation, pointwise, reduction, shape)
+
+
+def attach() -> None:
+    """Gives Tensor its attributes and methods."""
+    for name, attribute in ATTRIBUTES.items():
+        setattr(Tensor, name, attribute)
+    for name in ("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "t", "movedim", "expand",
+                 "narrow", "select", "unbind", "diagonal", "unfold", "as_strided", "clone", "is_contiguous", "contiguous", "resize_"):
+        setattr(Tensor, name, getattr(views, name))
+    for family in FAMILIES:
+        for name, method in getattr(family, "METHODS", {}).items():
+            setattr(Tensor, name, method)
+
+
+attach()

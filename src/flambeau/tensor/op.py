@@ -1,0 +1,314 @@
+"""`@op`: how the surface is defined, and the recorder's fast path.
+
+    @op("SoftplusBackward0")
+    def softplus(input: Tensor, beta=1, threshold=20):
+        ...plain Python over primitives, on Vars...
+
+Annotations say what a parameter is: `Tensor` (or `Tensor | None`), `Tensors` (a sequence of tensors), `Scalar` (a tensor or
+a Python number that is a runtime input, except when it is the default), anything else is static and part of the signature.
+Called with tensors the function records one call; called with Vars, in another op's body, it is inlined.
+"""
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any, Callable
+
+import numpy as np
+
+from ..ir.graph import GraphBuilder, Var
+from ..runtime.specialization import Specialization
+from ..runtime.trace import SCALAR_TYPES, record
+from .grad_mode import mode
+from .node import OpNode
+from .tensor import Tensor, make_tensor
+
+STATIC, TENSOR, SCALAR, TENSORS = range(4)
+_KINDS = {"Tensor": TENSOR, "Tensor | None": TENSOR, "Tensors": TENSORS, "Scalar": SCALAR, "Scalar | None": SCALAR}
+
+
+class Op:
+    """name; grad_name (of its autograd nodes); body (on Vars); kinds and defaults of its parameters; its specializations.
+
+    returns: None, or a namedtuple class for its results.
+    """
+
+    __slots__ = ("name", "grad_name", "body", "kinds", "defaults", "names", "n_positional", "specializations", "returns", "_inplace")
+
+    def __init__(self, name: str, grad_name: str, body: Callable, returns: Any = None):
+        self.name, self.grad_name, self.returns = name, grad_name, returns
+        parameters = list(inspect.signature(body).parameters.values())
+        self.n_positional = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
+        self.body = body if self.n_positional == len(parameters) else _positional(body, parameters)
+        self.names = tuple(p.name for p in parameters)
+        self.kinds = tuple(_KINDS.get(p.annotation, STATIC) for p in parameters)
+        self.defaults = tuple(p.default for p in parameters)
+        self.specializations: dict[tuple, Specialization] = {}
+        self._inplace: Op | None = None
+
+    def bind(self, args: tuple, kwargs: dict) -> tuple:
+        """Positional arguments in the order of the parameters, defaults filled in; PyTorch's TypeErrors."""
+        if len(args) > self.n_positional:
+            raise TypeError(f"{self.name}() takes {self.n_positional} positional arguments but {len(args)} were given")
+        if not kwargs:
+            bound = list(args) + list(self.defaults[len(args):])
+        else:
+            bound = list(args)
+            for name, default in zip(self.names[len(args):], self.defaults[len(args):]):
+                bound.append(kwargs.pop(name, default))
+            if kwargs:
+                name = next(iter(kwargs))
+                if name in self.names:
+                    raise TypeError(f"{self.name}() got multiple values for argument '{name}'")
+                raise TypeError(f"{self.name}() got an unexpected keyword argument '{name}'")
+        for name, a in zip(self.names, bound):
+            if a is inspect.Parameter.empty:
+                raise TypeError(f'{self.name}() missing 1 required positional arguments: "{name}"')
+        return tuple(bound)
+
+    @property
+    def inplace(self) -> Op:
+        """The variant whose result is written over its first operand: same shape, converted to its dtype."""
+        if self._inplace is None:
+            self._inplace = _inplace_variant(self)
+        return self._inplace
+
+
+def _positional(body: Callable, parameters: list) -> Callable:
+    """body with its keyword-only parameters taken by position."""
+    names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    n = len(parameters) - len(names)
+
+    def positional(*args):
+        return body(*args[:n], **dict(zip(names, args[n:])))
+    return positional
+
+
+def _inplace_variant(op: Op) -> Op:
+    from ..dtypes import can_cast
+    from ..primitives import cast
+
+    def body(*args):
+        result = op.body(*args)
+        target = args[0]
+        if result.shape != target.shape:
+            raise RuntimeError(f"output with shape {list(target.shape)} doesn't match the broadcast shape {list(result.shape)}")
+        if not can_cast(result.dtype, target.dtype):
+            raise RuntimeError(f"result type {result.dtype._legacy} can't be cast to the desired output type "
+                               f"{target.dtype.name if False else target.dtype._legacy}")
+        return cast(result, target.dtype)
+    variant = Op.__new__(Op)
+    variant.name, variant.grad_name, variant.body = op.name + "_", op.grad_name, body
+    variant.names, variant.kinds, variant.defaults, variant.n_positional = op.names, op.kinds, op.defaults, op.n_positional
+    variant.specializations, variant.returns, variant._inplace = {}, None, None
+    return variant
+
+
+def _freeze(a: Any) -> Any:
+    """A hashable twin of a static argument."""
+    if isinstance(a, (list, tuple)):
+        return tuple(_freeze(x) for x in a)
+    if isinstance(a, Tensor):
+        return a.item()  # type: ignore[attr-defined]
+    if isinstance(a, np.generic):
+        return a.item()
+    return a
+
+
+def _specialize(op: Op, args: tuple) -> Specialization:
+    """Runs the body on symbolic inputs of the arguments' types."""
+    builder = GraphBuilder()
+
+    def symbol(a):
+        return builder.input(a._value().type if isinstance(a, Tensor) else SCALAR_TYPES[a.__class__])
+    symbols: list[Any] = []
+    for a, kind, default in zip(args, op.kinds, op.defaults):
+        if kind == STATIC:
+            symbols.append(_freeze(a))
+        elif kind == TENSORS:
+            symbols.append([None if x is None else symbol(x) for x in a])
+        elif a is None or kind == SCALAR and a is default:
+            symbols.append(a)
+        else:
+            symbols.append(symbol(a if isinstance(a, Tensor) else _number(op, a)))
+    result = op.body(*symbols)
+    single = isinstance(result, Var)
+    graph = builder.finish([result] if single else list(result))
+    return Specialization(op.name, op.grad_name, graph, single, op.returns)
+
+
+def _number(op: Op, a: Any) -> Any:
+    """A Python number from a number-like argument."""
+    if a.__class__ in SCALAR_TYPES:
+        return a
+    if isinstance(a, np.generic) or isinstance(a, np.ndarray) and a.ndim == 0:
+        return a.item()
+    for kind in (bool, int, float, complex):
+        if isinstance(a, kind):
+            return kind(a)
+    raise TypeError(f"{op.name}(): expected a Tensor or a number, but got {type(a).__name__}")
+
+
+def _wrong_argument(op: Op, position: int, a: Any) -> TypeError:
+    got = f"list of {type(a[0]).__name__}" if isinstance(a, list) and a else type(a).__name__
+    return TypeError(f"{op.name}(): argument '{op.names[position]}' (position {position + 1}) must be Tensor, not {got}")
+
+
+def collect(op: Op, args: tuple) -> tuple[list, list, list] | None:
+    """(signature key, operands, the tensors they came from); None when the arguments are symbolic."""
+    key: list[Any] = []
+    operands: list[Any] = []
+    tensors: list[Any] = []
+    for position, (a, kind) in enumerate(zip(args, op.kinds)):
+        if kind == STATIC:
+            key.append(a)
+        elif isinstance(a, Tensor):
+            if kind == TENSORS:
+                a = a.unbind(0)  # type: ignore[attr-defined]
+                return collect(op, (*args[:position], a, *args[position + 1:]))
+            value = a._storage.value if a._view is None else a._value()
+            operands.append(value)
+            key.append(value.type)
+            tensors.append(a)
+        elif a is None:
+            key.append(None)
+        elif a.__class__ is Var:
+            return None
+        elif kind == SCALAR:
+            if a is op.defaults[position]:
+                key.append(a)
+            else:
+                a = _number(op, a)
+                operands.append(a)
+                key.append(SCALAR_TYPES[a.__class__])
+                tensors.append(None)
+        elif kind == TENSORS:
+            try:
+                items = list(a)
+            except TypeError:
+                raise _wrong_argument(op, position, a) from None
+            key.append(len(items))
+            for i, x in enumerate(items):
+                if isinstance(x, Tensor):
+                    value = x._storage.value if x._view is None else x._value()
+                    operands.append(value)
+                    key.append(value.type)
+                    tensors.append(x)
+                elif x is None:
+                    key.append(None)
+                elif x.__class__ is Var:
+                    return None
+                else:
+                    raise TypeError(f"expected Tensor as element {i} in argument {position}, but got {type(x).__name__}")
+        else:
+            raise _wrong_argument(op, position, a)
+    return key, operands, tensors
+
+
+def apply(op: Op, args: tuple) -> Any:
+    """Records a call of `op`; returns its tensor, or tensors."""
+    collected = collect(op, args)
+    if collected is None:
+        return op.body(*args)
+    key, operands, tensors = collected
+    try:
+        spec = op.specializations.get(tuple(key))
+    except TypeError:  # an unhashable static argument
+        args = tuple(_freeze(a) if k == STATIC else a for a, k in zip(args, op.kinds))
+        return apply(op, args)
+    if spec is None:
+        spec = op.specializations[tuple(key)] = _specialize(op, args)
+    outs = _record(spec, operands, tensors, -1)
+    if spec.single:
+        return outs[0]
+    return tuple(outs) if spec.structure is None else spec.structure(*outs)
+
+
+def _record(spec: Specialization, operands: list, tensors: list, self_position: int) -> list[Tensor]:
+    if mode.enabled and spec.can_differentiate:
+        for t in tensors:
+            if t is not None and t._node is not None:
+                return _record_differentiable(spec, operands, tensors, self_position)
+    return [make_tensor(v) for v in record(spec, operands)]
+
+
+def _record_differentiable(spec: Specialization, operands: list, tensors: list, self_position: int) -> list[Tensor]:
+    gradient = spec.gradient(tuple([t is not None and t._node is not None for t in tensors]))
+    values = record(gradient.forward, operands)
+    node = OpNode(gradient, tensors, operands, values, self_position)
+    outs = []
+    for i, wanted in enumerate(gradient.is_differentiable):
+        outs.append(make_tensor(values[i], node, i) if wanted else make_tensor(values[i]))
+    if gradient.saved_outputs and self_position < 0:
+        node.watch_outputs(outs)
+    return outs
+
+
+def record_specialization(spec: Specialization, inputs: list) -> list[Tensor]:
+    """Records an already specialised call on tensors and numbers."""
+    operands = [t._value() if isinstance(t, Tensor) else t for t in inputs]
+    tensors = [t if isinstance(t, Tensor) else None for t in inputs]
+    return _record(spec, operands, tensors, -1)
+
+
+def apply_inplace(op: Op, args: tuple) -> Tensor:
+    """Records `op` and writes its result over args[0]."""
+    from .write import assign, check_writable
+    target = args[0]
+    check_writable(target)
+    variant = op.inplace
+    collected = collect(variant, args)
+    assert collected is not None
+    key, operands, tensors = collected
+    try:
+        spec = variant.specializations.get(tuple(key))
+    except TypeError:
+        return apply_inplace(op, tuple(_freeze(a) if k == STATIC else a for a, k in zip(args, op.kinds)))
+    if spec is None:
+        spec = variant.specializations[tuple(key)] = _specialize(variant, args)
+    result = _record(spec, operands, tensors, 0)[0]
+    assign(target, result)
+    node = result._node
+    if node is not None and node.gradient.saved_outputs:
+        node.watch_outputs([target])
+    return target
+
+
+def op(grad_name: str, *, name: str | None = None, returns: Any = None) -> Callable[[Callable], Any]:
+    """Makes a body into a public function. The function accepts `out=` beside its own parameters."""
+    def decorate(body: Callable) -> Any:
+        entry = Op(name or body.__name__, grad_name, body, returns)
+        n = len(entry.kinds)
+        keyword_only = entry.n_positional != n
+        required = sum(d is inspect.Parameter.empty for d in entry.defaults)
+        tails = {k: entry.defaults[k:] for k in range(required, entry.n_positional + 1)}
+
+        @functools.wraps(body)
+        def function(*args, **kwargs):
+            if kwargs:
+                out = kwargs.pop("out", None)
+                args = entry.bind(args, kwargs)
+                if out is not None:
+                    from .write import write_out
+                    return write_out(apply(entry, args), out)
+            elif len(args) != n or keyword_only:
+                tail = tails.get(len(args))
+                args = entry.bind(args, kwargs) if tail is None else args + tail
+            return apply(entry, args)
+        function.op = entry  # type: ignore[attr-defined]
+        return function
+    return decorate
+
+
+def inplace(function: Callable) -> Callable:
+    """The method `x.name_(…)` of an op: its result is written over x."""
+    entry = function.op  # type: ignore[attr-defined]
+    n = len(entry.kinds)
+
+    @functools.wraps(function)
+    def method(*args, **kwargs):
+        if kwargs or len(args) != n:
+            args = entry.bind(args, kwargs)
+        return apply_inplace(entry, args)
+    method.__name__ = method.__qualname__ = entry.name + "_"
+    return method

@@ -1,0 +1,92 @@
+"""`Storage`: the mutable cell behind tensors. It holds the current immutable value of its flat memory, and a version."""
+from __future__ import annotations
+
+import sys
+import weakref
+
+import numpy as np
+
+from ..runtime.trace import Value, trace
+
+
+class Storage:
+    """value: what the memory holds now, in the shape it was made in. version: counts writes.
+
+    Tensors that share a storage share its memory. While NumPy can see the memory (`share`), writes go to that very memory.
+    """
+
+    __slots__ = ("value", "version", "exports", "resizable", "__weakref__")
+
+    def __init__(self, value: Value):
+        self.value = value
+        self.version = 0
+        self.exports: list | None = None
+
+    @classmethod
+    def from_array(cls, array: np.ndarray, dtype) -> Storage:
+        """A storage that takes over `array` (C-contiguous; bfloat16 as uint16 bits), which nobody else may change."""
+        from ..ir.types import tensor_type
+        return cls(Value(tensor_type(dtype, array.shape), array))
+
+    def write(self, value: Value) -> None:
+        """Makes `value` the content."""
+        old = self.value
+        if old.pinned is not None and old.pinned():
+            np.copyto(old.array(), value.array())
+        else:
+            if old.buffer is not None:
+                trace.undo.append((self, old))
+            self.value = value
+        self.version += 1
+
+    def flat(self) -> np.ndarray:
+        """The current memory as a 1-D array; not to be written to."""
+        return self.value.array().reshape(-1)
+
+    def export(self) -> np.ndarray:
+        """An array that shares the memory both ways, for as long as it or any view of it lives."""
+        array = self.value.array()
+        exported = np.asarray(_Exporter(array))
+        if self.exports is None:
+            self.exports = []
+        self.exports = [r for r in self.exports if r() is not None]
+        self.exports.append(weakref.ref(exported))
+        if self.value.pinned is None or not self.value.pinned():
+            exports = self.exports
+            self.value.pinned = lambda: any(r() is not None for r in self.exports or exports)
+        return exported
+
+    @classmethod
+    def adopt(cls, array: np.ndarray, dtype) -> Storage:
+        """A storage on the memory of a caller's array: shared both ways while the caller holds the array."""
+        storage = cls.from_array(array, dtype)
+        value = storage.value
+        if array.base is not None:
+            value.pinned = lambda: True  # a view of someone else's array: who else refers to that cannot be known
+        else:
+            value.pinned = lambda: sys.getrefcount(value.buffer) > _ALONE
+        return storage
+
+    def pin_forever(self) -> None:
+        """For memory handed to another library, which does not tell when it lets go."""
+        self.value.array()
+        self.value.pinned = lambda: True
+
+
+class _Exporter:
+    """Gives an array's memory out under a base of its own, so that NumPy views of the export keep the export alive."""
+
+    __slots__ = ("__array_interface__", "array")
+
+    def __init__(self, array: np.ndarray):
+        self.array = array
+        self.__array_interface__ = array.__array_interface__
+
+
+def _references_alone() -> int:
+    """sys.getrefcount of a buffer that only its Value refers to, asked the way `adopt` asks."""
+    value = Value(None, np.empty(0))  # type: ignore[arg-type]
+    return (lambda: sys.getrefcount(value.buffer))()
+
+
+_ALONE = _references_alone()

@@ -1,0 +1,171 @@
+"""`Tensor`: a handle on a storage, a strided view of it, and a place in the autograd graph.
+
+Its operators and methods are attached in `tensor/methods.py`; here are the parts that the recorder relies on.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+from ..dtypes import dtype
+from ..ir.types import TensorType, contiguous_strides, tensor_type
+from ..primitives.shape import reshape, strided_view
+from ..ir.graph import trace as trace_graph
+from ..runtime.specialization import Specialization
+from ..runtime.trace import Value, record, trace
+from .grad_mode import mode
+from .size import Size
+from .storage import Storage
+
+
+class View:
+    """Geometry of a tensor that is not its whole storage in natural order, and where its value was last derived.
+
+    base: the tensor that this is a view of (None after `detach`). tracked: whether writes through other views of the
+    base reach this tensor's autograd history.
+    """
+
+    __slots__ = ("shape", "strides", "offset", "base", "tracked", "version", "epoch", "slot", "node_version")
+
+    def __init__(self, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, base: Any, tracked: bool, version: int):
+        self.shape, self.strides, self.offset = shape, strides, offset
+        self.base, self.tracked = base, tracked
+        self.version = self.node_version = version
+        self.epoch = -1
+        self.slot = -1
+
+
+_view_specs: dict[tuple, Specialization] = {}
+
+
+def view_specialization(base: TensorType, shape: tuple, strides: tuple, offset: int) -> Specialization:
+    """The recorded call that reads a view out of a base value: a reshape where that is all it is."""
+    key = (base, shape, strides, offset)
+    spec = _view_specs.get(key)
+    if spec is None:
+        whole = offset == 0 and strides == contiguous_strides(shape) and tensor_type(base.dtype, shape).size == base.size
+
+        def body(x):
+            return reshape(x, shape) if whole else strided_view(x, shape, strides, offset)
+        graph, _ = trace_graph(body, [base])
+        spec = _view_specs[key] = Specialization("view" if whole else "strided_view", "AsStridedBackward0", graph, True)
+    return spec
+
+
+class TensorMeta(type):
+    """Keeps `isinstance(x, torch.Tensor)` plain; exists so that legacy tensor types can answer isinstance by dtype."""
+
+
+class Tensor:
+    """A multi-dimensional array of one dtype that records what is done to it."""
+
+    __slots__ = ("_storage", "_view", "_node", "_nr", "__dict__", "__weakref__")
+
+    _storage: Storage
+    _view: View | None
+    _node: Any
+    _nr: int
+
+    # ------------------------------------------------------------------ geometry
+
+    @property
+    def shape(self) -> Size:
+        """The sizes of the dimensions."""
+        return Size(self._storage.value.type.shape if self._view is None else self._view.shape)
+
+    @property
+    def dtype(self) -> dtype:
+        """The element type."""
+        return self._storage.value.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self._storage.value.type.shape if self._view is None else self._view.shape)
+
+    def _geometry(self) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+        """(shape, strides, offset) in elements."""
+        v = self._view
+        if v is None:
+            shape = self._storage.value.type.shape
+            return shape, contiguous_strides(shape), 0
+        return v.shape, v.strides, v.offset
+
+    # ------------------------------------------------------------------ value
+
+    def _value(self) -> Value:
+        """The current content as a dense value in this tensor's shape; records a view call if this is a view."""
+        view = self._view
+        storage = self._storage
+        if view is None:
+            return storage.value
+        if view.node_version != storage.version:
+            self._refresh_node()
+        if view.epoch == trace.epoch and view.version == storage.version:
+            return trace.slots[view.slot]
+        with trace.lock:
+            base = storage.value
+            value = record(view_specialization(base.type, view.shape, view.strides, view.offset), [base])[0]
+            view.version = storage.version
+            view.epoch = value.epoch if value.buffer is None else -1
+            view.slot = value.slot
+            return value
+
+    def _refresh_node(self) -> None:
+        """After a write to the base by another way: this view's history is now a view of the base's new history."""
+        view = self._view
+        assert view is not None
+        view.node_version = self._storage.version
+        base = view.base
+        if not view.tracked or base is None:
+            return
+        if base._node is None:
+            self._node = None
+        else:
+            from .node import as_strided_node
+            self._node, self._nr = as_strided_node(base, view.shape, view.strides, view.offset), 0
+
+
+def make_tensor(value: Value, node: Any = None, nr: int = 0) -> Tensor:
+    """A tensor that is the whole of a new storage holding `value`."""
+    t = Tensor.__new__(Tensor)
+    t._storage = Storage(value)
+    t._view = None
+    t._node = node
+    t._nr = nr
+    return t
+
+
+_new = object.__new__
+
+
+def alias(t: Tensor, cls: type = Tensor) -> Any:
+    """A second handle on t's memory and geometry, without history."""
+    out = _new(cls)
+    out._storage = t._storage
+    v = t._view
+    out._view = None if v is None else View(v.shape, v.strides, v.offset, None, False, t._storage.version)
+    out._node, out._nr = None, 0
+    return out
+
+
+def make_view(t: Tensor, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, grad_name: str, backward: Any) -> Tensor:
+    """A view of t's storage. `backward(grad) -> grad` maps a gradient of the view to one of t."""
+    out = _new(Tensor)
+    storage = t._storage
+    out._storage = storage
+    parent = t._view
+    enabled = mode.enabled
+    if parent is None:
+        base, tracked = t, enabled
+    else:
+        if parent.node_version != storage.version:
+            t._refresh_node()
+        base, tracked = (parent.base, enabled and parent.tracked) if parent.base is not None else (t, enabled)
+    out._view = View(shape, strides, offset, base, tracked, storage.version)
+    if enabled and t._node is not None:
+        from .node import ViewNode
+        out._node = ViewNode(grad_name, t, backward)
+    else:
+        out._node = None
+    out._nr = 0
+    return out

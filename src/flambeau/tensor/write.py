@@ -1,0 +1,110 @@
+"""In-place writes: through a tensor into its storage, with PyTorch's rules about leaves, views and overlap."""
+from __future__ import annotations
+
+from typing import Any
+
+from ..dtypes import can_cast
+from ..ir.graph import trace as trace_graph
+from ..primitives.shape import strided_write
+from ..primitives import reshape
+from ..runtime.specialization import Specialization
+from ..runtime.trace import record
+from .grad_mode import mode
+from .tensor import Tensor
+
+_write_specs: dict[tuple, Specialization] = {}
+
+
+def _write_specialization(base, new, strides, offset) -> Specialization:
+    key = (base, new, strides, offset)
+    spec = _write_specs.get(key)
+    if spec is None:
+        whole = offset == 0 and new.size == base.size and strides == _contiguous(new.shape)
+
+        def body(x, y):
+            return reshape(y, x.shape) if whole else strided_write(x, y, strides, offset)
+        graph, _ = trace_graph(body, [base, new])
+        spec = _write_specs[key] = Specialization("strided_write", "CopySlices", graph, True)
+    return spec
+
+
+def _contiguous(shape):
+    from ..ir.types import contiguous_strides
+    return contiguous_strides(shape)
+
+
+def overlaps(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """Whether a view surely or possibly has two elements at one place: dimensions, by stride, must not reach into each other."""
+    reach = 1
+    for stride, size in sorted((abs(st), sz) for sz, st in zip(shape, strides) if sz > 1):
+        if stride < reach:
+            return True
+        reach = stride * (size - 1) + reach if stride else reach
+    return False
+
+
+def check_writable(t: Tensor) -> None:
+    """PyTorch's errors for writes that would break the history or hit one element twice."""
+    if not isinstance(t, Tensor):
+        raise TypeError(f"expected a Tensor to write to, got {type(t).__name__}")
+    if mode.enabled and t._node is not None:
+        from .node import AccumulateGrad
+        if type(t._node) is AccumulateGrad:
+            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+        base = t._view.base if t._view is not None else None
+        if base is not None and type(base._node) is AccumulateGrad:
+            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+    if t._view is not None and any(st == 0 and sz > 1 for sz, st in zip(t._view.shape, t._view.strides)):
+        raise RuntimeError("unsupported operation: more than one element of the written-to tensor refers to a single memory "
+                           "location. Please clone() the tensor before performing the operation.")
+
+
+def assign(t: Tensor, new: Tensor) -> None:
+    """Writes `new` (same shape and dtype) over t, and makes new's history t's."""
+    storage = t._storage
+    view = t._view
+    if view is None:
+        storage.write(new._value())
+        if mode.enabled:
+            t._node, t._nr = new._node, new._nr
+        return
+    base = view.base
+    value = new._value()
+    spec = _write_specialization(storage.value.type, value.type, view.strides, view.offset)
+    if mode.enabled and view.tracked and base is not None and (new._node is not None or base._node is not None):
+        from .op import record_specialization
+        whole = record_specialization(spec, [base, new])[0]
+        storage.write(whole._value())
+        base._node, base._nr = whole._node, whole._nr
+    else:
+        storage.write(record(spec, [storage.value, value])[0])
+        if mode.enabled and base is None and new._node is not None:
+            t._node, t._nr = new._node, new._nr
+            view.node_version = storage.version
+
+
+def write_out(result: Any, out: Any) -> Any:
+    """The `out=` form: copies results into given tensors, which are resized when their shape differs."""
+    if isinstance(result, tuple):
+        for r, o in zip(result, out):
+            write_out(r, o)
+        return type(result)(*out) if hasattr(result, "_fields") else tuple(out)
+    from ..ops.pointwise import cast_to
+    from .views import resize_
+    if not isinstance(out, Tensor):
+        raise TypeError(f"argument 'out' must be Tensor, not {type(out).__name__}")
+    if mode.enabled and (out._node is not None or result._node is not None):
+        raise RuntimeError("functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+                           "requires grad.")
+    if not can_cast(result.dtype, out.dtype):
+        raise RuntimeError(f"result type {result.dtype._legacy} can't be cast to the desired output type {out.dtype._legacy}")
+    if out.shape != result.shape:
+        if out.shape.numel():
+            import warnings
+            warnings.warn(f"An output with one or more elements was resized since it had shape {list(out.shape)}, which does "
+                          f"not match the required output shape {list(result.shape)}. Pass a new tensor, or one resized to no "
+                          "elements, to reuse memory.", UserWarning, stacklevel=4)
+        resize_(out, result.shape)
+    check_writable(out)
+    assign(out, cast_to(result, out.dtype))
+    return out

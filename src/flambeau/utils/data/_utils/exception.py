@@ -1,0 +1,49 @@
+"""A worker's exception, in a form that its parent can raise."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+
+class KeyErrorMessage(str):
+    """A message whose repr is its text: KeyError prints the repr of its argument, which would escape the line breaks."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class ExceptionWrapper:
+    """The class of the exception being handled and its formatted traceback.
+
+    Args:
+        exc_info: as of `sys.exc_info()` (default: the exception being handled). It is not kept: its frames hold data.
+        where: words for "Caught ValueError …", such as "in DataLoader worker process 2".
+    """
+
+    def __init__(self, exc_info: tuple | None = None, where: str = "in background") -> None:
+        exc_info = exc_info or sys.exc_info()
+        self.exc_type = exc_info[0]
+        self.exc_msg = "".join(traceback.format_exception(*exc_info))
+        self.where = where
+
+    @property
+    def message(self) -> str:
+        return f"Caught {self.exc_type.__name__} {self.where}.\nOriginal {self.exc_msg}"
+
+    def reraise(self) -> None:
+        """Raise an exception of the same class whose message holds the traceback.
+
+        A class that cannot be made from one message is replaced by RuntimeError.
+        """
+        message = KeyErrorMessage(self.message) if self.exc_type is KeyError else self.message
+        try:
+            if getattr(self.exc_type, "message", None):
+                exception = self.exc_type(message=message)
+            else:
+                exception = self.exc_type(message)
+        except Exception:
+            exception = RuntimeError(message)
+        raise exception from None
