@@ -23,6 +23,10 @@ from .ops.pointwise import *
 from .ops.reduction import *
 from .tensor.views import (as_strided, clone, diagonal, flatten, movedim, narrow, permute, reshape, select, squeeze, t, transpose,
                            unbind, unflatten, unsqueeze)
+from .ops.linear import addbmm, addmm, addmv, addr, baddbmm, bilinear, bmm, dot, ger, matmul, mm, mv, outer, vdot
+from .ops.random import bernoulli, normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm
 from .tensor import methods as _methods
+from . import random
+from .random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from . import autograd
 

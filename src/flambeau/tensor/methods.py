@@ -1,12 +1,12 @@
 """Attaches the surface to `Tensor`. Each family in `ops/` lists the methods that it gives in a table `METHODS`."""
 from __future__ import annotations
 
-from ..ops import creation, pointwise, reduction, shape
-from . import views
+from ..ops import creation, linear, pointwise, random, reduction, shape
+from . import indexing, views
 from .attributes import ATTRIBUTES
 from .tensor import Tensor
 
-FAMILIES = (creation, pointwise, reduction, shape)
+FAMILIES = (creation, linear, random, pointwise, reduction, shape, indexing)
 
 
 def attach() -> None:

@@ -1,0 +1,458 @@
+"""Random tensors: PyTorch's CPU algorithms as recorded calls on the generator's state.
+
+Sources of the formulas: ATen's DistributionsHelper (facts checked against PyTorch 2.13): float32 uniforms use 24 bits of
+one word, float64 ones 53 bits of two words (the first word high); normals of 16 and more elements are Box-Muller on blocks
+of 16, shorter ones on pairs of doubles of which the sine is kept for the next draw.
+"""
+# ruff: noqa: F821
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .. import primitives as p
+from ..dtypes import bfloat16, bool_, dtype as dtype_class, float16, float32, float64, get_default_dtype, int64
+from ..ir.graph import Var
+from ..ir.graph import trace as trace_graph
+from ..primitives.random import STATE
+from ..runtime.specialization import Specialization
+from ..runtime.trace import SCALAR_TYPES, Value, record
+from ..tensor.tensor import Tensor, make_tensor
+from ..tensor.views import as_shape
+
+_specs: dict[tuple, Specialization] = {}
+
+
+def _generator(generator: Any):
+    from ..random import Generator, default_generator
+    if generator is None:
+        return default_generator
+    if not isinstance(generator, Generator):
+        raise TypeError(f"expected a 'torch.Generator' but got {type(generator).__name__}")
+    return generator
+
+
+def draw(name: str, body: Any, static: tuple, scalars: tuple = (), generator: Any = None, operands: tuple = ()) -> list[Value]:
+    """Records `body(state, *operands, *scalars, *static) -> (…, next state)` and moves the generator on."""
+    g = _generator(generator)
+    key = (name, static, tuple(v.type for v in operands), tuple(s.__class__ for s in scalars))
+    spec = _specs.get(key)
+    if spec is None:
+        types = [STATE, *[v.type for v in operands], *[SCALAR_TYPES[s.__class__] for s in scalars]]
+        graph, _ = trace_graph(lambda *xs: body(*xs, *static), types)
+        spec = _specs[key] = Specialization(name, name, graph, False)
+    *results, g.state = record(spec, [g.state, *operands, *scalars])
+    return results
+
+
+# ------------------------------------------------------------------ bits to numbers, on Vars
+
+def uniform01(state: Var, n: int, dt: dtype_class) -> tuple[Var, Var]:
+    """n uniforms in [0, 1) of a floating dtype, and the next state."""
+    if dt is float64:
+        bits, state = p.random_bits(state, 2 * n)
+        pairs = p.cast(p.reshape(bits, (n, 2)), float64)
+        # 53 low bits of the 64-bit word high·2^32 + low: the high word keeps its low 21 bits
+        high = p.reshape(p.slice_dim(p.reshape(bits, (n, 2)), 1, 0, 1), (n,))
+        low = p.reshape(p.slice_dim(pairs, 1, 1, 2), (n,))
+        top = p.cast(p.bitwise_and(high, (1 << 21) - 1), float64)
+        return (top * 4294967296.0 + low) * 2.0 ** -53, state
+    bits, state = p.random_bits(state, n)
+    mantissa = {float16: 11, bfloat16: 8}.get(dt, 24)
+    value = p.cast(p.bitwise_and(bits, (1 << mantissa) - 1), float32) * 2.0 ** -mantissa
+    return p.cast(value, dt), state
+
+
+def _normal_block(u: Var) -> Var:
+    """Box-Muller on rows of 16 uniforms: 8 radii and 8 angles give 8 cosines and 8 sines."""
+    rows = u.shape[0]
+    radius_u, angle_u = p.slice_dim(u, 1, 0, 8), p.slice_dim(u, 1, 8, 16)
+    radius = p.sqrt(p.log(1 - radius_u) * -2.0)
+    theta = angle_u * (2.0 * math.pi)
+    return p.reshape(p.concat([radius * p.cos(theta), radius * p.sin(theta)], 1), (rows * 16,))
+
+
+def normal01(state: Var, n: int, dt: dtype_class) -> tuple[Var, Var]:
+    """n >= 16 standard normals, and the next state. A partial last block redraws the last 16 elements."""
+    wide = float64 if dt is float64 else float32
+    u, state = uniform01(state, n, wide)
+    whole = n - n % 16
+    out = _normal_block(p.reshape(p.slice_dim(u, 0, 0, whole), (whole // 16, 16)))
+    if n % 16:
+        tail, state = uniform01(state, 16, wide)
+        out = p.concat([p.slice_dim(out, 0, 0, n - 16), _normal_block(p.reshape(tail, (1, 16)))], 0)
+    return p.cast(out, dt), state
+
+
+def _few_normals(state: Var, kept: Any, n: int) -> tuple[Var, Any, Var]:
+    """n standard normals (float64) one by one: a kept draw first, then pairs. Returns (normals, new kept or None, state)."""
+    parts = [] if kept is None else [p.reshape(kept, (1,))]
+    pairs = (n - len(parts) + 1) // 2
+    rest = None
+    if pairs:
+        u, state = uniform01(state, 2 * pairs, float64)
+        u = p.reshape(u, (pairs, 2))
+        u1 = p.reshape(p.slice_dim(u, 1, 0, 1), (pairs,))
+        u2 = p.reshape(p.slice_dim(u, 1, 1, 2), (pairs,))
+        radius = p.sqrt(p.log1p(p.neg(u2)) * -2.0)
+        theta = u1 * (2.0 * math.pi)
+        both = p.reshape(p.concat([p.reshape(radius * p.cos(theta), (pairs, 1)), p.reshape(radius * p.sin(theta), (pairs, 1))], 1),
+                         (2 * pairs,))
+        take = n - len(parts)
+        parts.append(p.slice_dim(both, 0, 0, take))
+        if take < 2 * pairs:
+            rest = p.reshape(p.slice_dim(both, 0, 2 * pairs - 1, 2 * pairs), ())
+    values = p.concat(parts, 0) if parts else p.full((0,), 0, float64, state.builder)
+    return values, rest, state
+
+
+def normal_values(n: int, shape: tuple[int, ...], dt: dtype_class, generator: Any) -> Value:
+    """Standard normals in `shape`, from `generator`."""
+    g = _generator(generator)
+    if dt.kind == "c":
+        half = dt.to_real()
+
+        def pair(state, shape, dt):
+            x, state = normal01(state, 2 * n, half) if 2 * n >= 16 else (None, state)
+            x = p.reshape(x, (n, 2)) * math.sqrt(0.5)
+            return p.reshape(p.make_complex(p.reshape(p.slice_dim(x, 1, 0, 1), (n,)), p.reshape(p.slice_dim(x, 1, 1, 2), (n,))), shape), state
+        if 2 * n >= 16:
+            return draw("randn", pair, (shape, dt), (), g)[0]
+        parts = normal_values(2 * n, (n, 2), half, g)
+
+        def join(x, shape):
+            x = x * math.sqrt(0.5)
+            return p.reshape(p.make_complex(p.reshape(p.slice_dim(x, 1, 0, 1), (n,)), p.reshape(p.slice_dim(x, 1, 1, 2), (n,))), shape)
+        graph, _ = trace_graph(lambda x: join(x, shape), [parts.type])
+        return record(Specialization("randn", "randn", graph, True), [parts])[0]
+    if n >= 16:
+        def many(state, shape, dt):
+            x, state = normal01(state, n, dt)
+            return p.reshape(x, shape), state
+        return draw("randn", many, (shape, dt), (), g)[0]
+    had, keeps = g.normal is not None, (n - (g.normal is not None)) % 2 == 1
+
+    def few(state, *rest):
+        *kept, shape, dt, _ = rest
+        x, left, state = _few_normals(state, kept[0] if kept else None, n)
+        x = p.reshape(p.cast(x, dt), shape)
+        return (x, left, state) if left is not None else (x, state)
+    if n == 0:
+        return _empty(shape, dt)
+    results = draw("randn", few, (shape, dt, had), (), g, (g.normal,) if had else ())
+    g.normal = results[1] if keeps else None
+    return results[0]
+
+
+def _empty(shape, dt) -> Value:
+    from .creation import filled
+    return filled(shape, 0, dt)._storage.value
+
+
+# ------------------------------------------------------------------ public functions
+
+def _finish(value: Value, requires_grad: bool) -> Tensor:
+    t = make_tensor(value)
+    return t.requires_grad_(True) if requires_grad else t  # type: ignore[attr-defined]
+
+
+def _float_dtype(dtype: Any, name: str) -> dtype_class:
+    dt = get_default_dtype() if dtype is None else dtype
+    if dt.kind not in "fc":
+        raise NotImplementedError(f"\"{name}\" not implemented for '{dt._legacy}'")
+    return dt
+
+
+def _numel(shape) -> int:
+    if any(s < 0 for s in shape):
+        raise RuntimeError(f"Trying to create tensor with negative dimension {next(s for s in shape if s < 0)}: {list(shape)}")
+    return math.prod(shape)
+
+
+def _uniform_body(n):
+    def body(state, shape, dt):
+        if dt.kind == "c":
+            x, state = uniform01(state, 2 * n, dt.to_real())
+            x = p.reshape(x, (n, 2))
+            return p.reshape(p.make_complex(p.reshape(p.slice_dim(x, 1, 0, 1), (n,)), p.reshape(p.slice_dim(x, 1, 1, 2), (n,))), shape), state
+        x, state = uniform01(state, n, dt)
+        return p.reshape(x, shape), state
+    return body
+
+
+def rand(*size, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
+    """Uniform random numbers in [0, 1)."""
+    shape = as_shape(size)
+    dt = _float_dtype(dtype, "check_uniform_bounds")
+    n = _numel(shape)
+    result = _finish(draw("rand", _uniform_body(n), (shape, dt), (), generator)[0], requires_grad)
+    return _into(result, out)
+
+
+def randn(*size, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
+    """Normal random numbers of mean 0 and variance 1 (complex: variance 1 in all)."""
+    shape = as_shape(size)
+    dt = _float_dtype(dtype, "normal_kernel_cpu")
+    return _into(_finish(normal_values(_numel(shape), shape, dt, generator), requires_grad), out)
+
+
+def _into(result: Tensor, out: Any) -> Tensor:
+    if out is None:
+        return result
+    from ..tensor.write import write_out
+    return write_out(result, out)
+
+
+def _integers(state: Var, shape, low, span, dt) -> tuple[Var, Var]:
+    """low + word mod span; spans of 2^32 and more use 64-bit words."""
+    from ..dtypes import uint32, uint64
+    n = math.prod(shape)
+    if span >= 1 << 32:
+        bits, state = p.random_bits(state, 2 * n)
+        wide = p.reshape(p.cast(bits, uint64), (n, 2))
+        high = p.reshape(p.slice_dim(wide, 1, 0, 1), (n,))
+        low_word = p.reshape(p.slice_dim(wide, 1, 1, 2), (n,))
+        word = p.bitwise_or(p.shift_left(high, 32), low_word)
+        value = word if span >= 1 << 64 else p.remainder(word, span)
+        return p.reshape(p.add(p.cast(value, int64), low), shape), state
+    bits, state = p.random_bits(state, n)
+    value = p.cast(p.remainder(bits, span) if span < 1 << 32 else bits, int64)
+    del uint32
+    return p.reshape(p.cast(p.add(value, low), dt) if low else p.cast(value, dt), shape), state
+
+
+def randint(*args, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, low=None, high=None, size=None,
+            pin_memory=False):
+    """Random integers in [low, high): randint(high, size) or randint(low, high, size)."""
+    args = list(args)
+    if size is None:
+        size = args.pop()
+    if high is None:
+        high = args.pop()
+    if low is None:
+        low = args.pop() if args else 0
+    low, high = int(low), int(high)
+    if low >= high:
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+    dt = int64 if dtype is None else dtype
+    shape = as_shape((tuple(size),))
+
+    def body(state, shape, low, span, dt):
+        x, state = _integers(state, shape, low, span, int64 if dt.kind in "fb" else dt)
+        return p.cast(x, dt), state
+    return _into(_finish(draw("randint", body, (shape, low, high - low, dt), (), generator)[0], requires_grad), out)
+
+
+def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
+    """A random permutation of 0 … n−1."""
+    n = int(n)
+    if n < 0:
+        raise RuntimeError(f"n must be non-negative, got{n}")
+    dt = int64 if dtype is None else dtype
+
+    def body(state, n, dt):
+        order, state = p.random_permutation(state, n)
+        return p.cast(order, dt), state
+    return _into(_finish(draw("randperm", body, (n, dt), (), generator)[0], requires_grad), out)
+
+
+def _like(fn):
+    def like(input, *args, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, **kwargs):
+        return fn(*args, tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad, **kwargs)
+    like.__name__ = like.__qualname__ = fn.__name__ + "_like"
+    return like
+
+
+rand_like, randn_like = _like(rand), _like(randn)
+
+
+def randint_like(input, low_or_high, high=None, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None,
+                 generator=None):
+    """Random integers in [0, low_or_high), or [low_or_high, high), in input's shape and dtype."""
+    low, top = (0, low_or_high) if high is None else (low_or_high, high)
+    return randint(low, top, tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad, generator=generator)
+
+
+# ------------------------------------------------------------------ in-place fills
+
+def _fill(self: Tensor, value: Value) -> Tensor:
+    from ..tensor.write import assign, check_writable
+    check_writable(self)
+    assign(self, make_tensor(value))
+    return self
+
+
+def uniform_(self, from_=0, to=1, *, generator=None, **kwargs):
+    """Fills self with uniform numbers in [from, to)."""
+    from_ = kwargs.pop("from", from_)
+    if from_ > to:
+        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={from_} > to={to}")
+    shape, dt = tuple(self.shape), _float_dtype(self.dtype, "check_uniform_bounds")
+    n = math.prod(shape)
+
+    def body(state, a, b, shape, dt):
+        x, state = uniform01(state, n, dt)
+        # computed as PyTorch does: x·(b − a) + a in the result's precision
+        wide = float64 if dt is float64 else float32
+        x = p.cast(x, wide) * p.cast(b, wide).__sub__(p.cast(a, wide)) + p.cast(a, wide)
+        return p.reshape(p.cast(x, dt), shape), state
+    return _fill(self, draw("uniform_", body, (shape, dt), (float(from_), float(to)), generator)[0])
+
+
+def _affine(value: Value, mean: float, std: float) -> Value:
+    key = ("affine", value.type)
+    spec = _specs.get(key)
+    if spec is None:
+        def body(x, mean, std):
+            wide = x.dtype if x.dtype.kind == "c" else float64 if x.dtype is float64 else float32
+            return p.cast(p.cast(x, wide) * p.cast(std, wide) + p.cast(mean, wide), x.dtype)
+        graph, _ = trace_graph(body, [value.type, SCALAR_TYPES[float], SCALAR_TYPES[float]])
+        spec = _specs[key] = Specialization("normal", "normal", graph, True)
+    return record(spec, [value, float(mean), float(std)])[0]
+
+
+def normal_(self, mean=0, std=1, *, generator=None):
+    """Fills self with normal numbers."""
+    if std < 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
+    shape, dt = tuple(self.shape), _float_dtype(self.dtype, "normal_kernel_cpu")
+    return _fill(self, _affine(normal_values(math.prod(shape), shape, dt, generator), mean, std))
+
+
+def normal(mean=0.0, std=1.0, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False,
+           pin_memory=False):
+    """Normal numbers: of given size, or one for each element of the tensors mean and/or std."""
+    if isinstance(mean, Tensor) or isinstance(std, Tensor):
+        if isinstance(std, Tensor) and bool((std < 0).any()):  # type: ignore[operator]
+            raise RuntimeError("normal expects all elements of std >= 0.0")
+        from .shape import broadcast_tensors
+        like = mean if isinstance(mean, Tensor) else std
+        shape = tuple(like.shape)
+        if isinstance(mean, Tensor) and isinstance(std, Tensor):
+            shape = tuple(broadcast_tensors(mean, std)[0].shape)
+        noise = make_tensor(normal_values(math.prod(shape), shape, like.dtype, generator))
+        return _into((noise * std + mean).detach(), out)
+    shape = as_shape((tuple(size),))
+    dt = _float_dtype(dtype, "normal_kernel_cpu")
+    result = _affine(normal_values(math.prod(shape), shape, dt, generator), mean, std)
+    return _into(_finish(result, requires_grad), out)
+
+
+def random_(self, *args, generator=None, **kwargs):
+    """Fills self with integers in [from, to); by default all that the dtype holds exactly."""
+    low = kwargs.pop("from", args[0] if len(args) > 1 else None)
+    high = kwargs.pop("to", args[-1] if args else None)
+    dt, shape = self.dtype, tuple(self.shape)
+    if high is None and low is None:
+        low = 0
+        limits = {float64: 1 << 53, float32: 1 << 24, float16: 1 << 11, bfloat16: 1 << 8, bool_: 2, int64: 1 << 63}
+        high = limits.get(dt) or (1 << (dt.itemsize * 8 - (dt.kind == "i")))
+    elif low is None:
+        low = 0
+    low, high = int(low), int(high)
+    if low >= high:
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+
+    def body(state, shape, low, span, dt):
+        x, state = _integers(state, shape, low, span, int64 if dt.kind in "fb" else dt)
+        return p.cast(x, dt), state
+    return _fill(self, draw("random_", body, (shape, low, high - low, dt), (), generator)[0])
+
+
+def _bernoulli_body(state, probability, shape, dt):
+    """A tensor of probabilities is compared with a draw of its own precision."""
+    wide = float64 if probability.dtype is float64 else float32
+    u, state = uniform01(state, math.prod(shape), wide)
+    hit = p.lt(p.reshape(u, shape), p.broadcast_to(p.cast(probability, wide), shape))
+    return p.cast(hit, dt), state
+
+
+def _bernoulli_number_body(state, probability, shape, dt):
+    """One probability for all: a float64 draw each, two words."""
+    u, state = uniform01(state, math.prod(shape), float64)
+    return p.cast(p.lt(p.reshape(u, shape), p.broadcast_to(probability, shape)), dt), state
+
+
+def bernoulli(input, p=None, *, generator=None, out=None):
+    """Zeros and ones: 1 with the probability that each element of input gives, or with probability p."""
+    shape = tuple(input.shape)
+    if p is not None:
+        _check_probability(p)
+        return make_tensor(draw("bernoulli", _bernoulli_number_body, (shape, input.dtype), (float(p),), generator)[0])
+    if input.dtype.kind != "f":
+        raise NotImplementedError(f"\"bernoulli_tensor_cpu_p_\" not implemented for '{input.dtype._legacy}'")
+    value = input.detach()._value()
+    if value.buffer is not None:
+        from ..tensor.attributes import host_array
+        a = host_array(input)
+        if a.size and not ((a >= 0) & (a <= 1)).all():
+            raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
+    return _into(make_tensor(draw("bernoulli", _bernoulli_body, (shape, input.dtype), (), generator, (value,))[0]), out)
+
+
+def _check_probability(p) -> None:
+    if not 0 <= p <= 1:
+        raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
+
+
+def bernoulli_(self, p=0.5, *, generator=None):
+    """Fills self with zeros and ones, 1 with probability p (a number, or a tensor of probabilities)."""
+    shape, dt = tuple(self.shape), self.dtype
+    if isinstance(p, Tensor):
+        from .shape import broadcast_to
+        value = broadcast_to(p.detach(), shape)._value()
+        return _fill(self, draw("bernoulli_", _bernoulli_body, (shape, dt), (), generator, (value,))[0])
+    _check_probability(p)
+    return _fill(self, draw("bernoulli_", _bernoulli_number_body, (shape, dt), (float(p),), generator)[0])
+
+
+def _from_uniform(name: str, transform: Any) -> Any:
+    """An in-place fill by a transform of float64 (or float32) uniforms and two numbers."""
+    def fill(self, a, b, generator):
+        shape, dt = tuple(self.shape), self.dtype
+
+        def body(state, a, b, shape, dt):
+            u, state = uniform01(state, math.prod(shape), float64)
+            return p.reshape(p.cast(transform(u, a, b), dt), shape), state
+        return _fill(self, draw(name, body, (shape, dt), (float(a), float(b)), generator)[0])
+    return fill
+
+
+_exponential = _from_uniform("exponential_", lambda u, rate, _: p.div(p.neg(p.log(p.select(p.ge(u, 1 - 2.0 ** -54), 1 - 2.0 ** -54, 1 - u))), rate))
+_cauchy = _from_uniform("cauchy_", lambda u, median, sigma: p.tan((u - 0.5) * math.pi) * sigma + median)
+_geometric = _from_uniform("geometric_", lambda u, q, _: p.ceil(p.div(p.log1p(p.neg(u)), p.log1p(p.neg(q)))))
+
+
+def exponential_(self, lambd=1, *, generator=None):
+    """Fills self with exponential numbers of rate lambd: −log(1 − u)/lambd."""
+    if lambd <= 0:
+        raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd:g}")
+    _float_dtype(self.dtype, "exponential_")
+    return _exponential(self, lambd, 0, generator)
+
+
+def cauchy_(self, median=0, sigma=1, *, generator=None):
+    """Fills self with Cauchy numbers: median + sigma·tan(π(u − ½))."""
+    if sigma <= 0:
+        raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
+    _float_dtype(self.dtype, "cauchy_")
+    return _cauchy(self, median, sigma, generator)
+
+
+def geometric_(self, p, *, generator=None):
+    """Fills self with the number of trials up to the first success of probability p: ⌈log(1 − u)/log(1 − p)⌉."""
+    if not 0 < p < 1:
+        raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
+    return _geometric(self, p, 0, generator)
+
+
+def log_normal_(self, mean=1, std=2, *, generator=None):
+    """Fills self with exp of normal numbers."""
+    if std <= 0:
+        raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
+    normal_(self, mean, std, generator=generator)
+    return self.exp_()
+
+
+METHODS = {"uniform_": uniform_, "normal_": normal_, "random_": random_, "bernoulli": bernoulli, "bernoulli_": bernoulli_,
+           "exponential_": exponential_, "cauchy_": cauchy_, "geometric_": geometric_, "log_normal_": log_normal_}

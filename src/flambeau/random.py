@@ -1,0 +1,162 @@
+"""`Generator`: PyTorch's CPU random stream (MT19937), and the functions on the default one.
+
+The generator's state is a value in the trace like any other: a draw is a recorded call from the state to (bits, next
+state), so random numbers cost no flush, and the stream is the same in every executor.
+"""
+from __future__ import annotations
+
+import os
+import struct
+from typing import Any
+
+import numpy as np
+
+from .dtypes import float64, uint8
+from .ir.types import tensor_type
+from .ops.creation import from_array
+from .primitives.random import STATE
+from .runtime.trace import Value
+from .tensor.attributes import host_array
+from .tensor.device import CPU, check_device
+from .tensor.tensor import Tensor
+
+DEFAULT_SEED = 67280421310721
+
+
+def seeded_state(seed: int) -> np.ndarray:
+    """MT19937 after init_genrand(low 32 bits of seed): 624 words, and the position 624 (none of them drawn)."""
+    key = np.random.RandomState(seed & 0xFFFFFFFF).get_state(legacy=False)["state"]["key"]
+    return np.concatenate([key, [624]]).astype(np.uint32)
+
+
+class Generator:
+    """A random stream. state: the Value uint32[625] of the twister; normal: the Value of a kept normal draw, or None."""
+
+    __slots__ = ("state", "normal", "_seed", "__weakref__")
+
+    def __init__(self, device: Any = "cpu"):
+        check_device(device)
+        self.manual_seed(DEFAULT_SEED)
+
+    @property
+    def device(self):
+        """The CPU."""
+        return CPU
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Starts the stream of `seed` (any 64-bit integer; the twister takes its low 32 bits)."""
+        seed = int(seed)
+        if not -0x8000_0000_0000_0000 <= seed <= 0xFFFF_FFFF_FFFF_FFFF:
+            raise RuntimeError("Overflow when unpacking long long")
+        self._seed = seed & 0xFFFF_FFFF_FFFF_FFFF
+        self.state = Value(STATE, seeded_state(seed))
+        self.normal: Value | None = None
+        return self
+
+    def initial_seed(self) -> int:
+        """The seed that started the stream."""
+        return self._seed
+
+    def seed(self) -> int:
+        """Starts a stream from a seed of the operating system; returns the seed."""
+        seed = int.from_bytes(os.urandom(8), "little")
+        self.manual_seed(seed)
+        return seed
+
+    def get_state(self) -> Tensor:
+        """The state as a ByteTensor (5,056 bytes, PyTorch's layout)."""
+        words = self.state.array()
+        position = int(words[624]) % 624  # an exhausted block and a fresh seed are the same state
+        raw = struct.pack("<QiiQ", self._seed, 625 - position if position else 1, 1, position)
+        raw += words[:624].astype(np.uint64).tobytes()
+        normal = 0.0 if self.normal is None else float(self.normal.array())
+        raw += struct.pack("<dddi", 0.0, normal, 0.0, self.normal is not None)
+        return from_array(np.frombuffer(raw.ljust(5056, b"\0"), np.uint8).copy(), uint8)
+
+    def set_state(self, new_state: Tensor) -> Generator:
+        """Continues from a state that `get_state` gave."""
+        if not isinstance(new_state, Tensor):
+            raise TypeError(f"expected a torch.ByteTensor, but got {type(new_state).__name__}")
+        if new_state.dtype is not uint8:
+            raise TypeError("RNG state must be a torch.ByteTensor")
+        raw = host_array(new_state).tobytes()
+        if len(raw) != 5056:
+            raise RuntimeError(f"Expected a CPUGeneratorImplState of size 5056 but found the input RNG state size to be {len(raw)}")
+        self._seed, left, _ = struct.unpack_from("<Qii", raw, 0)
+        position, = struct.unpack_from("<Q", raw, 16)
+        words = np.frombuffer(raw, np.uint64, 624, 24).astype(np.uint32)
+        _, normal, _, has_normal = struct.unpack_from("<dddi", raw, 24 + 624 * 8)
+        self.state = Value(STATE, np.concatenate([words, [624 if left == 1 else position]]).astype(np.uint32))
+        self.normal = Value(tensor_type(float64, ()), np.array(normal)) if has_normal else None
+        return self
+
+    def clone_state(self) -> Generator:
+        """A generator that continues the same stream on its own."""
+        twin = Generator()
+        twin.state, twin.normal, twin._seed = self.state, self.normal, self._seed
+        return twin
+
+    def __reduce__(self):
+        return _restored, (self._seed, self.get_state())
+
+    def __repr__(self) -> str:
+        return f"<torch._C.Generator object at {hex(id(self))}>"
+
+
+def _restored(seed: int, state: Tensor) -> Generator:
+    return Generator().set_state(state)
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seeds the default generator, and returns it."""
+    return default_generator.manual_seed(seed)
+
+
+def seed() -> int:
+    """Seeds the default generator from the operating system; returns the seed."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """The seed of the default generator."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    """The default generator's state."""
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Sets the default generator's state."""
+    default_generator.set_state(new_state)
+
+
+class fork_rng:
+    """A context (or decorator) that puts the default generator back where it was."""
+
+    def __init__(self, devices: Any = None, enabled: bool = True, _caller: str = "fork_rng", _devices_kw: str = "devices",
+                 device_type: str = "cuda"):
+        self.enabled = enabled
+
+    def __enter__(self):
+        if self.enabled:
+            self.kept = default_generator.clone_state()
+
+    def __exit__(self, *exc):
+        if self.enabled:
+            g = default_generator
+            g.state, g.normal, g._seed = self.kept.state, self.kept.normal, self.kept._seed
+        return False
+
+    def __call__(self, fn):
+        import functools
+
+        @functools.wraps(fn)
+        def wrapped(*args, **kwargs):
+            with fork_rng(enabled=self.enabled):
+                return fn(*args, **kwargs)
+        return wrapped
