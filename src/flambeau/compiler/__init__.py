@@ -1,0 +1,1 @@
+"""Graph → machine code for the CPU. The only room that imports llvmlite."""
