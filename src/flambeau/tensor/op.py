@@ -28,14 +28,14 @@ _KINDS = {"Tensor": TENSOR, "Tensor | None": TENSOR, "Tensors": TENSORS, "Scalar
 
 
 class Op:
-    """name; grad_name (of its autograd nodes); body (on Vars); kinds and defaults of its parameters; its specializations.
+    """name; grad_name (of its autograd nodes: a string, or a function of the arguments that returns it); body (on Vars); kinds and defaults of its parameters; its specializations.
 
-    returns: None, or a namedtuple class for its results.
+    returns: None, or what packs the tuple of results (a class of `return_types`).
     """
 
     __slots__ = ("name", "grad_name", "body", "kinds", "defaults", "names", "n_positional", "specializations", "returns", "_inplace")
 
-    def __init__(self, name: str, grad_name: str, body: Callable, returns: Any = None):
+    def __init__(self, name: str, grad_name: str | Callable[..., str], body: Callable, returns: Any = None):
         self.name, self.grad_name, self.returns = name, grad_name, returns
         parameters = list(inspect.signature(body).parameters.values())
         self.n_positional = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
@@ -95,7 +95,7 @@ def _inplace_variant(op: Op) -> Op:
             raise RuntimeError(f"output with shape {list(target.shape)} doesn't match the broadcast shape {list(result.shape)}")
         if not can_cast(result.dtype, target.dtype):
             raise RuntimeError(f"result type {result.dtype._legacy} can't be cast to the desired output type "
-                               f"{target.dtype.name if False else target.dtype._legacy}")
+                               f"{target.dtype._legacy}")
         return cast(result, target.dtype)
     variant = Op.__new__(Op)
     variant.name, variant.grad_name, variant.body = op.name + "_", op.grad_name, body
@@ -122,7 +122,7 @@ def _specialize(op: Op, args: tuple) -> Specialization:
     def symbol(a):
         return builder.input(a._value().type if isinstance(a, Tensor) else SCALAR_TYPES[a.__class__])
     symbols: list[Any] = []
-    for a, kind, default in zip(args, op.kinds, op.defaults):
+    for position, (a, kind, default) in enumerate(zip(args, op.kinds, op.defaults)):
         if kind == STATIC:
             symbols.append(_freeze(a))
         elif kind == TENSORS:
@@ -130,14 +130,15 @@ def _specialize(op: Op, args: tuple) -> Specialization:
         elif a is None or kind == SCALAR and a is default:
             symbols.append(a)
         else:
-            symbols.append(symbol(a if isinstance(a, Tensor) else _number(op, a)))
+            symbols.append(symbol(a if isinstance(a, Tensor) else _number(op, position, a)))
     result = op.body(*symbols)
     single = isinstance(result, Var)
     graph = builder.finish([result] if single else list(result))
-    return Specialization(op.name, op.grad_name, graph, single, op.returns)
+    grad_name = op.grad_name if isinstance(op.grad_name, str) else op.grad_name(*symbols)
+    return Specialization(op.name, grad_name, graph, single, op.returns)
 
 
-def _number(op: Op, a: Any) -> Any:
+def _number(op: Op, position: int, a: Any) -> Any:
     """A Python number from a number-like argument."""
     if a.__class__ in SCALAR_TYPES:
         return a
@@ -146,7 +147,7 @@ def _number(op: Op, a: Any) -> Any:
     for kind in (bool, int, float, complex):
         if isinstance(a, kind):
             return kind(a)
-    raise TypeError(f"{op.name}(): expected a Tensor or a number, but got {type(a).__name__}")
+    raise _wrong_argument(op, position, a)
 
 
 def _wrong_argument(op: Op, position: int, a: Any) -> TypeError:
@@ -178,7 +179,7 @@ def collect(op: Op, args: tuple) -> tuple[list, list, list] | None:
             if a is op.defaults[position]:
                 key.append(a)
             else:
-                a = _number(op, a)
+                a = _number(op, position, a)
                 operands.append(a)
                 key.append(SCALAR_TYPES[a.__class__])
                 tensors.append(None)
@@ -221,7 +222,7 @@ def apply(op: Op, args: tuple) -> Any:
     outs = _record(spec, operands, tensors, -1)
     if spec.single:
         return outs[0]
-    return tuple(outs) if spec.structure is None else spec.structure(*outs)
+    return tuple(outs) if spec.structure is None else spec.structure(outs)
 
 
 def _record(spec: Specialization, operands: list, tensors: list, self_position: int) -> list[Tensor]:
@@ -274,7 +275,7 @@ def apply_inplace(op: Op, args: tuple) -> Tensor:
     return target
 
 
-def op(grad_name: str, *, name: str | None = None, returns: Any = None) -> Callable[[Callable], Any]:
+def op(grad_name: str | Callable[..., str], *, name: str | None = None, returns: Any = None) -> Callable[[Callable], Any]:
     """Makes a body into a public function. The function accepts `out=` beside its own parameters."""
     def decorate(body: Callable) -> Any:
         entry = Op(name or body.__name__, grad_name, body, returns)
@@ -311,4 +312,46 @@ def inplace(function: Callable) -> Callable:
             args = entry.bind(args, kwargs)
         return apply_inplace(entry, args)
     method.__name__ = method.__qualname__ = entry.name + "_"
+    return method
+
+
+def operator(function: Callable) -> Callable:
+    """The Python operator of a binary op: `x + y`. Operands of foreign types are left to the other one's operator."""
+    entry = function.op  # type: ignore[attr-defined]
+    tail = entry.defaults[2:]
+
+    def method(self, other):
+        try:
+            return apply(entry, (self, other, *tail))
+        except TypeError:
+            return NotImplemented
+    method.__doc__ = function.__doc__
+    return method
+
+
+def reflected(function: Callable) -> Callable:
+    """The operator of a binary op whose left operand is not a tensor: `2 ** x`."""
+    entry = function.op  # type: ignore[attr-defined]
+    tail = entry.defaults[2:]
+
+    def method(self, other):
+        try:
+            return apply(entry, (other, self, *tail))
+        except TypeError:
+            return NotImplemented
+    method.__doc__ = function.__doc__
+    return method
+
+
+def inplace_operator(function: Callable) -> Callable:
+    """The augmented assignment of a binary op: `x += y` writes over x."""
+    entry = function.op  # type: ignore[attr-defined]
+    tail = entry.defaults[2:]
+
+    def method(self, other):
+        try:
+            return apply_inplace(entry, (self, other, *tail))
+        except TypeError:
+            return NotImplemented
+    method.__doc__ = function.__doc__
     return method

@@ -88,7 +88,7 @@ def write_out(result: Any, out: Any) -> Any:
     if isinstance(result, tuple):
         for r, o in zip(result, out):
             write_out(r, o)
-        return type(result)(*out) if hasattr(result, "_fields") else tuple(out)
+        return type(result)(out)
     from ..ops.pointwise import cast_to
     from .views import resize_
     if not isinstance(out, Tensor):
