@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Generic, Iterable, TypeVar  # noqa: UP035
 
 import flambeau as torch
-from flambeau.utils.data._utils.fetch import batch_getter
+from flambeau.utils.data._utils.batch import BatchedSamples
 
 __all__ = [
     "ChainDataset",
@@ -32,13 +32,8 @@ T_co = TypeVar("T_co", covariant=True)
 class Dataset(Generic[T_co]):
     """A map-style set: `__getitem__(index)` gives a sample, and `__len__()`, which most samplers need, their number.
 
-    Two optional methods fetch many samples at once:
-
-    - `__getitems__(indices) -> list of samples`, as in PyTorch;
-    - `__getbatch__(indices) -> batch`, flambeau's own: the very batch that `default_collate` would make of these samples,
-      without making the samples, or NotImplemented where it cannot. It draws no random numbers and does not depend
-      on the worker it runs in. The loader uses it with the default `collate_fn`, unless a subclass has its own
-      `__getitem__` or `__getitems__`.
+    An optional `__getitems__(indices)` gives a list of samples at once; the loader asks it instead. It may be a
+    `BatchedSamples` (see _utils/batch.py), which brings the batch that `default_collate` would make of them.
     """
 
     def __getitem__(self, index: Any) -> T_co:
@@ -77,13 +72,18 @@ class TensorDataset(Dataset[tuple["torch.Tensor", ...]]):
     def __getitem__(self, index: Any) -> tuple[torch.Tensor, ...]:
         return tuple(tensor[index] for tensor in self.tensors)
 
-    def __getbatch__(self, indices: list[int]) -> list[torch.Tensor]:
-        # A subclass of Tensor may index or stack in its own way, and a gradient would be recorded otherwise.
-        if not all(type(index) is int for index in indices) or any(
-            type(tensor) is not torch.Tensor or tensor.requires_grad for tensor in self.tensors
-        ):
-            return NotImplemented
-        return [tensor[indices].contiguous() for tensor in self.tensors]
+    def __getitems__(self, indices: list[int]) -> list[tuple[torch.Tensor, ...]]:
+        if not self._is_plain() or not all(type(index) is int for index in indices):
+            return [self[index] for index in indices]
+        batch = [tensor[indices].contiguous() for tensor in self.tensors]
+        return BatchedSamples(batch, len(indices), lambda k: self[indices[k]])
+
+    def _is_plain(self) -> bool:
+        """Whether a sample is nothing but elements: a subclass may make others, of the set or of Tensor, and a gradient
+        would be recorded otherwise."""
+        return type(self).__getitem__ is TensorDataset.__getitem__ and all(
+            type(tensor) is torch.Tensor and not tensor.requires_grad for tensor in self.tensors
+        )
 
     def __len__(self) -> int:
         return self.tensors[0].size(0)
@@ -124,6 +124,10 @@ class StackDataset(Dataset):
 
     def __getitems__(self, indices: list) -> list[tuple | dict]:
         columns = [self._column(dataset, indices) for dataset in self._parts]
+        if all(isinstance(column, BatchedSamples) and column.collated is not None for column in columns):
+            batch = self._join(column.collated for column in columns)
+            batch = batch if isinstance(batch, dict) else list(batch)  # as default_collate makes of tuples
+            return BatchedSamples(batch, len(indices), lambda k: self._join(column[k] for column in columns))
         return [self._join(row) for row in zip(*columns)]
 
     @staticmethod
@@ -134,16 +138,6 @@ class StackDataset(Dataset):
         if len(items) != len(indices):
             raise ValueError(f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(items)}")
         return items
-
-    def __getbatch__(self, indices: list[int]) -> list | dict:
-        getters = [batch_getter(dataset) for dataset in self._parts]
-        if None in getters:
-            return NotImplemented
-        batches = [getter(indices) for getter in getters]
-        if any(batch is NotImplemented for batch in batches):
-            return NotImplemented
-        joined = self._join(batches)
-        return joined if isinstance(joined, dict) else list(joined)
 
     def __len__(self) -> int:
         return self._length
@@ -246,10 +240,6 @@ class Subset(Dataset[T_co]):
         if callable(getattr(dataset, "__getitems__", None)):
             return dataset.__getitems__(chosen)
         return [dataset[i] for i in chosen]
-
-    def __getbatch__(self, indices: list[int]) -> Any:
-        getter = batch_getter(self.dataset)
-        return NotImplemented if getter is None else getter([self.indices[i] for i in indices])
 
     def __len__(self) -> int:
         return len(self.indices)

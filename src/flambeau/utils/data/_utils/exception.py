@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 import traceback
 
@@ -26,19 +27,25 @@ class ExceptionWrapper:
     def __init__(self, exc_info: tuple | None = None, where: str = "in background") -> None:
         exc_info = exc_info or sys.exc_info()
         self.exc_type = exc_info[0]
+        self.exc_name = exc_info[0].__name__
         self.exc_msg = "".join(traceback.format_exception(*exc_info))
         self.where = where
 
-    @property
-    def message(self) -> str:
-        return f"Caught {self.exc_type.__name__} {self.where}.\nOriginal {self.exc_msg}"
+    def __getstate__(self) -> dict:
+        try:
+            pickle.dumps(self.exc_type)
+        except Exception:  # a class that the other process cannot look up
+            return {**self.__dict__, "exc_type": RuntimeError}
+        return self.__dict__
 
     def reraise(self) -> None:
         """Raise an exception of the same class whose message holds the traceback.
 
         A class that cannot be made from one message is replaced by RuntimeError.
         """
-        message = KeyErrorMessage(self.message) if self.exc_type is KeyError else self.message
+        message = f"Caught {self.exc_name} {self.where}.\nOriginal {self.exc_msg}"
+        if self.exc_type is KeyError:
+            message = KeyErrorMessage(message)
         try:
             if getattr(self.exc_type, "message", None):
                 exception = self.exc_type(message=message)

@@ -5,20 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from flambeau.utils.data._utils.batch import BatchedSamples
 from flambeau.utils.data._utils.collate import collates_as_default
-
-
-def batch_getter(dataset: Any) -> Callable[[list[int]], Any] | None:
-    """`dataset.__getbatch__`, if that is what its class last said about fetching.
-
-    A subclass that overrides `__getitem__` or `__getitems__` below it gives other samples than `__getbatch__` knows of.
-    """
-    for cls in type(dataset).__mro__:
-        if "__getbatch__" in vars(cls):
-            return dataset.__getbatch__
-        if "__getitem__" in vars(cls) or "__getitems__" in vars(cls):
-            return None
-    return None
 
 
 class _BaseDatasetFetcher:
@@ -73,21 +61,20 @@ class _IterableDatasetFetcher(_BaseDatasetFetcher):
 
 
 class _MapDatasetFetcher(_BaseDatasetFetcher):
-    """Looks the indices up: a batch at a time where the set can, else a list of samples, else one by one."""
+    """Looks the indices up, all at once where the set can."""
 
     def __init__(self, dataset: Any, auto_collation: bool, collate_fn: Callable, drop_last: bool) -> None:
         super().__init__(dataset, auto_collation, collate_fn, drop_last)
-        by_default = auto_collation and collates_as_default(collate_fn)
-        self.get_batch = batch_getter(dataset) if by_default else None
+        self.takes_collated = collates_as_default(collate_fn)
 
     def fetch(self, possibly_batched_index: Any) -> Any:
-        if self.get_batch is not None:
-            batch = self.get_batch(possibly_batched_index)
-            if batch is not NotImplemented:
-                return batch
         dataset = self.dataset
         if not self.auto_collation:
-            return self.collate_fn(dataset[possibly_batched_index])
-        if getattr(dataset, "__getitems__", None):
-            return self.collate_fn(dataset.__getitems__(possibly_batched_index))
-        return self.collate_fn([dataset[index] for index in possibly_batched_index])
+            samples = dataset[possibly_batched_index]
+        elif getattr(dataset, "__getitems__", None):
+            samples = dataset.__getitems__(possibly_batched_index)
+            if self.takes_collated and type(samples) is BatchedSamples and samples.collated is not None:
+                return samples.collated
+        else:
+            samples = [dataset[index] for index in possibly_batched_index]
+        return self.collate_fn(samples)

@@ -34,6 +34,7 @@ ALIGNMENT = 64  # bytes; of each buffer within a message, for vector loads
 MAX_MAPS = 64  # batches that may stay mapped at a time, since each holds a descriptor; further ones are copied
 # Bytes of all buffers with their padding, of the table of their sizes, of the pickle; whether the buffers are in a file.
 HEADER = struct.Struct("<QQQ?")
+MSG_NOSIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)  # an end that is gone is an error, not a SIGPIPE
 
 _live_maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
@@ -153,7 +154,16 @@ class SocketChannel:
         """What `multiprocessing.connection.wait` takes."""
         return self._socket
 
+    def hang_up(self) -> None:
+        """Close the connection, for both ends and whoever has a copy of one."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:  # the other end was faster
+            pass
+        self.close()
+
     def close(self) -> None:
+        """Close this process's copy of this end."""
         self._socket.close()
         if self._file is not None:  # of a message that broke off
             os.close(self._file)
@@ -177,7 +187,7 @@ class SocketChannel:
             data = b"".join([head, *padded, sizes, stream])
         rest = memoryview(data)
         while rest:
-            sent = self._retry(lambda: self._socket.send(rest), while_full)
+            sent = self._retry(lambda: self._socket.send(rest, MSG_NOSIGNAL), while_full)
             rest = rest[sent:]
 
     def _send_file(self, first: bytes, buffers: Sequence[memoryview], total: int, while_full: Callable) -> None:
@@ -185,7 +195,7 @@ class SocketChannel:
         fd = _anonymous_file()
         try:
             _write_file(fd, buffers, total)
-            self._retry(lambda: socket.send_fds(self._socket, [first], [fd]), while_full)
+            self._retry(lambda: socket.send_fds(self._socket, [first], [fd], MSG_NOSIGNAL), while_full)
         finally:
             os.close(fd)
 
@@ -275,6 +285,9 @@ class PipeChannel:
     @property
     def waitable(self) -> Any:
         return self._connection
+
+    def hang_up(self) -> None:
+        self.close()
 
     def close(self) -> None:
         if self._outbox is None:
