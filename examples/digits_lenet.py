@@ -1,0 +1,1 @@
+../src/flambeau/examples/digits_lenet.py

@@ -1,0 +1,47 @@
+"""The command line: `flambeau run`, `flambeau demo`."""
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Sequence
+
+from .. import version
+from .demo import demo
+from .run import run
+
+DESCRIPTION = "PyTorch's API on a compiler written in Python: runs programs that import torch and torchvision, without PyTorch."
+RUN = """Run a program as `python` would. For it and everything it imports, `torch` and `torchvision` are flambeau.
+Everything after SCRIPT or MODULE is the program's own."""
+DEMO = """Train a small LeNet on the UCI handwritten digits (half a minute at most). Prints loss and accuracy for each epoch;
+leaves a checkpoint and a picture. Options are the program's: see `flambeau demo --help`."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="flambeau", description=DESCRIPTION)
+    parser.add_argument("--version", action="version",
+                        version=f"flambeau {version.flambeau} (API of PyTorch {version.__version__.partition('+')[0]})")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{run,demo}")
+    raw = argparse.RawDescriptionHelpFormatter
+    run_parser = commands.add_parser("run", help="run a PyTorch program", description=RUN, formatter_class=raw,
+                                     usage="flambeau run (SCRIPT | -m MODULE) [ARGUMENTS ...]")
+    run_parser.add_argument("script", metavar="SCRIPT", help="a Python file, or a folder or zip file with a __main__.py")
+    run_parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module by its name, as `python -m` does")
+    commands.add_parser("demo", help="train a small network on handwritten digits", description=DEMO, formatter_class=raw,
+                        add_help=False)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; the exit status. The arguments of a program that is run are its own and are not parsed here."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    command, rest = arguments[:1], arguments[1:]
+    if command == ["demo"]:
+        demo(rest)
+    elif command == ["run"] and rest[:1] == ["-m"] and len(rest) > 1:
+        run(rest[1], rest[2:], as_module=True)
+    elif command == ["run"] and rest and not rest[0].startswith("-"):
+        run(rest[0], rest[1:])
+    else:  # --help, --version, and mistakes
+        parser.parse_args(arguments)
+    return 0

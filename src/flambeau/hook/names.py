@@ -1,0 +1,33 @@
+"""Which of flambeau's modules stands for which of PyTorch's. Files lie where PyTorch's class paths say, so this is a prefix."""
+from __future__ import annotations
+
+ROOTS = {"torch": "flambeau", "torchvision": "flambeau.vision"}
+
+# Modules of flambeau that have no counterpart in PyTorch. `torch.tensor` and `torch.ops` are not modules there, either.
+ROOMS = frozenset({"cli", "dtypes", "errors", "examples", "hook", "interpret", "ir", "ops", "primitives", "runtime", "tensor",
+                   "vision", "xla"})
+
+# Where PyTorch shows the functions and classes that flambeau defines in rooms; the first that has one names it.
+NAMESPACES = ("flambeau", "flambeau.autograd", "flambeau.nn.functional", "flambeau.linalg", "flambeau.fft", "flambeau.special")
+
+
+def flambeau_name(name: str) -> str | None:
+    """flambeau's module for PyTorch's module `name`: torch.nn → flambeau.nn; None if `name` is not PyTorch's."""
+    root, _, rest = name.partition(".")
+    if root not in ROOTS or root == "torch" and rest.partition(".")[0] in ROOMS:
+        return None
+    return f"{ROOTS[root]}.{rest}" if rest else ROOTS[root]
+
+
+def torch_name(name: str) -> str | None:
+    """PyTorch's name of flambeau's module `name`: flambeau.vision.utils → torchvision.utils; None for a room."""
+    for torch_root, root in reversed(ROOTS.items()):  # torch last: its root, flambeau, is a prefix of the other
+        if name == root or name.startswith(root + "."):
+            shown = torch_root + name[len(root):]
+            return shown if flambeau_name(shown) == name else None
+    return None
+
+
+def is_room(name: str) -> bool:
+    """Whether `name` is one of flambeau's own modules that PyTorch does not have."""
+    return name.startswith("flambeau.") and torch_name(name) is None
