@@ -18,8 +18,24 @@ from .runtime.program import set_executor as _set_executor
 
 _set_executor(_Interpreter())
 
-from .ops.creation import *
-from .ops.pointwise import *
+# elementwise operations, creation and conversion
+from .ops.arithmetic import (add, addcdiv, addcmul, arctan2, atan2, copysign, div, divide, float_power, floor_divide, fmax, fmin, fmod,
+                             gcd, heaviside, hypot, lcm, ldexp, lerp, logaddexp, logaddexp2, maximum, minimum, mul, multiply, nextafter,
+                             pow, remainder, rsub, sub, subtract, true_divide)
+from .ops.bitwise import (bitwise_and, bitwise_left_shift, bitwise_not, bitwise_or, bitwise_right_shift, bitwise_xor, logical_and,
+                          logical_not, logical_or, logical_xor)
+from .ops.comparison import (allclose, eq, equal, ge, greater, greater_equal, gt, is_nonzero, isclose, isfinite, isinf, isnan, isneginf,
+                             isposinf, isreal, le, less, less_equal, lt, ne, not_equal)
+from .ops.complex import complex, conj, conj_physical, is_conj, polar, resolve_conj, resolve_neg
+from .ops.conversion import fill
+from .ops.creation import (arange, empty, empty_like, empty_permuted, empty_strided, eye, full, full_like, linspace, logspace, ones,
+                           ones_like, range, scalar_tensor, tril_indices, triu_indices, zeros, zeros_like)
+from .ops.from_data import as_tensor, asarray, from_numpy, frombuffer, tensor
+from .ops.memory_format import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
+from .ops.pointwise import (abs, absolute, acos, acosh, angle, arccos, arccosh, arcsin, arcsinh, arctan, arctanh, asin, asinh, atan,
+                            atanh, ceil, clamp, clamp_max, clamp_min, clip, cos, cosh, deg2rad, exp, exp2, expm1, fix, floor, frac, log,
+                            log1p, log2, log10, nan_to_num, neg, negative, positive, rad2deg, reciprocal, relu, round, rsqrt, sgn,
+                            sigmoid, sign, signbit, sin, sinh, sqrt, square, tan, tanh, trunc, where)
 from .ops.reduction import *
 from .tensor.views import (as_strided, clone, diagonal, flatten, movedim, narrow, permute, reshape, select, squeeze, t, transpose,
                            unbind, unflatten, unsqueeze)

@@ -94,7 +94,7 @@ def run_backward(roots: Sequence[Tensor], grads: Sequence[Tensor], retain_graph:
     inputs: (node, output number) pairs whose gradients are returned, or, with `accumulate`, the leaves that alone get
     theirs accumulated. Without inputs every reached leaf accumulates.
     """
-    from ..ops.pointwise import add
+    from ..ops.arithmetic import add
     pending: dict[Node, list] = {}
 
     def arrive(node: Node, nr: int, g: Tensor) -> None:

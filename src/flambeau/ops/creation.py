@@ -1,17 +1,21 @@
-"""Tensors from data and constants."""
+"""Tensors of constants, ranges and grids."""
 from __future__ import annotations
 
+import builtins
+import math
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from ..dtypes import bfloat16, complex64, dtype as dtype_class, float64, from_numpy_dtype, get_default_dtype, int64, narrow
-from ..dtypes import bool_, default_complex
-from ..ir.types import tensor_type
+from ..dtypes import bfloat16, bool_, default_complex, dtype as dtype_class, get_default_dtype, int64, narrow
+from ..ir.types import contiguous_strides, tensor_type
 from ..runtime.trace import Value
 from ..tensor.device import check_device
-from ..tensor.storage import Storage
 from ..tensor.tensor import Tensor, make_tensor
+from ..tensor.views import as_strided, permute
+from .conversion import as_dtype
+from .memory_format import contiguous_format, in_format, preserve_format
 
 
 def leaf(t: Tensor, requires_grad: bool) -> Tensor:
@@ -35,155 +39,350 @@ def filled(shape: tuple[int, ...], value: Any, dt: dtype_class) -> Tensor:
     return from_array(array, dt)
 
 
-def _pick_dtype(dtype: Any, default: dtype_class) -> dtype_class:
-    if dtype is None:
-        return default
-    if isinstance(dtype, dtype_class):
-        return dtype
-    plain = {float: get_default_dtype(), int: int64, bool: bool_, complex: default_complex()}.get(dtype)
-    if plain is None:
-        raise TypeError(f"dtype must be torch.dtype, not {type(dtype).__name__}")
-    return plain
+# ------------------------------------------------------------------ arguments
+
+def _size_error(name: str, value: Any) -> TypeError:
+    return TypeError(f"{name}(): argument 'size' (position 1) must be tuple of ints, not {type(value).__name__}")
 
 
-def _infer(data: Any) -> Any:
-    """A NumPy array of nested sequences of numbers (and 0-dim tensors), with PyTorch's errors for ragged or foreign data."""
-    def convert(x, path):
-        if isinstance(x, Tensor):
-            return x.detach().numpy() if x.dtype is not bfloat16 else x.float().numpy()  # type: ignore[attr-defined]
-        if isinstance(x, (list, tuple)) or not isinstance(x, (str, bytes, int, float, complex)) and hasattr(x, "__len__") \
-                and hasattr(x, "__getitem__") and not isinstance(x, np.ndarray):
-            items = [convert(x[i], path + 1) for i in range(len(x))]
-            lengths = [len(i) if hasattr(i, "__len__") and np.ndim(i) else None for i in items]
-            for i, n in enumerate(lengths):
-                if n != lengths[0]:
-                    if n is None or lengths[0] is None:
-                        raise TypeError(f"only tensors of the same nesting can be converted: element {i} of dimension {path}")
-                    raise ValueError(f"expected sequence of length {lengths[0]} at dim {path + 1} (got {n})")
-            return items
-        return x
-    plain = _is_plain(data)
-    items = data if plain else convert(data, 0)
-    try:
-        array = np.array(items)
-    except (ValueError, TypeError):
-        converted = convert(data, 0)
-        array = np.array(converted)
-    if array.dtype.kind in "OUSV":
-        bad = _first_leaf(items)
-        if isinstance(bad, int):
-            raise RuntimeError("Overflow when unpacking long long")
-        if bad is None:
-            raise RuntimeError("Could not infer dtype of NoneType")
-        if isinstance(bad, str) and isinstance(items, (list, tuple)):
-            raise ValueError("too many dimensions 'str'")
-        raise RuntimeError(f"Could not infer dtype of {type(bad).__name__}") if not isinstance(bad, str) \
-            else TypeError("new(): invalid data type 'str'")
-    return array
+def sizes(name: str, args: tuple) -> tuple[int, ...]:
+    """The shape given to a factory as one sequence or as several ints."""
+    if len(args) == 1 and isinstance(args[0], (tuple, list)):
+        args = args[0]
+    shape = []
+    for a in args:
+        if isinstance(a, (bool, float, str)) or not hasattr(a, "__index__"):
+            raise _size_error(name, a)
+        n = a.__index__()
+        if n < 0:
+            raise RuntimeError(f"{name}: Dimension size must be non-negative." if name != "empty" else
+                               f"Trying to create tensor with negative dimension {n}: {list(map(int, args))}")
+        shape.append(n)
+    return tuple(shape)
 
 
-def _is_plain(data: Any) -> bool:
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return isinstance(data, (bool, int, float, complex))
-
-
-def _first_leaf(data: Any) -> Any:
-    while isinstance(data, (list, tuple)) and data:
-        bad = [d for d in data if not isinstance(d, (bool, int, float, complex, list, tuple)) or isinstance(d, (list, tuple))]
-        data = bad[0] if bad else data[0]
-    return data
-
-
-def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
-    """A new tensor with a copy of `data` (a number, nested sequences of numbers, an array, or a tensor).
-
-    The dtype is inferred: Python floats give the default dtype, ints int64, bools bool; NumPy arrays keep theirs.
-    """
+def finished(make: Any, dt: dtype_class, explicit_dtype: Any, out: Any, device: Any, requires_grad: bool) -> Tensor:
+    """What the factories' common arguments ask for, of make() -> Tensor."""
     check_device(device)
-    if isinstance(data, Tensor):
-        import warnings
-        warnings.warn("To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
-                      "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).", UserWarning,
-                      stacklevel=2)
-        out = data.detach().clone() if dtype is None else data.detach().clone().to(dtype)  # type: ignore[attr-defined]
-        return leaf(out, requires_grad)
-    return leaf(array_to_tensor(data, dtype), requires_grad)
+    if out is not None:
+        if explicit_dtype is not None and out.dtype is not dt:
+            raise RuntimeError(f"dtype {dt._legacy} does not match dtype of out parameter ({out.dtype._legacy})")
+        from ..tensor.write import write_out
+        return write_out(make(), out)
+    if requires_grad and dt.kind not in "fc":
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+    return leaf(make(), requires_grad)
 
 
-def array_to_tensor(data: Any, dtype: Any = None) -> Tensor:
-    """A copy of data as a tensor."""
-    numpy_data = isinstance(data, (np.ndarray, np.generic))
-    array = data if numpy_data else _infer(data)
-    if numpy_data:
-        if array.dtype.kind == "O":
-            from_numpy_dtype(array.dtype)
-        default = from_numpy_dtype(array.dtype)
-    elif array.size == 0:
-        default = get_default_dtype()
-    else:
-        contains_numpy = array.dtype in (np.float16, np.float32, np.int32, np.uint8) or array.dtype.kind in "fc" and not _is_plain(data)
-        default = {"f": get_default_dtype(), "c": default_complex(), "b": bool_}.get(array.dtype.kind, int64)
-        if contains_numpy:
-            default = from_numpy_dtype(array.dtype)
-            if default is float64 and not _has_numpy(data):
-                default = get_default_dtype()
-    dt = _pick_dtype(dtype, default)
-    if array.dtype.kind == "c" and dt.kind not in "cb":
-        raise TypeError("can't convert complex to float" if dt.kind == "f" else "can't convert complex to int")
-    if dt is bfloat16:
-        return from_array(narrow(np.asarray(array, np.float32), dt).copy(), dt)
-    with np.errstate(all="ignore"):
-        return from_array(np.array(array, dtype=dt.np, order="C"), dt)
+def _factory(name: str, value: Any, doc: str) -> Any:
+    """zeros, ones, empty: a shape and a constant."""
+    def factory(*size, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, memory_format=None,
+                **kwargs):
+        if "size" in kwargs:
+            size = (kwargs.pop("size"),)
+        elif not size:
+            raise TypeError(f'{name}() missing 1 required positional arguments: "size"')
+        if kwargs:
+            raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(kwargs))}'")
+        shape = sizes(name, size)
+        dt = as_dtype(dtype) if dtype is not None else out.dtype if out is not None else get_default_dtype()
+        return finished(lambda: _in_memory_format(filled(shape, value, dt), memory_format), dt, dtype, out, device, requires_grad)
+    factory.__name__ = factory.__qualname__ = name
+    factory.__doc__ = doc
+    return factory
 
 
-def _has_numpy(data: Any) -> bool:
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return isinstance(data, (np.ndarray, np.generic, Tensor))
-
-
-def from_numpy(ndarray: np.ndarray) -> Tensor:
-    """A tensor that shares memory with an array: changes of one are seen in the other."""
-    if not isinstance(ndarray, np.ndarray):
-        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
-    dt = from_numpy_dtype(ndarray.dtype)
-    if not ndarray.dtype.isnative:
-        raise ValueError("given numpy array has byte order different from the native byte order. Conversion between byte orders is "
-                         "currently not supported.")
-    if any(s < 0 for s in ndarray.strides):
-        raise ValueError("At least one stride in the given numpy array is negative, and tensors with negative strides are not currently "
-                         "supported. (You can probably work around this by making a copy of your array  with array.copy().) ")
-    if not ndarray.flags.writeable:
-        import warnings
-        warnings.warn("The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing to "
-                      "this tensor will result in undefined behavior. You may want to copy the array to protect its data or make it "
-                      "writable before converting it to a tensor. This type of warning will be suppressed for the rest of this program.",
-                      UserWarning, stacklevel=2)
-    if ndarray.flags.c_contiguous:
-        t = Tensor.__new__(Tensor)
-        t._storage, t._view, t._node, t._nr = Storage.adopt(ndarray, dt), None, None, 0
+def _in_memory_format(t: Tensor, memory_format: Any) -> Tensor:
+    """t, all of whose elements are equal, in a memory format."""
+    if memory_format is None or memory_format is contiguous_format or memory_format is preserve_format:
         return t
-    return _from_strided(ndarray, dt)
+    return in_format(t, memory_format, t)
 
 
-def _from_strided(array: np.ndarray, dt: dtype_class) -> Tensor:
-    """A view into the smallest flat stretch of memory that holds a non-contiguous array."""
-    from ..tensor.tensor import View
-    itemsize = array.itemsize
-    strides = tuple(s // itemsize for s in array.strides)
-    reach = 1 + sum((n - 1) * s for n, s in zip(array.shape, strides)) if array.size else 0
-    flat = np.lib.stride_tricks.as_strided(array, (reach,), (itemsize,))
-    t = Tensor.__new__(Tensor)
-    t._storage, t._node, t._nr = Storage.adopt(flat, dt), None, 0
-    t._view = View(array.shape, strides, 0, None, False, 0)
-    return t
+zeros = _factory("zeros", 0, "A tensor of zeros: zeros(2, 3) or zeros((2, 3)).")
+ones = _factory("ones", 1, "A tensor of ones: ones(2, 3) or ones((2, 3)).")
+empty = _factory("empty", 0, "A tensor with unspecified values (zeros here): empty(2, 3) or empty((2, 3)).")
 
 
-def ones_like(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
-              memory_format: Any = None) -> Tensor:
-    """Ones of input's shape and (by default) dtype."""
-    return leaf(filled(tuple(input.shape), 1, _pick_dtype(dtype, input.dtype)), requires_grad)
+def _fill_dtype(value: Any) -> dtype_class:
+    """The dtype of a tensor filled with a number."""
+    if isinstance(value, bool):
+        return bool_
+    return int64 if isinstance(value, int) else default_complex() if isinstance(value, complex) else get_default_dtype()
 
 
-__all__ = ["complex64", "filled", "from_array", "from_numpy", "leaf", "ones_like", "tensor"]
+def _number(value: Any) -> Any:
+    """A Python number from a number or a tensor or array of one element."""
+    return value.item() if hasattr(value, "item") else value
+
+
+def _check_value(value: Any, dt: dtype_class) -> Any:
+    """The fill value, or PyTorch's error where dt cannot hold it."""
+    bad = isinstance(value, complex) and dt.kind != "c"
+    if dt.kind in "iu" and not bad:
+        info = np.iinfo(dt.np)
+        bad = not math.isfinite(value) or not (info.min if dt.kind == "i" else -info.max) <= value <= info.max
+        value = 0 if bad else int(value)
+        value = value + 2 ** info.bits if dt.kind == "u" and value < 0 else value
+    if bad:
+        raise RuntimeError(f"value cannot be converted to type {dt.name} without overflow")
+    return value
+
+
+def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+         pin_memory: bool = False, requires_grad: bool = False) -> Tensor:
+    """A tensor of this size filled with a number; its dtype is the number's unless given."""
+    if not isinstance(size, (tuple, list)):
+        raise TypeError(f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}")
+    value = _number(fill_value)
+    dt = as_dtype(dtype) if dtype is not None else out.dtype if out is not None else _fill_dtype(value)
+    shape = sizes("full", (size,))
+    return finished(lambda: filled(shape, _check_value(value, dt), dt), dt, dtype, out, device, requires_grad)
+
+
+def _like(input: Tensor, value: Any, dtype: Any, device: Any, requires_grad: bool, memory_format: Any) -> Tensor:
+    if not isinstance(input, Tensor):
+        raise TypeError(f"argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    dt = input.dtype if dtype is None else as_dtype(dtype)
+    value = _check_value(_number(value), dt)
+    return finished(lambda: in_format(filled(tuple(input.shape), value, dt), memory_format, input), dt, dtype, None, device,
+                    requires_grad)
+
+
+def zeros_like(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+               requires_grad: bool = False, memory_format: Any = None) -> Tensor:
+    """Zeros of input's shape and (by default) dtype and memory format."""
+    return _like(input, 0, dtype, device, requires_grad, memory_format)
+
+
+def ones_like(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+              requires_grad: bool = False, memory_format: Any = None) -> Tensor:
+    """Ones of input's shape and (by default) dtype and memory format."""
+    return _like(input, 1, dtype, device, requires_grad, memory_format)
+
+
+def empty_like(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+               requires_grad: bool = False, memory_format: Any = None) -> Tensor:
+    """Unspecified values (zeros here) of input's shape and (by default) dtype and memory format."""
+    return _like(input, 0, dtype, device, requires_grad, memory_format)
+
+
+def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+              requires_grad: bool = False, memory_format: Any = None) -> Tensor:
+    """`fill_value` in input's shape and (by default) dtype and memory format."""
+    return _like(input, fill_value, dtype, device, requires_grad, memory_format)
+
+
+def _strided(shape: tuple[int, ...], strides: tuple[int, ...], dt: dtype_class) -> Tensor:
+    """Zeros with these strides."""
+    if strides == contiguous_strides(shape):
+        return filled(shape, 0, dt)
+    reach = 1 + sum((n - 1) * s for n, s in zip(shape, strides)) if prod(shape) else 0
+    return as_strided(filled((reach,), 0, dt), shape, strides)
+
+
+def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+                  pin_memory: bool = False) -> Tensor:
+    """Unspecified values (zeros here) with these sizes and strides (in elements)."""
+    shape, strides = sizes("empty_strided", (size,)), tuple(int(s) for s in stride)
+    if len(shape) != len(strides):
+        raise RuntimeError(f"dimensionality of sizes ({len(shape)}) must match dimensionality of strides ({len(strides)})")
+    dt = get_default_dtype() if dtype is None else as_dtype(dtype)
+    return finished(lambda: _strided(shape, strides, dt), dt, dtype, None, device, requires_grad)
+
+
+def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+                   requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+    """Unspecified values (zeros here), dense; physical_layout lists the dimensions from slowest to fastest in memory."""
+    shape, order = sizes("empty_permuted", (size,)), tuple(int(d) for d in physical_layout)
+    if len(order) != len(shape):
+        raise RuntimeError(f"Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) = {len(shape)} "
+                           f"is not equal to len(physical_layout) = {len(order)}")
+    for i, d in enumerate(order):
+        if not 0 <= d < len(shape):
+            raise RuntimeError(f"Dimension out of range (expected to be between 0 and {len(shape) - 1}, but got {d} at index {i}).  "
+                               "NB: negative dims not currently supported; file an issue if you want it.")
+        if d in order[:i]:
+            raise RuntimeError("Duplicate dim not allowed")
+    dt = get_default_dtype() if dtype is None else as_dtype(dtype)
+    return finished(lambda: permute(filled(tuple(shape[d] for d in order), 0, dt), [order.index(d) for d in builtins.range(len(order))]), dt,
+                    dtype, None, device, requires_grad)
+
+
+def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+                  requires_grad: bool = False) -> Tensor:
+    """A 0-dim tensor of the default dtype (unless given) with a number's value."""
+    value = _number(s)
+    dt = get_default_dtype() if dtype is None else as_dtype(dtype)
+    return finished(lambda: filled((), _check_value(value, dt), dt), dt, dtype, None, device, requires_grad)
+
+
+# ------------------------------------------------------------------ ranges
+
+def _rounded(values: np.ndarray, dt: dtype_class) -> Tensor:
+    """A tensor of dt from values computed in a wide type."""
+    if dt is bfloat16:
+        return from_array(narrow(values.astype(np.float32), dt), dt)
+    return from_array(values.astype(dt.np), dt)
+
+
+def _check_bounds(start: Any, end: Any, step: Any) -> None:
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"unsupported range: {start:g} -> {end:g}")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+
+
+def _range_dtype(numbers: tuple, dtype: Any, out: Any) -> dtype_class:
+    if dtype is not None:
+        return as_dtype(dtype)
+    if out is not None:
+        return out.dtype
+    return int64 if all(isinstance(n, int) for n in numbers) else get_default_dtype()
+
+
+def arange(*args: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+           requires_grad: bool = False, **kwargs: Any) -> Tensor:
+    """start, start + step, … before end: arange(end), arange(start, end) or arange(start, end, step).
+
+    int64 if all three are integers, else the default dtype. The size is ⌈(end − start) / step⌉.
+    """
+    start, end, step = map(_number, _bounds("arange", args, kwargs))
+    dt = _range_dtype((start, end, step), dtype, out)
+    if dt.kind in "bc":
+        raise NotImplementedError(f"\"arange_cpu\" not implemented for '{dt._legacy}'")
+    _check_bounds(start, end, step)
+    if dt.kind in "iu":
+        start, end, step = int(start), int(end), int(step)
+        n = len(builtins.range(start, end, step)) if step else 0
+        return finished(lambda: _rounded(start + step * np.arange(n, dtype=np.int64), dt), dt, dtype, out, device, requires_grad)
+    n = math.ceil((end - start) / step)
+    return finished(lambda: _rounded(start + step * np.arange(n, dtype=np.float64), dt), dt, dtype, out, device, requires_grad)
+
+
+def _bounds(name: str, args: tuple, kwargs: dict) -> tuple:
+    names = ("end",) if len(args) == 1 and "end" not in kwargs else ("start", "end", "step")
+    given = {"start": 0, "step": 1, **dict(zip(names, args)), **kwargs}
+    if len(args) > 3 or "end" not in given or not given.keys() <= {"start", "end", "step"}:
+        raise TypeError(f"{name}() received an invalid combination of arguments")
+    return given["start"], given["end"], given["step"]
+
+
+def range(*args: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+          requires_grad: bool = False, **kwargs: Any) -> Tensor:
+    """start, start + step, … up to and including end. Deprecated: use `arange`, which leaves the end out."""
+    import warnings
+    warnings.warn("torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with Python's "
+                  "range builtin. Instead, use torch.arange, which produces values in [start, end).", UserWarning, stacklevel=2)
+    start, end, step = map(_number, _bounds("range", args, kwargs))
+    dt = get_default_dtype() if dtype is None and out is None else _range_dtype((), dtype, out)
+    _check_bounds(start, end, step)
+    n = int((end - start) / step) + 1
+    return finished(lambda: _rounded(start + step * np.arange(n, dtype=np.float64), dt), dt, dtype, out, device, requires_grad)
+
+
+def _grid_ends(name: str, start: Any, end: Any, steps: Any) -> tuple[Any, Any, int]:
+    for what, value in (("start", start), ("end", end)):
+        if isinstance(value, Tensor) and value.ndim:
+            raise RuntimeError(f"{name} only supports 0-dimensional start and end tensors, but got {what} with {value.ndim} dimension(s).")
+    steps = _number(steps)
+    if isinstance(steps, float):
+        raise TypeError(f"{name}(): argument 'steps' (position 3) must be int, not float")
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    return _number(start), _number(end), steps
+
+
+def _grid_dtype(numbers: tuple, dtype: Any, out: Any) -> dtype_class:
+    if dtype is not None or out is not None:
+        return out.dtype if dtype is None else as_dtype(dtype)
+    return default_complex() if any(isinstance(n, complex) for n in numbers) else get_default_dtype()
+
+
+def _grid(start: Any, end: Any, steps: int, dt: dtype_class) -> np.ndarray:
+    """Evenly spaced numbers, counted from the nearer end so that both ends are exact, in dt's arithmetic."""
+    work = dt.np if dt.kind in "fc" and dt is not bfloat16 and dt.itemsize >= 4 else np.dtype(np.float32)
+    if dt.kind in "iu":
+        start, end, work = int(start), int(end), np.dtype(np.float64)
+    first, last = work.type(start), work.type(end)
+    if steps == 1:
+        return np.full(1, first)
+    step = (last - first) / work.type(steps - 1) if steps else work.type(0)
+    i = np.arange(steps)
+    front = i < steps // 2
+    count = np.where(front, i, steps - i - 1).astype(work)
+    with np.errstate(all="ignore"):
+        return np.where(front, first + step * count, last - step * count)
+
+
+def linspace(start: Any, end: Any, steps: Any, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+             pin_memory: bool = False, requires_grad: bool = False) -> Tensor:
+    """`steps` numbers evenly spaced from start to end, both included."""
+    start, end, steps = _grid_ends("linspace", start, end, steps)
+    dt = _grid_dtype((start, end), dtype, out)
+    return finished(lambda: _rounded(_grid(start, end, steps, dt), dt), dt, dtype, out, device, requires_grad)
+
+
+def logspace(start: Any, end: Any, steps: Any, base: float = 10.0, *, out: Any = None, dtype: Any = None, layout: Any = None,
+             device: Any = None, pin_memory: bool = False, requires_grad: bool = False) -> Tensor:
+    """base to the power of `steps` numbers evenly spaced from start to end."""
+    start, end, steps = _grid_ends("logspace", start, end, steps)
+    dt = _grid_dtype((start, end), dtype, out)
+
+    def make():
+        exponents = _grid(start, end, steps, dt)
+        with np.errstate(all="ignore"):
+            return _rounded(np.power(exponents.dtype.type(base), exponents), dt)
+    return finished(make, dt, dtype, out, device, requires_grad)
+
+
+# ------------------------------------------------------------------ matrices and indices
+
+def eye(n: Any, m: Any = None, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+        pin_memory: bool = False, requires_grad: bool = False) -> Tensor:
+    """An n × m matrix (n × n by default) with ones on its diagonal and zeros elsewhere."""
+    n, m = _number(n), _number(m)
+    for name, value in (("n", n), ("m", m)):
+        if value is not None and value < 0:
+            raise RuntimeError(f"{name} must be greater or equal to 0, got {value}")
+    dt = as_dtype(dtype) if dtype is not None else out.dtype if out is not None else get_default_dtype()
+    return finished(lambda: _rounded(np.eye(n, m, dtype=np.float32), dt), dt, dtype, out, device, requires_grad)
+
+
+def _triangle_indices(name: str, mask: Any, row: int, col: int, offset: int, dtype: Any, device: Any) -> Tensor:
+    if row < 0 or col < 0:
+        raise RuntimeError(f"{'row' if row < 0 else 'col'} must be non-negative, got{row if row < 0 else col}")
+    dt = int64 if dtype is None else as_dtype(dtype)
+    if dt not in (int64,) and dt.name != "int32":
+        raise NotImplementedError(f"\"{name}\" not implemented for '{dt._legacy}'")
+    check_device(device)
+    return from_array(np.array(np.nonzero(mask(np.ones((row, col), bool), offset)), dtype=dt.np), dt)
+
+
+def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, layout: Any = None, device: Any = None,
+                 pin_memory: bool = False) -> Tensor:
+    """Row and column numbers (2 × N) of the lower triangle of a row × col matrix, up to the diagonal number `offset`."""
+    return _triangle_indices("tril_indices", np.tril, row, col, offset, dtype, device)
+
+
+def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, layout: Any = None, device: Any = None,
+                 pin_memory: bool = False) -> Tensor:
+    """Row and column numbers (2 × N) of the upper triangle of a row × col matrix, from the diagonal number `offset`."""
+    return _triangle_indices("triu_indices", np.triu, row, col, offset, dtype, device)
+
+
+# ------------------------------------------------------------------ methods: a new tensor of self's dtype
+
+def _new(make: Any) -> Any:
+    """The method `x.new_…`: a factory whose dtype is x's by default."""
+    def method(self, *args, dtype=None, **kwargs):
+        return make(*args, dtype=self.dtype if dtype is None else dtype, **kwargs)
+    method.__name__ = method.__qualname__ = "new_" + make.__name__
+    method.__doc__ = f"As `{make.__name__}`, with this tensor's dtype by default."
+    return method
+
+
+METHODS = {"new_zeros": _new(zeros), "new_ones": _new(ones), "new_empty": _new(empty), "new_full": _new(full),
+           "new_empty_strided": _new(empty_strided)}

@@ -190,7 +190,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: 
 @op("MulBackward0")
 def outer(input: Tensor, vec2: Tensor):
     """All products of an element of input with one of vec2: (N, M)."""
-    from .pointwise import mul
+    from .arithmetic import mul
     if input.ndim != 1 or vec2.ndim != 1:
         raise RuntimeError(f"outer: Expected 1-D argument {'self' if input.ndim != 1 else 'vec2'}, but got "
                            f"{(input if input.ndim != 1 else vec2).ndim}-D")

@@ -1,9 +1,9 @@
 """Type promotion of operands, as PyTorch's: tensors with dimensions decide; 0-dim tensors and then numbers only raise the category."""
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
-from ..dtypes import bool_, category, default_complex, dtype, get_default_dtype, int64, promote
+from ..dtypes import bfloat16, bool_, category, default_complex, dtype, float16, float32, get_default_dtype, int64, promote
 from ..ir.graph import Var
 from ..primitives import cast, constant
 
@@ -69,6 +69,20 @@ def promoted_float(*operands: Any) -> list[Var]:
 def to_float(x: Var) -> Var:
     """x, converted to the default floating dtype if it is integral or boolean."""
     return x if x.dtype.kind in "fc" else cast(x, get_default_dtype())
+
+
+def in_opmath(compute: Callable[..., Any], *xs: Any) -> Any:
+    """compute(*xs), with half-precision operands as float32 and the result rounded once to their dtype."""
+    halves = {x.dtype for x in xs if isinstance(x, Var) and x.dtype in (float16, bfloat16)}
+    if not halves:
+        return compute(*xs)
+    result = compute(*[cast(x, float32) if isinstance(x, Var) and x.dtype in halves else x for x in xs])
+    return cast(result, halves.pop()) if result.dtype is float32 else result
+
+
+def not_implemented(name: str, dt: dtype) -> NotImplementedError:
+    """PyTorch's error for a kernel that has no variant for `dt`."""
+    return NotImplementedError(f'"{name}" not implemented for \'{dt._legacy}\'')
 
 
 def broadcast_all(xs: Sequence[Var]) -> list[Var]:

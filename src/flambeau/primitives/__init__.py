@@ -2,17 +2,18 @@
 rule, NumPy kernel and VJP stand beside each other. Read `base.py` first."""
 from .base import (PRIMITIVES, Primitive, as_vars, broadcast_shapes, broadcast_to, constant, full, iota, sum_to)
 from .contraction import conv, conv_input_grad, conv_size, conv_weight_grad, dot, matmul
-from .elementwise import (absolute, acos, acosh, add, asin, asinh, atan, atan2, atanh, bitwise_and, bitwise_not, bitwise_or,
+from .elementwise import (absolute, acos, acosh, add, asin, asinh, atan, atan2, atanh, bce, bitwise_and, bitwise_not, bitwise_or,
                           bitwise_xor, cast, ceil, conj, copysign, cos, cosh, div, eq, erf, erfc, exp, exp2, expm1, floor,
                           floor_divide, fmod, ge, gt, imag, isnan, le, log, log1p, log2, log10, logical_not, lt,
                           make_complex, maximum, minimum, mul, ne, neg, nextafter, ones_like, power, real, relu, remainder,
-                          round_even, rsqrt, select, sgn, shift_left, shift_right, sigmoid, sin, sinh, sqrt, sub, tan, tanh,
+                          round_even, rsqrt, select, sgn, shift_left, shift_right, sigmoid, sin, sinh, sqrt, stop_gradient, sub, tan, tanh,
                           trunc, zeros_like)
 from .indexing import gather, put, scatter, searchsorted, sort, take
 from .random import random_bits, random_permutation
-from .reduction import (argmax, argmin, cummax, cummin, cumprod, cumsum, index_along, logcumsumexp, reduce_max, reduce_min,
-                        reduce_prod, reduce_sum, spread)
+from .reduction import (argmax, argmin, cummax, cummin, cumprod, cumsum, index_along, logcumsumexp, log_softmax, reduce_max, reduce_min,
+                        reduce_prod, reduce_sum, softmax, spread)
 from .shape import concat, flip, pad, permute, reshape, slice_, slice_dim, strided_sum, strided_view, strided_write
+from .special import gcd
 from .window import max_pool, window_spread, window_sum
 
 __all__ = [name for name in dir() if not name.startswith("_")]

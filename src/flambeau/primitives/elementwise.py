@@ -170,6 +170,7 @@ def _sigmoid_kernel(x):
     return np.where(x >= 0, 1 / (1 + e), e / (1 + e)).astype(x.dtype)
 
 
+stop_gradient = _unary("stop_gradient", lambda x: x, None)
 neg = _unary("neg", np.negative, lambda g, y, x: neg(g))
 sgn = _unary("sgn", _sgn_kernel, _sgn_vjp)
 absolute = _unary("abs", np.abs, _abs_vjp, _real_of)
@@ -304,6 +305,19 @@ le = _binary("le", np.less_equal, None, boolean=True)
 gt = _binary("gt", np.greater, None, boolean=True)
 ge = _binary("ge", np.greater_equal, None, boolean=True)
 
+
+def _bce_kernel(x, t):
+    return -(t * np.maximum(np.log(x), -100) + (1 - t) * np.maximum(np.log1p(-x), -100))
+
+
+def _bce_vjp(g, z, x, t):
+    """(x − t)/(x·(1 − x)), its denominator limited from below as PyTorch does; the target's is log(1 − x) − log x."""
+    gx = g * div(sub(x, t), maximum(sub(1, x) * x, 1e-12))
+    return gx, g * sub(maximum(log1p(neg(x)), -100), maximum(log(x), -100))
+
+
+# binary cross entropy of probabilities: the limits make its gradient its own, not that of the formula
+bce = _binary("bce", _bce_kernel, _bce_vjp)
 
 # ------------------------------------------------------------------ select
 

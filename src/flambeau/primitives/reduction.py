@@ -98,6 +98,28 @@ def argmin(x: Var, dim: int) -> Var:
     return argmin_p((x,), dim)
 
 
+# ------------------------------------------------------------------ softmax: composed, with the gradient in its output
+
+def _shifted(x: Var, dim: int) -> Var:
+    """x minus its maximum along dim, which cancels in every result below and so takes no gradient."""
+    from .elementwise import stop_gradient
+    return x - spread(stop_gradient(reduce_max(x, (dim,))), x, (dim,))
+
+
+def softmax(x: Var, dim: int) -> Var:
+    """exp(x − max) / Σ exp(x − max) along dim."""
+    from .elementwise import exp
+    e = exp(_shifted(x, dim))
+    return div(e, spread(reduce_sum(e, (dim,)), x, (dim,)))
+
+
+def log_softmax(x: Var, dim: int) -> Var:
+    """x − max − log Σ exp(x − max) along dim."""
+    from .elementwise import exp, log
+    shifted = _shifted(x, dim)
+    return shifted - spread(log(reduce_sum(exp(shifted), (dim,))), x, (dim,))
+
+
 # ------------------------------------------------------------------ scans
 
 cumsum_p = Primitive("cumsum", lambda x, dim: x, lambda x, dim: np.cumsum(x, axis=dim, dtype=x.dtype),

@@ -69,7 +69,7 @@ def _as_item(k: Any) -> Any:
 
 def index_tensor(data: Any) -> Tensor:
     """Positions (int64) or a mask (bool) from a sequence or an array."""
-    from ..ops.creation import array_to_tensor
+    from ..ops.from_data import array_to_tensor
     array = data if isinstance(data, np.ndarray) else host_array(array_to_tensor(list(data)))
     if array.dtype == np.bool_:
         return from_array(np.array(array, order="C"), bool_)

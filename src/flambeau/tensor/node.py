@@ -118,7 +118,7 @@ class AccumulateGrad(Node):
 
     def accumulate(self, g: Tensor, create_graph: bool) -> None:
         """Adds g to `.grad`, in place where that is allowed."""
-        from ..ops.pointwise import add
+        from ..ops.arithmetic import add
         if self.grad is None:
             # a gradient is a tensor of its own: not a view of, and not the same object as, someone else's
             self.grad = g if create_graph else make_tensor(g._value())
@@ -228,6 +228,26 @@ class ViewNode(Node):
 
     def backward(self, grads: list, create_graph: bool) -> list:
         return [None if grads[0] is None else self.fn(grads[0])]
+
+
+class MultiViewNode(Node):
+    """The node of views that are made together (split, unbind). fn(grads) takes one gradient, or None, for each view."""
+
+    __slots__ = ("grad_name", "fn", "_count")
+
+    def __init__(self, grad_name: str, t: Tensor, fn: Callable[[list], Tensor], count: int):
+        super().__init__(((t._node, t._nr),))
+        self.grad_name, self.fn, self._count = grad_name, fn, count
+
+    @property
+    def n_outputs(self) -> int:  # type: ignore[override]
+        return self._count
+
+    def name(self) -> str:
+        return self.grad_name
+
+    def backward(self, grads: list, create_graph: bool) -> list:
+        return [None if all(g is None for g in grads) else self.fn(grads)]
 
 
 def as_strided_node(base: Tensor, shape, strides, offset) -> ViewNode:

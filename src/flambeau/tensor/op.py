@@ -24,6 +24,7 @@ from .node import OpNode
 from .tensor import Tensor, make_tensor
 
 STATIC, TENSOR, SCALAR, TENSORS = range(4)
+NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
 _KINDS = {"Tensor": TENSOR, "Tensor | None": TENSOR, "Tensors": TENSORS, "Scalar": SCALAR, "Scalar | None": SCALAR}
 
 
@@ -56,6 +57,9 @@ class Op:
             bound = list(args)
             for name, default in zip(self.names[len(args):], self.defaults[len(args):]):
                 bound.append(kwargs.pop(name, default))
+            if kwargs and any(NUMPY_NAMES.get(name) in self.names for name in kwargs):
+                return self.bind(args, {**dict(zip(self.names[len(args):], bound[len(args):])),
+                                        **{NUMPY_NAMES.get(name, name): a for name, a in kwargs.items()}})
             if kwargs:
                 name = next(iter(kwargs))
                 if name in self.names:
@@ -151,8 +155,9 @@ def _number(op: Op, position: int, a: Any) -> Any:
 
 
 def _wrong_argument(op: Op, position: int, a: Any) -> TypeError:
+    wanted = "tuple of Tensors" if op.kinds[position] == TENSORS else "Tensor"
     got = f"list of {type(a[0]).__name__}" if isinstance(a, list) and a else type(a).__name__
-    return TypeError(f"{op.name}(): argument '{op.names[position]}' (position {position + 1}) must be Tensor, not {got}")
+    return TypeError(f"{op.name}(): argument '{op.names[position]}' (position {position + 1}) must be {wanted}, not {got}")
 
 
 def collect(op: Op, args: tuple) -> tuple[list, list, list] | None:
@@ -165,8 +170,7 @@ def collect(op: Op, args: tuple) -> tuple[list, list, list] | None:
             key.append(a)
         elif isinstance(a, Tensor):
             if kind == TENSORS:
-                a = a.unbind(0)  # type: ignore[attr-defined]
-                return collect(op, (*args[:position], a, *args[position + 1:]))
+                raise _wrong_argument(op, position, a)
             value = a._storage.value if a._view is None else a._value()
             operands.append(value)
             key.append(value.type)

@@ -127,7 +127,7 @@ class Tensor:
 
 def make_tensor(value: Value, node: Any = None, nr: int = 0) -> Tensor:
     """A tensor that is the whole of a new storage holding `value`."""
-    t = Tensor.__new__(Tensor)
+    t = object.__new__(Tensor)
     t._storage = Storage(value)
     t._view = None
     t._node = node

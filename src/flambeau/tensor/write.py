@@ -5,12 +5,13 @@ from typing import Any
 
 from ..dtypes import can_cast
 from ..ir.graph import trace as trace_graph
-from ..primitives.shape import strided_write
+from ..ir.types import tensor_type
+from ..primitives.shape import strided_view, strided_write
 from ..primitives import reshape
 from ..runtime.specialization import Specialization
 from ..runtime.trace import record
 from .grad_mode import mode
-from .tensor import Tensor
+from .tensor import Tensor, make_tensor
 
 _write_specs: dict[tuple, Specialization] = {}
 
@@ -24,6 +25,20 @@ def _write_specialization(base, new, strides, offset) -> Specialization:
         def body(x, y):
             return reshape(y, x.shape) if whole else strided_write(x, y, strides, offset)
         graph, _ = trace_graph(body, [base, new])
+        spec = _write_specs[key] = Specialization("strided_write", "CopySlices", graph, True)
+    return spec
+
+
+def _rebase_specialization(memory, geometry, new, view) -> Specialization:
+    """How a write through `view` changes a base that is itself a part of the memory: in terms of the base's elements."""
+    shape, strides, offset = geometry
+    key = (memory, geometry, new, view.strides, view.offset)
+    spec = _write_specs.get(key)
+    if spec is None:
+        def body(base, new, memory):
+            memory = strided_write(strided_write(memory, base, strides, offset), new, view.strides, view.offset)
+            return strided_view(memory, shape, strides, offset)
+        graph, _ = trace_graph(body, [tensor_type(memory.dtype, tuple(shape)), new, memory])
         spec = _write_specs[key] = Specialization("strided_write", "CopySlices", graph, True)
     return spec
 
@@ -73,8 +88,14 @@ def assign(t: Tensor, new: Tensor) -> None:
     spec = _write_specialization(storage.value.type, value.type, view.strides, view.offset)
     if mode.enabled and view.tracked and base is not None and (new._node is not None or base._node is not None):
         from .op import record_specialization
-        whole = record_specialization(spec, [base, new])[0]
-        storage.write(whole._value())
+        if base._view is None:
+            whole = record_specialization(spec, [base, new])[0]
+            storage.write(whole._value())
+        else:
+            memory = storage.value
+            rebase = _rebase_specialization(memory.type, base._geometry(), value.type, view)
+            whole = record_specialization(rebase, [base, new, make_tensor(memory)])[0]
+            storage.write(record(spec, [memory, value])[0])
         base._node, base._nr = whole._node, whole._nr
     else:
         storage.write(record(spec, [storage.value, value])[0])
@@ -89,7 +110,7 @@ def write_out(result: Any, out: Any) -> Any:
         for r, o in zip(result, out):
             write_out(r, o)
         return type(result)(out)
-    from ..ops.pointwise import cast_to
+    from ..ops.conversion import cast_to
     from .views import resize_
     if not isinstance(out, Tensor):
         raise TypeError(f"argument 'out' must be Tensor, not {type(out).__name__}")

@@ -1,0 +1,174 @@
+"""A tensor as another dtype or device: `Tensor.to`, `type`, `float()`, `cpu()` and their like."""
+# ruff: noqa: F821
+from __future__ import annotations
+
+from typing import Any
+
+from .. import dtypes
+from .. import primitives as p
+from ..dtypes import dtype as dtype_class, get_default_dtype
+from ..tensor.device import check_device, device as device_class
+from ..tensor.op import inplace, op
+from ..tensor.tensor import Tensor
+from .memory_format import in_format
+
+
+@op("ToCopyBackward0")
+def _cast_to(input: Tensor, dtype):
+    return p.cast(input, dtype)
+
+
+def cast_to(input: Tensor, dtype: dtype_class) -> Tensor:
+    """input converted to dtype, itself if it has it already."""
+    return input if input.dtype is dtype else _cast_to(input, dtype)
+
+
+def as_dtype(dtype: Any) -> dtype_class:
+    """A dtype from a dtype or one of Python's number types."""
+    if isinstance(dtype, dtype_class):
+        return dtype
+    plain = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_, complex: dtypes.complex128}.get(dtype)
+    if plain is None:
+        raise TypeError(f"dtype must be torch.dtype, not {type(dtype).__name__}")
+    return plain
+
+
+def converted(self: Tensor, dtype: dtype_class, copy: bool = False, memory_format: Any = None) -> Tensor:
+    """self in dtype and memory format; self itself where nothing changes, unless copy is set."""
+    if self.dtype is dtype and not copy:
+        return self if memory_format is None else _laid_out(self, memory_format)
+    from ..tensor.views import clone
+    fresh = clone(self) if self.dtype is dtype else in_format(_cast_to(self, dtype), None, self)
+    return fresh if memory_format is None else in_format(fresh, memory_format, self)
+
+
+def _laid_out(self: Tensor, memory_format: Any) -> Tensor:
+    from .memory_format import preserve_format
+    from ..tensor.views import contiguous
+    return self if memory_format is preserve_format else contiguous(self, memory_format)
+
+
+def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """self with another dtype and/or on another device: to(dtype), to(device, dtype), to(other).
+
+    Further arguments: non_blocking (ignored: there is one device), copy=False (True: always a new tensor), memory_format.
+    Returns self where nothing changes.
+    """
+    names = ("dtype", "non_blocking", "copy")
+    if args and (isinstance(args[0], dtype_class) or args[0] in (float, int, bool, complex)):
+        pass
+    elif args and isinstance(args[0], Tensor):
+        names = ("other", "non_blocking", "copy")
+    else:
+        names = ("device", "dtype", "non_blocking", "copy")
+    given = dict(zip(names, args))
+    if len(args) > len(names) or given.keys() & kwargs.keys() \
+            or not kwargs.keys() <= {"device", "dtype", "non_blocking", "copy", "memory_format", "other", "tensor"}:
+        raise _invalid_arguments(args, kwargs)
+    given.update(kwargs)
+    other = given.get("other", given.get("tensor"))
+    wanted = given.get("dtype")
+    if other is None:
+        where = given.get("device")
+        if where is not None and not isinstance(where, (str, int, device_class)):
+            raise _invalid_arguments(args, kwargs)
+        check_device(where)
+    try:
+        dtype = other.dtype if other is not None else self.dtype if wanted is None else as_dtype(wanted)
+    except TypeError:
+        raise _invalid_arguments(args, kwargs) from None
+    return converted(self, dtype, bool(given.get("copy", False)), given.get("memory_format"))
+
+
+def _invalid_arguments(args: tuple, kwargs: dict) -> TypeError:
+    got = [type(a).__name__ for a in args] + [f"{name}={type(a).__name__}" for name, a in kwargs.items()]
+    return TypeError(f"to() received an invalid combination of arguments - got ({', '.join(got)}), but expected one of:\n"
+                     " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, *, "
+                     "torch.memory_format memory_format = None)\n"
+                     " * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
+                     " * (Tensor tensor, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)")
+
+
+def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False, **kwargs: Any) -> Any:
+    """The name of self's legacy type ("torch.FloatTensor"), or, given a type, dtype or type name, self converted to it."""
+    if dtype is None:
+        return f"torch.{self.dtype._legacy}Tensor"
+    if isinstance(dtype, dtype_class):
+        return converted(self, dtype)
+    name = dtype if isinstance(dtype, str) else f"torch.{dtype.__name__}" if hasattr(dtype, "dtype") else getattr(dtype, "__name__", dtype)
+    if dtype is Tensor or name == "torch.Tensor":
+        return converted(self, get_default_dtype())
+    for d in dtypes.ALL:
+        if name == f"torch.{d._legacy}Tensor":
+            return converted(self, d)
+    raise ValueError(f"invalid type: '{name}'")
+
+
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """self in other's dtype."""
+    return converted(self, other.dtype)
+
+
+def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
+    """self: it is on the CPU already."""
+    return converted(self, self.dtype, memory_format=memory_format)
+
+
+def cuda(self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Tensor:
+    """Raises AssertionError, as PyTorch without CUDA does."""
+    check_device("cuda" if device is None else device)
+    return self
+
+
+def _cast_method(name: str, dtype: dtype_class) -> Any:
+    def method(self, memory_format=None):
+        return converted(self, dtype, memory_format=memory_format)
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"self as {dtype!r}."
+    return method
+
+
+_CASTS = {"float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16, "bfloat16": dtypes.bfloat16, "int": dtypes.int32,
+          "long": dtypes.int64, "short": dtypes.int16, "char": dtypes.int8, "byte": dtypes.uint8, "bool": dtypes.bool_,
+          "cfloat": dtypes.complex64, "cdouble": dtypes.complex128}
+
+
+# ------------------------------------------------------------------ writes
+
+@op("FillBackward0")
+def fill(input: Tensor, value: Scalar):
+    """A tensor of input's shape and dtype filled with `value`, a number or a 0-dim tensor."""
+    if value.ndim:
+        raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
+    if value.dtype.kind == "c" and input.dtype.kind != "c":
+        raise RuntimeError(f"value cannot be converted to type {input.dtype._legacy.lower()} without overflow")
+    return p.broadcast_to(p.cast(value, input.dtype), input.shape)
+
+
+@op("ZeroBackward0")
+def zero(input: Tensor):
+    """Zeros of input's shape and dtype."""
+    return p.zeros_like(input)
+
+
+@op("CopyBackwards")
+def _copied(self: Tensor, src: Tensor):
+    """src in self's shape and dtype."""
+    if p.broadcast_shapes(self.shape, src.shape) != self.shape:
+        raise RuntimeError(f"output with shape {list(self.shape)} doesn't match the broadcast shape "
+                           f"{list(p.broadcast_shapes(self.shape, src.shape))}")
+    return p.broadcast_to(p.cast(src, self.dtype), self.shape)
+
+
+_copy_in_place = inplace(_copied)
+
+
+def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
+    """Writes src, broadcast and converted, over self; gradients flow to src."""
+    return self if src is self else _copy_in_place(self, src)
+
+
+METHODS = {
+    **{name: _cast_method(name, dtype) for name, dtype in _CASTS.items()},
+    "to": to, "type": type_, "type_as": type_as, "cpu": cpu, "cuda": cuda, "fill_": inplace(fill), "zero_": inplace(zero), "copy_": copy_,
+}
