@@ -40,13 +40,16 @@ def version_key(text: str) -> tuple:
 
 
 class TorchVersion(str):
-    """A version string. Compares by PEP 440 with strings, with sequences such as (2, 6) and with `packaging`'s `Version`;
-    as text with a string that is no version.
+    """A version string that compares by PEP 440 with strings, sequences such as (2, 6), and `packaging`'s `Version`.
+
+    With a string that is no version it compares as text.
     """
 
     def _keys(self, other: Any) -> tuple[Any, Any] | None:
         if isinstance(other, Iterable) and not isinstance(other, str):
             other = ".".join(str(part) for part in other)
+        elif not isinstance(other, str) and not hasattr(other, "release"):  # packaging's Version has
+            return None
         try:
             return version_key(self), version_key(str(other))
         except ValueError:

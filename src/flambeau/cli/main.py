@@ -9,25 +9,21 @@ from .. import version
 from .demo import demo
 from .run import run
 
-DESCRIPTION = "PyTorch's API on a compiler written in Python: runs programs that import torch and torchvision, without PyTorch."
+DESCRIPTION = "PyTorch's API on a compiler written in Python: runs programs that import torch, without PyTorch."
 RUN = """Run a program as `python` would. For it and everything it imports, `torch` and `torchvision` are flambeau.
 Everything after SCRIPT or MODULE is the program's own."""
-DEMO = """Train a small LeNet on the UCI handwritten digits (half a minute at most). Prints loss and accuracy for each epoch;
-leaves a checkpoint and a picture. Options are the program's: see `flambeau demo --help`."""
 
 
 def _parser() -> argparse.ArgumentParser:
+    api = version.__version__.partition("+")[0]
     parser = argparse.ArgumentParser(prog="flambeau", description=DESCRIPTION)
-    parser.add_argument("--version", action="version",
-                        version=f"flambeau {version.flambeau} (API of PyTorch {version.__version__.partition('+')[0]})")
+    parser.add_argument("--version", action="version", version=f"flambeau {version.flambeau} (API of PyTorch {api})")
     commands = parser.add_subparsers(dest="command", required=True, metavar="{run,demo}")
-    raw = argparse.RawDescriptionHelpFormatter
-    run_parser = commands.add_parser("run", help="run a PyTorch program", description=RUN, formatter_class=raw,
+    run_parser = commands.add_parser("run", help="run a PyTorch program", description=RUN,
                                      usage="flambeau run (SCRIPT | -m MODULE) [ARGUMENTS ...]")
-    run_parser.add_argument("script", metavar="SCRIPT", help="a Python file, or a folder or zip file with a __main__.py")
+    run_parser.add_argument("script", metavar="SCRIPT", help="a Python file, or a folder or zip file with __main__.py")
     run_parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module by its name, as `python -m` does")
-    commands.add_parser("demo", help="train a small network on handwritten digits", description=DEMO, formatter_class=raw,
-                        add_help=False)
+    commands.add_parser("demo", help="train a small network on handwritten digits; --help shows its options")
     return parser
 
 

@@ -1,8 +1,8 @@
 """`flambeau run`: what `python script.py` and `python -m module` do, after the import hook is installed.
 
-The program must not see the difference: `sys.argv`, `sys.path[0]` and `__main__` are what Python would have set, and an exception
-shows the program's frames only. Exceptions are left to the interpreter, so that exit codes, `sys.excepthook`, Ctrl-C (death by
-SIGINT) and the order of shutdown are its own.
+The program must not see the difference: `sys.argv`, `sys.path[0]` and `__main__` are what Python would have set, and
+an exception shows the program's frames only. Exceptions are left to the interpreter, so that exit codes,
+`sys.excepthook`, Ctrl-C (death by SIGINT) and the order of shutdown are its own.
 """
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ from ..hook.names import flambeau_name
 def run(target: str, arguments: Sequence[str], as_module: bool = False) -> None:
     """Runs the script (or, with `as_module`, the module) `target` as `__main__` with `arguments`."""
     install()
+    sys.argv = ["-m" if as_module else target, *arguments]  # "-m" is what packages see that are imported on the way
     try:
         code, main = _load_module(target) if as_module else _load_script(target)
-        sys.argv = [main.__file__ if as_module else target, *arguments]  # type: ignore[list-item]
+        if as_module:
+            sys.argv[0] = str(main.__file__)
         sys.modules["__main__"] = main
         exec(code, vars(main))
-    except Exception as error:
-        _show_only_users_frames(error)
+    except SystemExit:
         raise
-    except KeyboardInterrupt as error:
+    except BaseException as error:
         _show_only_users_frames(error)
         raise
 
@@ -39,10 +40,11 @@ def run(target: str, arguments: Sequence[str], as_module: bool = False) -> None:
 def _load_script(path: str) -> tuple[CodeType, ModuleType]:
     """Code and `__main__` of a Python file, or of the `__main__.py` in a folder or zip file."""
     if pkgutil.get_importer(path) is not None:
-        _set_first_path(os.path.abspath(path))
-        spec = importlib.machinery.PathFinder.find_spec("__main__", [path])
+        folder = os.path.abspath(path)
+        _set_first_path(folder)
+        spec = importlib.machinery.PathFinder.find_spec("__main__", [folder])
         if spec is None or spec.loader is None:
-            sys.exit(f"{sys.executable}: can't find '__main__' module in {os.path.abspath(path)!r}")
+            sys.exit(f"{sys.executable}: can't find '__main__' module in {folder!r}")
         return spec.loader.get_code("__main__"), _main_module(spec.origin, spec.loader, spec)  # type: ignore[attr-defined]
     file = os.path.join(os.getcwd(), path)  # not normalized: Python does not, either
     try:
@@ -59,7 +61,6 @@ def _load_script(path: str) -> tuple[CodeType, ModuleType]:
 def _load_module(name: str) -> tuple[CodeType, ModuleType]:
     """Code and `__main__` of a module, or of the `__main__` module of a package."""
     _set_first_path(os.getcwd())
-    sys.argv[0] = "-m"  # what Python shows to a package that is imported on the way
     try:
         _, spec, code = runpy._get_module_details(flambeau_name(name) or name, _NotRunnable)  # type: ignore[attr-defined]
     except _NotRunnable as error:

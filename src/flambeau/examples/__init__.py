@@ -1,1 +1,1 @@
-"""Programs that are shipped with flambeau, and their data. They are ordinary PyTorch programs and import no flambeau."""
+"""Programs that are shipped with flambeau, and their data: ordinary PyTorch programs, which do not name flambeau."""

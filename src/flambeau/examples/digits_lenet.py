@@ -71,7 +71,8 @@ def main():
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("flambeau-demo"), help="folder for the checkpoint and the picture")
+    parser.add_argument("--out", type=Path, default=Path("flambeau-demo"),
+                        help="folder for the checkpoint and the picture")
     args = parser.parse_args()
 
     start = time.time()

@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 
-COLUMNS, ROWS = 10, 5  # of the table of digits
+COLUMNS, ROWS = 8, 5  # of the table of digits
 
 
 def save_picture(path, losses, accuracies, images, labels, predicted):
@@ -80,7 +80,7 @@ def draw(losses, accuracies, digits):
         write(canvas, 20, 366 - round(319 * fraction), f"{max(losses) * fraction:.2f}", BLACK)
     write(canvas, 590, 18, title(accuracies), BLACK, size=2)
     for i, (image, label, predicted) in enumerate(digits):
-        top, left = 50 + i // COLUMNS * 68, 490 + i % COLUMNS * 46
+        top, left = 50 + i // COLUMNS * 68, 490 + i % COLUMNS * 58
         grey = (255 - 255 * np.clip(image, 0, 1)).astype(np.uint8)
         canvas[top + 12:top + 52, left:left + 40] = np.kron(grey, np.ones((5, 5), np.uint8))[:, :, None]
         write(canvas, left, top, caption(label, predicted), BLACK if label == predicted else RED)
@@ -111,7 +111,7 @@ def write(canvas, left, top, text, color, size=1):
 
 
 def png(pixels):
-    """The bytes of a PNG file of `pixels`, (H, W, 3) uint8 (PNG specification, W3C 2003: 8 bits, colour type 2, no filter)."""
+    """The bytes of a PNG file of `pixels`, (H, W, 3) uint8 (W3C 2003: 8 bits, colour type 2, no filter)."""
     height, width, _ = pixels.shape
 
     def chunk(kind, data):

@@ -17,7 +17,7 @@ class _Presented(Distribution):
 
     def __init__(self, name: str):
         self._texts = {
-            "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {VERSIONS[name]}\nSummary: provided by flambeau\n",
+            "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {VERSIONS[name]}\nSummary: from flambeau\n",
             "INSTALLER": "flambeau\n",
             "top_level.txt": name + "\n",
         }

@@ -19,16 +19,17 @@ from .processes import install_in_children
 
 
 def install() -> None:
-    """Makes `torch` and `torchvision` flambeau for every import from now on, in this process and its multiprocessing children.
+    """Makes `torch` and `torchvision` flambeau for every import from now on.
 
-    May be called again. Raises ImportError if PyTorch itself is already imported: its modules would mix with flambeau's.
+    In this process and in the children that multiprocessing starts. May be called again.
+    Raises ImportError if PyTorch itself is already imported: its modules would mix with flambeau's.
     """
     if any(isinstance(finder, TorchFinder) for finder in sys.meta_path):
         return
     for root in ROOTS:
         if root in sys.modules:
-            raise ImportError(f"{root!r} is already imported, from {getattr(sys.modules[root], '__file__', 'an unknown place')}: "
-                              "call flambeau.install() before", name=root)
+            place = getattr(sys.modules[root], "__file__", "an unknown place")
+            raise ImportError(f"{root!r} is already imported, from {place}: call flambeau.install() before", name=root)
     sys.meta_path.insert(0, TorchFinder())
     for module in _loaded("flambeau"):
         present(module)
@@ -43,7 +44,7 @@ class TorchFinder:
         root = name.partition(".")[0]
         if root in ROOTS:
             spec = _alias_spec(name)
-            # None would let the next finder look for a room (torch.ir) in flambeau's own folder and run it a second time
+            # None would let the next finder see a room (torch.ir) in flambeau's own folder and run it a second time
             if spec is None and (flambeau_name(name) is None or _is_import_statement(sys._getframe(2))):
                 raise missing_module(name)
             return spec
@@ -109,13 +110,13 @@ def _alias_spec(name: str) -> importlib.machinery.ModuleSpec | None:
     real = importlib.util.find_spec(real_name) if real_name else None
     if real is None or real_name is None:
         return None
-    spec = importlib.machinery.ModuleSpec(name, _AliasLoader(real_name), origin=real.origin)
+    spec = importlib.machinery.ModuleSpec(name, _AliasLoader(real_name), origin=real.origin)  # type: ignore[arg-type]
     spec.submodule_search_locations = real.submodule_search_locations
     return spec
 
 
 def _is_import_statement(frame: Any) -> bool:
-    """Whether the import system, called from `frame`, is about to load the module (`importlib.util.find_spec` only asks)."""
+    """Whether the import system's `frame` is about to load the module (`importlib.util.find_spec` only asks)."""
     return frame.f_code.co_name == "_find_and_load_unlocked"
 
 
@@ -149,7 +150,7 @@ def _alias(module: ModuleType) -> None:
 
 
 def _definitions(namespace: Any, wanted: Callable[[str], bool]) -> Iterator[Any]:
-    """The classes (nested ones, too), functions and function-like objects in `namespace` whose `__module__` is `wanted`."""
+    """The classes (nested ones, too), functions and the like in `namespace` whose `__module__` is `wanted`."""
     for obj in list(namespace.values()):
         if isinstance(obj, (type, FunctionType)) or "__module__" in getattr(obj, "__dict__", ()):
             origin = obj.__module__

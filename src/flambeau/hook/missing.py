@@ -15,12 +15,14 @@ _IMPORT_FROM = opmap["IMPORT_FROM"]
 def missing_name(module_name: str, name: str) -> AttributeError:
     """The error for `module.name` when flambeau's module `module_name` has no `name`."""
     # obj=None: the interpreter then adds no "Did you mean" of its own to ours
-    return AttributeError(f"module {_shown(module_name)!r} has no attribute {name!r}{_hint(module_name, name)}", name=name, obj=None)
+    message = f"module {_shown(module_name)!r} has no attribute {name!r}{_hint(module_name, name)}"
+    return AttributeError(message, name=name, obj=None)
 
 
 def missing_import(module_name: str, name: str) -> ImportError:
     """The error for `from module import name` when flambeau's module `module_name` has no `name`."""
-    return ImportError(f"cannot import name {name!r} from {_shown(module_name)!r}{_hint(module_name, name)}", name=_shown(module_name))
+    shown = _shown(module_name)
+    return ImportError(f"cannot import name {name!r} from {shown!r}{_hint(module_name, name)}", name=shown)
 
 
 def missing_module(torch_module: str) -> ModuleNotFoundError:
@@ -30,7 +32,7 @@ def missing_module(torch_module: str) -> ModuleNotFoundError:
 
 
 class MissingNames:
-    """A module's `__getattr__`: `__getattr__ = MissingNames(__name__)`. With `own`, the module's own `__getattr__` is asked first."""
+    """A module's `__getattr__`: `__getattr__ = MissingNames(__name__)`. `own`, a `__getattr__`, is asked first."""
 
     def __init__(self, module_name: str, own: Callable[[str], Any] | None = None):
         self.module_name = module_name
@@ -49,7 +51,7 @@ class MissingNames:
 
 
 def _imports_from(frame: FrameType) -> bool:
-    """Whether `frame` is in the middle of `from module import name`. Python would drop an AttributeError's words there."""
+    """Whether `frame` is in the middle of `from module import name`, where Python drops an AttributeError's words."""
     return frame.f_lasti >= 0 and frame.f_code.co_code[frame.f_lasti] == _IMPORT_FROM
 
 

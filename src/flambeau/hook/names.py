@@ -1,20 +1,25 @@
-"""Which of flambeau's modules stands for which of PyTorch's. Files lie where PyTorch's class paths say, so this is a prefix."""
+"""Which of flambeau's modules stands for which of PyTorch's: files lie where PyTorch's class paths say."""
 from __future__ import annotations
 
 ROOTS = {"torch": "flambeau", "torchvision": "flambeau.vision"}
 
 # Modules of flambeau that have no counterpart in PyTorch. `torch.tensor` and `torch.ops` are not modules there, either.
-ROOMS = frozenset({"cli", "dtypes", "errors", "examples", "hook", "interpret", "ir", "ops", "primitives", "runtime", "tensor",
-                   "vision", "xla"})
+ROOMS = frozenset({"cli", "dtypes", "errors", "examples", "hook", "interpret", "ir", "ops", "primitives", "runtime",
+                   "tensor", "vision", "xla"})
+
+# Packages of flambeau that are one module in PyTorch: what is below them is a room, too.
+SINGLE_MODULES = ("nn.functional",)
 
 # Where PyTorch shows the functions and classes that flambeau defines in rooms; the first that has one names it.
-NAMESPACES = ("flambeau", "flambeau.autograd", "flambeau.nn.functional", "flambeau.linalg", "flambeau.fft", "flambeau.special")
+NAMESPACES = ("flambeau", "flambeau.autograd", "flambeau.nn.functional", "flambeau.linalg", "flambeau.fft",
+              "flambeau.special")
 
 
 def flambeau_name(name: str) -> str | None:
     """flambeau's module for PyTorch's module `name`: torch.nn → flambeau.nn; None if `name` is not PyTorch's."""
     root, _, rest = name.partition(".")
-    if root not in ROOTS or root == "torch" and rest.partition(".")[0] in ROOMS:
+    if root not in ROOTS or root == "torch" and (
+            rest.partition(".")[0] in ROOMS or any(rest.startswith(module + ".") for module in SINGLE_MODULES)):
         return None
     return f"{ROOTS[root]}.{rest}" if rest else ROOTS[root]
 

@@ -1,8 +1,8 @@
 """Children that multiprocessing starts afresh (spawn, forkserver) find `torch` as their parent does.
 
-Such a child first unpickles a dict of preparation data (its `sys.path`, how to import the parent's main module), then the
-function to run. An entry in front of that dict, whose unpickling installs the hook, comes before anything that needs it. Nothing is left
-in the environment, so other programs that the parent starts are not affected.
+Such a child first unpickles a dict of preparation data (its `sys.path`, how to import the parent's main module), then
+the function to run. An entry in front of that dict, whose unpickling installs the hook, comes before all that needs it.
+Nothing is left in the environment, so other programs that the parent starts are not affected.
 """
 from __future__ import annotations
 
