@@ -12,7 +12,7 @@ from .indexing import gather, put, scatter, searchsorted, sort, take
 from .random import random_bits, random_permutation
 from .reduction import (argmax, argmin, cummax, cummin, cumprod, cumsum, index_along, logcumsumexp, log_softmax, reduce_max, reduce_min,
                         reduce_prod, reduce_sum, softmax, spread)
-from .shape import concat, flip, pad, permute, reshape, slice_, slice_dim, strided_sum, strided_view, strided_write
+from .shape import bitcast, concat, flip, pad, permute, reshape, slice_, slice_dim, strided_sum, strided_view, strided_write
 from .special import gcd
 from .window import max_pool, window_spread, window_sum
 

@@ -6,6 +6,7 @@ from typing import Sequence
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from ..dtypes import dtype
 from ..ir.graph import Var
 from ..ir.types import tensor_type
 from .base import Primitive, broadcast_to, constant
@@ -148,6 +149,27 @@ concat_p = Primitive("concat", _concat_types, lambda *args: np.concatenate(args[
 def concat(xs: Sequence[Var], dim: int) -> Var:
     """The operands one after the other along `dim`."""
     return xs[0] if len(xs) == 1 else concat_p(tuple(xs), dim)
+
+
+# ------------------------------------------------------------------ memory read as another type
+
+def _bitcast_types(x, dt, source):
+    return tensor_type(dt, (x.size * source.itemsize // dt.itemsize,))
+
+
+def _bitcast_vjp(g, y, xs, dt, source):
+    """Complex numbers are pairs of reals, and so are their gradients; between other types nothing flows."""
+    pairs = {dt.kind, source.kind} == {"f", "c"} and dt.to_real() is source.to_real()
+    return (reshape(bitcast(g, source), xs[0].shape) if pairs else None,)
+
+
+bitcast_p = Primitive("bitcast", _bitcast_types, lambda x, dt, source: np.ascontiguousarray(x).reshape(-1).view(dt.np),
+                      _bitcast_vjp, moves_data=True, cheap=True, kind="view")
+
+
+def bitcast(x: Var, dt: dtype) -> Var:
+    """The bytes of x, row by row, read as a flat array of `dt`; x itself if that is its dtype."""
+    return x if x.dtype is dt else bitcast_p((x,), dt, x.dtype)
 
 
 # ------------------------------------------------------------------ strided views of flat memory

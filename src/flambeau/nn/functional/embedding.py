@@ -1,0 +1,149 @@
+"""Embeddings and one-hot vectors."""
+# ruff: noqa: F821
+from __future__ import annotations
+
+import math
+
+from ... import primitives as p
+from ...dtypes import int64
+from ...tensor.attributes import host_array
+from ...tensor.op import op
+
+
+def check_index_range(index, size: int, message: str = "index out of range in self") -> None:
+    """Raises IndexError for an index outside 0 … size−1, where the indices are already known."""
+    value = index._storage.value
+    if value.buffer is not None:
+        a = host_array(index)
+        if a.size and (a.min() < 0 or a.max() >= size):
+            bad = a[(a < 0) | (a >= size)].flat[0]
+            raise IndexError(f"{message} (index {bad}, size {size})")
+
+
+def _check_integral(name: str, index) -> None:
+    if index.dtype.name not in ("int64", "int32"):
+        raise RuntimeError(f"Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
+                           f"torch.{index.dtype._legacy}Tensor instead (while checking arguments for {name})")
+
+
+@op("EmbeddingBackward0", name="embedding")
+def _embedding(input: Tensor, weight: Tensor, padding_idx):
+    index = p.cast(input, int64)
+    rows = p.take(weight, index, 0)
+    if padding_idx is None or padding_idx < 0:
+        return rows
+    padded = p.broadcast_to(p.reshape(p.eq(index, padding_idx), (*index.shape, 1)), rows.shape)
+    return p.select(padded, p.stop_gradient(rows), rows)  # padding gets no gradient
+
+
+def renorm_rows(weight, index, max_norm: float, norm_type: float) -> None:
+    """Scales the rows of `weight` that are looked up down to norm max_norm, in place."""
+    import flambeau as torch
+    with torch.no_grad():
+        rows = torch.unique(index.reshape(-1))
+        picked = weight[rows]
+        norms = picked.norm(norm_type, dim=1, keepdim=True)
+        scaled = torch.where(norms > max_norm, picked * (max_norm / (norms + 1e-7)), picked)
+        weight[rows] = scaled
+
+
+def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False):
+    """weight[input]: rows of weight (V, D) by integer index; padding_idx's row gets no gradient.
+
+    max_norm limits the norm of the rows looked up, in place; scale_grad_by_freq divides gradients by each index's count;
+    sparse=True gives a sparse COO gradient.
+    """
+    _check_integral("embedding", input)
+    if weight.ndim != 2:
+        raise RuntimeError("'weight' must be 2-D")
+    if padding_idx is not None:
+        if not -weight.shape[0] <= padding_idx < weight.shape[0]:
+            raise AssertionError("Padding_idx must be within num_embeddings")
+        padding_idx = padding_idx % weight.shape[0]
+    check_index_range(input, weight.shape[0])
+    if max_norm is not None:
+        renorm_rows(weight, input, max_norm, norm_type)
+    if scale_grad_by_freq and weight.requires_grad:
+        import flambeau as torch
+        counts = torch.bincount(input.reshape(-1), minlength=weight.shape[0])[input.reshape(-1)].reshape(input.shape)
+        out = _embedding(input, weight, padding_idx)
+        return _scaled_gradient(out, counts.to(out.dtype).unsqueeze(-1))
+    return _embedding(input, weight, padding_idx)
+
+
+@op("EmbeddingBackward0")
+def _scaled_gradient(x: Tensor, counts: Tensor):
+    """x, whose gradient is divided by counts."""
+    scaled = p.div(x, p.broadcast_to(counts, x.shape))
+    return p.stop_gradient(x - scaled) + scaled
+
+
+def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale_grad_by_freq=False, mode="mean", sparse=False,
+                  per_sample_weights=None, include_last_offset=False, padding_idx=None):
+    """Sums, means or maxima of the embeddings of each bag: a row of a 2-D input, or input[offsets[i]:offsets[i+1]]."""
+    import flambeau as torch
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError("mode has to be one of sum, mean or max")
+    if per_sample_weights is not None and mode != "sum":
+        raise NotImplementedError(f"embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got "
+                                  f"mode='{mode}'). Please open a feature request on GitHub.")
+    if per_sample_weights is not None and per_sample_weights.shape != input.shape:
+        raise ValueError(f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not None, then it must have the same "
+                         f"shape as the input ({list(input.shape)})")
+    if input.ndim == 2:
+        if offsets is not None:
+            raise ValueError("if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences. "
+                             f"However, found offsets of type {type(offsets)}")
+        n = input.shape[0]
+        bag = torch.arange(n).repeat_interleave(input.shape[1])
+        flat = input.reshape(-1)
+    elif input.ndim == 1:
+        if offsets is None:
+            raise ValueError("offsets has to be a 1D Tensor but got None")
+        if offsets.ndim != 1:
+            raise ValueError("offsets has to be a 1D Tensor")
+        n = offsets.shape[0] - include_last_offset
+        flat = input
+        bag = torch.searchsorted(offsets[:n].contiguous(), torch.arange(flat.shape[0]), right=True) - 1
+    else:
+        raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
+    _check_integral("embedding_bag", input)
+    if padding_idx is not None:
+        keep = flat != padding_idx % weight.shape[0]
+        flat, bag = flat[keep], bag[keep]
+        if per_sample_weights is not None:
+            per_sample_weights = per_sample_weights.reshape(-1)[keep]
+    rows = embedding(flat, weight, None, max_norm, norm_type, scale_grad_by_freq, sparse)
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights.reshape(-1, 1)
+    dim = weight.shape[1]
+    index = bag.unsqueeze(-1).expand(-1, dim)
+    zeros = torch.zeros(n, dim, dtype=weight.dtype)
+    if mode == "max":
+        return zeros.scatter_reduce(0, index, rows, "amax", include_self=False)
+    total = zeros.index_add(0, bag, rows)
+    if mode == "sum":
+        return total
+    counts = torch.bincount(bag, minlength=n).clamp(min=1).to(weight.dtype)
+    return total / counts.unsqueeze(-1)
+
+
+def one_hot(tensor, num_classes=-1):
+    """int64 vectors with a one at each index: (…) → (…, num_classes)."""
+    import flambeau as torch
+    if tensor.dtype is not int64:
+        raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor. Got: {tensor.dtype}")
+    a = host_array(tensor)
+    if a.size == 0:
+        if num_classes <= 0:
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+    elif a.min() < 0:
+        raise RuntimeError("Class values must be non-negative.")
+    if num_classes == -1:
+        num_classes = int(a.max()) + 1
+    elif num_classes < 1:
+        raise RuntimeError("num_classes should be positive")
+    elif a.size and a.max() >= num_classes:
+        raise RuntimeError("Class values must be smaller than num_classes.")
+    out = torch.zeros(*tensor.shape, num_classes, dtype=int64)
+    return out.scatter_(-1, tensor.unsqueeze(-1), 1) if math.prod(tensor.shape) else out

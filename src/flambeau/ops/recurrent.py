@@ -1,0 +1,229 @@
+"""Recurrent networks: whole layers as one recorded call per layer and direction."""
+# ruff: noqa: F821
+from __future__ import annotations
+
+from typing import Any
+
+from .. import primitives as p
+from ..ir.graph import Var
+from ..tensor.op import op
+
+
+def _steps(x: Var, reverse: bool) -> list[Var]:
+    """The time steps of x (T, …), in the order in which the layer sees them."""
+    order = range(x.shape[0] - 1, -1, -1) if reverse else range(x.shape[0])
+    return [p.reshape(p.slice_dim(x, 0, t, t + 1), x.shape[1:]) for t in order]
+
+
+def _stack(outs: list[Var], reverse: bool) -> Var:
+    outs = outs[::-1] if reverse else outs
+    return p.concat([p.reshape(y, (1, *y.shape)) for y in outs], 0)
+
+
+def _gates(x: Var, w: Var, b: Var | None) -> Var:
+    out = p.dot(x, w, (x.ndim - 1,), (1,))
+    return out if b is None else out + b
+
+
+def _split(x: Var, n: int) -> list[Var]:
+    size = x.shape[-1] // n
+    return [p.slice_dim(x, x.ndim - 1, i * size, (i + 1) * size) for i in range(n)]
+
+
+def _lstm_step(gates: Var, c: Var) -> tuple[Var, Var]:
+    i, f, g, o = _split(gates, 4)
+    c = p.sigmoid(f) * c + p.sigmoid(i) * p.tanh(g)
+    return p.sigmoid(o) * p.tanh(c), c
+
+
+@op("MkldnnRnnLayerBackward0")
+def lstm_layer(input: Tensor, h: Tensor, c: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None,
+               w_hr: Tensor | None, reverse):
+    """One LSTM layer in one direction (Hochreiter & Schmidhuber 1997). input (T, N, in) → (output (T, N, out), h, c)."""
+    projected = _gates(input, w_ih, b_ih)
+    outs = []
+    for x in _steps(projected, reverse):
+        h, c = _lstm_step(x + _gates(h, w_hh, b_hh), c)
+        if w_hr is not None:
+            h = p.dot(h, w_hr, (1,), (1,))
+        outs.append(h)
+    return _stack(outs, reverse), h, c
+
+
+def _gru_step(x: Var, hidden: Var, h: Var) -> Var:
+    xr, xz, xn = _split(x, 3)
+    hr, hz, hn = _split(hidden, 3)
+    z = p.sigmoid(xz + hz)
+    n = p.tanh(xn + p.sigmoid(xr + hr) * hn)
+    return (h - n) * z + n
+
+
+@op("StackBackward0")
+def gru_layer(input: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None, reverse):
+    """One GRU layer in one direction (Cho et al. 2014). input (T, N, in) → (output (T, N, hidden), h)."""
+    outs = []
+    for x in _steps(_gates(input, w_ih, b_ih), reverse):
+        h = _gru_step(x, _gates(h, w_hh, b_hh), h)
+        outs.append(h)
+    return _stack(outs, reverse), h
+
+
+@op("StackBackward0")
+def rnn_layer(input: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None, activation, reverse):
+    """One Elman layer in one direction. input (T, N, in) → (output (T, N, hidden), h)."""
+    fn = p.tanh if activation == "tanh" else p.relu
+    outs = []
+    for x in _steps(_gates(input, w_ih, b_ih), reverse):
+        h = fn(x + _gates(h, w_hh, b_hh))
+        outs.append(h)
+    return _stack(outs, reverse), h
+
+
+# ------------------------------------------------------------------ cells
+
+@op("ThnnFusedLstmCellBackward0")
+def lstm_cell(input: Tensor, hx: Tensors, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None):
+    """One LSTM step on (N, in): returns (h, c)."""
+    h, c = hx
+    return _lstm_step(_gates(input, w_ih, b_ih) + _gates(h, w_hh, b_hh), c)
+
+
+@op("ThnnFusedGruCellBackward0")
+def gru_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None):
+    """One GRU step on (N, in)."""
+    return _gru_step(_gates(input, w_ih, b_ih), _gates(hx, w_hh, b_hh), hx)
+
+
+@op("TanhBackward0")
+def rnn_tanh_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None):
+    """One Elman step with tanh on (N, in)."""
+    return p.tanh(_gates(input, w_ih, b_ih) + _gates(hx, w_hh, b_hh))
+
+
+@op("ReluBackward0")
+def rnn_relu_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None):
+    """One Elman step with ReLU on (N, in)."""
+    return p.relu(_gates(input, w_ih, b_ih) + _gates(hx, w_hh, b_hh))
+
+
+# ------------------------------------------------------------------ networks: layers, directions, packing
+
+def _parameter_groups(params, has_biases: bool, per: int) -> list[tuple]:
+    """(w_ih, w_hh, b_ih, b_hh, w_hr or None) for each layer and direction, from the flat list; `per` weights each."""
+    groups = []
+    params = list(params)
+    for i in range(0, len(params), per):
+        part = params[i:i + per]
+        weights, rest = part[:2], part[2:]
+        biases = rest[:2] if has_biases else [None, None]
+        projection = rest[2 if has_biases else 0:]
+        groups.append((*weights, *biases, projection[0] if projection else None))
+    return groups
+
+
+def _run_layer(kind: str, x, state: tuple, group: tuple, reverse: bool) -> tuple[Any, tuple]:
+    w_ih, w_hh, b_ih, b_hh, w_hr = group
+    if kind == "lstm":
+        out, h, c = lstm_layer(x, *state, w_ih, w_hh, b_ih, b_hh, w_hr, reverse)
+        return out, (h, c)
+    if kind == "gru":
+        out, h = gru_layer(x, *state, w_ih, w_hh, b_ih, b_hh, reverse)
+    else:
+        out, h = rnn_layer(x, *state, w_ih, w_hh, b_ih, b_hh, kind, reverse)
+    return out, (h,)
+
+
+def _run_packed(kind: str, data, sizes: list[int], state: tuple, group: tuple, reverse: bool) -> tuple[Any, tuple]:
+    """A layer over packed steps: the batch shrinks as sequences end (or, in reverse, grows as they begin)."""
+    import flambeau as torch
+    steps = list(data.split(sizes))
+    outs: list[Any] = [None] * len(steps)
+    finished: list[tuple] = []
+    if not reverse:
+        current = state
+        for t, x in enumerate(steps):
+            n = sizes[t]
+            have = current[0].shape[0]
+            if n < have:
+                finished.append(tuple(s[n:] for s in current))
+                current = tuple(s[:n] for s in current)
+            out, current = _run_layer(kind, x.unsqueeze(0), current, group, False)
+            outs[t] = out.squeeze(0)
+        finished.append(current)
+        last = tuple(torch.cat([f[k] for f in reversed(finished)]) for k in range(len(state)))
+    else:
+        current = tuple(s[:sizes[-1]] for s in state)
+        for t in range(len(steps) - 1, -1, -1):
+            n, have = sizes[t], current[0].shape[0]
+            if n > have:
+                current = tuple(torch.cat([c, s[have:n]]) for c, s in zip(current, state))
+            out, current = _run_layer(kind, steps[t].unsqueeze(0), current, group, False)
+            outs[t] = out.squeeze(0)
+        last = current
+    return torch.cat(outs), last
+
+
+def _network(kind, x, states: tuple, params, has_biases, num_layers, dropout, train, bidirectional, per, run):
+    import flambeau as torch
+    from ..nn.functional.dropout import dropout as drop
+    directions = 2 if bidirectional else 1
+    groups = _parameter_groups(params, has_biases, per)
+    finals: list[list] = [[] for _ in states]
+    for layer in range(num_layers):
+        outs = []
+        for d in range(directions):
+            k = layer * directions + d
+            out, last = run(x, tuple(s[k] for s in states), groups[k], d == 1)
+            outs.append(out)
+            for final, value in zip(finals, last):
+                final.append(value)
+        x = outs[0] if directions == 1 else torch.cat(outs, -1)
+        if dropout and train and layer < num_layers - 1:
+            x = drop(x, dropout, True)
+    return x, tuple(torch.stack(f) for f in finals)
+
+
+def _recurrent(kind: str, *args):
+    """The two overloads of torch.lstm and its relatives: dense (…, batch_first) and packed (data, batch_sizes, …)."""
+    if isinstance(args[3], (list, tuple)):
+        data, sizes, hx, params, has_biases, num_layers, dropout, train, bidirectional = args
+        states = tuple(hx) if kind == "lstm" else (hx,)
+        per = _per(params, num_layers, bidirectional)
+        lengths = sizes.tolist()
+        out, finals = _network(kind, data, states, params, has_biases, num_layers, dropout, train, bidirectional, per,
+                               lambda x, s, g, r: _run_packed(kind, x, lengths, s, g, r))
+        return (out, *finals)
+    x, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first = args
+    states = tuple(hx) if kind == "lstm" else (hx,)
+    per = _per(params, num_layers, bidirectional)
+    if batch_first:
+        x = x.transpose(0, 1)
+    out, finals = _network(kind, x, states, params, has_biases, num_layers, dropout, train, bidirectional, per,
+                           lambda x, s, g, r: _run_layer(kind, x, s, g, r))
+    return (out.transpose(0, 1) if batch_first else out, *finals)
+
+
+def _per(params, num_layers, bidirectional) -> int:
+    """How many weights each layer and direction has."""
+    return len(params) // (num_layers * (2 if bidirectional else 1))
+
+
+def lstm(*args):
+    """lstm(input, (h, c), params, has_biases, num_layers, dropout, train, bidirectional, batch_first), or packed:
+    lstm(data, batch_sizes, (h, c), params, has_biases, num_layers, dropout, train, bidirectional) → (output, h, c)."""
+    return _recurrent("lstm", *args)
+
+
+def gru(*args):
+    """As `lstm` with one state: → (output, h)."""
+    return _recurrent("gru", *args)
+
+
+def rnn_tanh(*args):
+    """As `lstm` with one state, Elman network with tanh: → (output, h)."""
+    return _recurrent("tanh", *args)
+
+
+def rnn_relu(*args):
+    """As `lstm` with one state, Elman network with ReLU: → (output, h)."""
+    return _recurrent("relu", *args)
