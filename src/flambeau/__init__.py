@@ -36,7 +36,11 @@ from .ops.pointwise import (abs, absolute, acos, acosh, angle, arccos, arccosh, 
                             atanh, ceil, clamp, clamp_max, clamp_min, clip, cos, cosh, deg2rad, exp, exp2, expm1, fix, floor, frac, log,
                             log1p, log2, log10, nan_to_num, neg, negative, positive, rad2deg, reciprocal, relu, round, rsqrt, sgn,
                             sigmoid, sign, signbit, sin, sinh, sqrt, square, tan, tanh, trunc, where)
-from .ops.reduction import *
+# reductions, joining and splitting, reading and writing at positions, order
+from .ops.reduction import (all, amax, amin, aminmax, any, argmax, argmin, count_nonzero, logsumexp, max, mean, min, nanmean, nansum,
+                            prod, sum)
+from .ops.shape import (cat, chunk, column_stack, concat, concatenate, dsplit, dstack, hsplit, hstack, row_stack, split,
+                        split_with_sizes, stack, tensor_split, vsplit, vstack)
 from .tensor.views import (as_strided, clone, diagonal, flatten, movedim, narrow, permute, reshape, select, squeeze, t, transpose,
                            unbind, unflatten, unsqueeze)
 from .ops.linear import addbmm, addmm, addmv, addr, baddbmm, bilinear, bmm, dot, ger, matmul, mm, mv, outer, vdot
@@ -44,5 +48,5 @@ from .ops.random import bernoulli, normal, rand, rand_like, randint, randint_lik
 from .tensor import methods as _methods
 from . import random
 from .random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
-from . import autograd
+from . import autograd, return_types
 

@@ -250,9 +250,9 @@ class MultiViewNode(Node):
         return [None if all(g is None for g in grads) else self.fn(grads)]
 
 
-def as_strided_node(base: Tensor, shape, strides, offset) -> ViewNode:
+def as_strided_node(base: Tensor, view: Any) -> ViewNode:
     """The node of a view that a write has cut off from the way it was made."""
     from .views import as_strided_backward
-    base_shape, base_strides, base_offset = base._geometry()
-    return ViewNode("AsStridedBackward0", base,
-                    lambda g: as_strided_backward(g, base_shape, base_strides, base_offset, shape, strides, offset))
+    geometry = base._geometry()
+    return ViewNode("AsStridedBackward0", base, lambda g: as_strided_backward(
+        g, *geometry, base.dtype, view.shape, view.strides, view.offset))

@@ -7,7 +7,7 @@ from typing import Any, Sequence
 import numpy as np
 
 from ..ir.types import contiguous_strides, tensor_type
-from ..primitives import strided_sum, strided_view
+from ..primitives import bitcast, strided_sum, strided_view
 from ..runtime.trace import Value
 from .op import op
 from .tensor import Tensor, View, make_view
@@ -328,12 +328,49 @@ def _place(grad: Tensor, shape, dim, start, step):
     return pad(grad, low, high, inner)
 
 
+def make_views(t: Tensor, geometries: Sequence[tuple], grad_name: str, backward: Any) -> tuple[Tensor, ...]:
+    """Views (shape, strides, offset) that share one autograd node. backward(grads) takes a gradient, or None, for each."""
+    from .grad_mode import mode
+    from .node import MultiViewNode
+    views = tuple([make_view(t, *g, grad_name, None) for g in geometries])
+    if mode.enabled and t._node is not None:
+        node = MultiViewNode(grad_name, t, backward, len(views))
+        for i, v in enumerate(views):
+            v._node, v._nr = node, i
+    return views
+
+
+@op("CatBackward0")
+def _join_gradients(grads: Tensors, shapes, dtype, dim, stacked):
+    """The gradient of a tensor from those of its parts along `dim`; a missing one is zero."""
+    from ..primitives import concat, full, reshape
+    builder = next(g.builder for g in grads if g is not None)
+    parts = [full(shape, 0, dtype, builder) if g is None else g for g, shape in zip(grads, shapes)]
+    return concat([reshape(g, (*g.shape[:dim], 1, *g.shape[dim:])) for g in parts] if stacked else parts, dim)
+
+
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along `dim` as a tuple."""
-    d = wrap_dim(dim, input.ndim)
-    if input.ndim == 0:
+    shape, strides, offset = input._geometry()
+    d = wrap_dim(dim, len(shape))
+    if not shape:
         raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
-    return tuple([select(input, d, i) for i in range(input.shape[d])])
+    n, step = shape[d], strides[d]
+    part, part_strides = (*shape[:d], *shape[d + 1:]), (*strides[:d], *strides[d + 1:])
+    return make_views(input, [(part, part_strides, offset + i * step) for i in range(n)], "UnbindBackward0",
+                      lambda gs: _join_gradients(gs, (part,) * n, next(g.dtype for g in gs if g is not None), d, True))
+
+
+def split_view(input: Tensor, sizes: Sequence[int], dim: int, grad_name: str) -> tuple[Tensor, ...]:
+    """Consecutive parts of these sizes along `dim`."""
+    shape, strides, offset = input._geometry()
+    shapes = tuple([(*shape[:dim], n, *shape[dim + 1:]) for n in sizes])
+    geometries, at = [], 0
+    for part in shapes:
+        geometries.append((part, strides, offset + at * strides[dim]))
+        at += part[dim]
+    return make_views(input, geometries, grad_name,
+                      lambda gs: _join_gradients(gs, shapes, next(g.dtype for g in gs if g is not None), dim, False))
 
 
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
@@ -393,22 +430,25 @@ def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storag
     if any(s < 0 for s in stride):
         raise RuntimeError(f"as_strided: Negative strides are not supported at the moment, got strides: {list(stride)}")
     reach = offset + sum((n - 1) * s for n, s in zip(size, stride)) + 1 if 0 not in size else 0
-    if offset < 0 or reach > input._storage.value.type.size:
-        itemsize = input.dtype.itemsize
+    itemsize = input.dtype.itemsize
+    if offset < 0 or reach * itemsize > input._storage.value.type.nbytes:
         raise RuntimeError(f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize {itemsize} "
                            f"requiring a storage size of {reach * itemsize} are out of bounds for storage of size "
                            f"{input._storage.value.type.nbytes}")
     return make_view(input, size, stride, offset, "AsStridedBackward0",
-                     lambda g: as_strided_backward(g, base_shape, base_strides, base_offset, size, stride, offset))
+                     lambda g: as_strided_backward(g, base_shape, base_strides, base_offset, input.dtype, size, stride, offset))
 
 
 @op("AsStridedBackward0")
-def as_strided_backward(grad: Tensor, base_shape, base_strides, base_offset, shape, strides, offset):
+def as_strided_backward(grad: Tensor, base_shape, base_strides, base_offset, base_dtype, shape, strides, offset):
     """The gradient of a strided view in the geometry of the tensor it was made from: through their common memory."""
-    reach = 1 + max(base_offset + sum((n - 1) * s for n, s in zip(base_shape, base_strides)) if 0 not in base_shape else 0,
-                    offset + sum((n - 1) * s for n, s in zip(shape, strides)) if 0 not in shape else 0)
-    flat = strided_sum(grad, (reach,), strides, offset)
-    return strided_view(flat, base_shape, base_strides, base_offset)
+    def nbytes(shape, strides, offset, itemsize):
+        return itemsize * (1 + offset + sum((n - 1) * s for n, s in zip(shape, strides))) if 0 not in shape else 0
+    itemsize = grad.dtype.itemsize
+    reach = max(nbytes(base_shape, base_strides, base_offset, base_dtype.itemsize), nbytes(shape, strides, offset, itemsize))
+    unit = max(itemsize, base_dtype.itemsize)
+    flat = strided_sum(grad, (-(-reach // unit) * unit // itemsize,), strides, offset)
+    return strided_view(bitcast(flat, base_dtype), base_shape, base_strides, base_offset)
 
 
 # ------------------------------------------------------------------ copies
@@ -443,17 +483,19 @@ def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
 def resize_(self: Tensor, *shape: Any, memory_format: Any = None) -> Tensor:
     """Changes the sizes in place. New memory is unspecified in PyTorch, and zero here; kept elements keep their order."""
     shape = as_shape(shape)
-    n = prod(shape)
-    storage = self._storage
+    storage, dtype = self._storage, self.dtype
     if self._node is not None:
         raise RuntimeError("cannot resize variables that require grad")
-    if n > storage.value.type.size:
+    stored = storage.value.type
+    offset = 0 if self._view is None else self._view.offset
+    n = -(-(offset + prod(shape)) * dtype.itemsize // stored.dtype.itemsize)
+    if n > stored.size:
         old = storage.flat()
         data = np.zeros(n, old.dtype)
         data[:old.size] = old
-        storage.value = Value(tensor_type(self.dtype, (n,)), data)
+        storage.value = Value(tensor_type(stored.dtype, (n,)), data)
         storage.version += 1
-    self._view = View(shape, contiguous_strides(shape), 0 if self._view is None else self._view.offset, None, False, storage.version)
+    self._view = View(shape, contiguous_strides(shape), offset, dtype, None, False, storage.version)
     return self
 
 

@@ -6,8 +6,7 @@ from typing import Any
 from ..dtypes import can_cast
 from ..ir.graph import trace as trace_graph
 from ..ir.types import tensor_type
-from ..primitives.shape import strided_view, strided_write
-from ..primitives import reshape
+from ..primitives import bitcast, reshape, strided_view, strided_write
 from ..runtime.specialization import Specialization
 from ..runtime.trace import record
 from .grad_mode import mode
@@ -20,25 +19,31 @@ def _write_specialization(base, new, strides, offset) -> Specialization:
     key = (base, new, strides, offset)
     spec = _write_specs.get(key)
     if spec is None:
-        whole = offset == 0 and new.size == base.size and strides == _contiguous(new.shape)
+        whole = offset == 0 and new.nbytes == base.nbytes and strides == _contiguous(new.shape)
 
         def body(x, y):
-            return reshape(y, x.shape) if whole else strided_write(x, y, strides, offset)
+            return reshape(bitcast(y, x.dtype), x.shape) if whole else _written(x, y, strides, offset)
         graph, _ = trace_graph(body, [base, new])
         spec = _write_specs[key] = Specialization("strided_write", "CopySlices", graph, True)
     return spec
 
 
-def _rebase_specialization(memory, geometry, new, view) -> Specialization:
+def _written(memory, new, strides, offset):
+    """memory with a view of it, read as new's dtype, replaced by `new`."""
+    changed = strided_write(bitcast(memory, new.dtype), new, strides, offset)
+    return reshape(bitcast(changed, memory.dtype), memory.shape)
+
+
+def _rebase_specialization(memory, base, geometry, new, view) -> Specialization:
     """How a write through `view` changes a base that is itself a part of the memory: in terms of the base's elements."""
     shape, strides, offset = geometry
-    key = (memory, geometry, new, view.strides, view.offset)
+    key = (memory, base, geometry, new, view.strides, view.offset)
     spec = _write_specs.get(key)
     if spec is None:
         def body(base, new, memory):
-            memory = strided_write(strided_write(memory, base, strides, offset), new, view.strides, view.offset)
-            return strided_view(memory, shape, strides, offset)
-        graph, _ = trace_graph(body, [tensor_type(memory.dtype, tuple(shape)), new, memory])
+            memory = _written(_written(memory, base, strides, offset), new, view.strides, view.offset)
+            return strided_view(bitcast(memory, base.dtype), shape, strides, offset)
+        graph, _ = trace_graph(body, [base, new, memory])
         spec = _write_specs[key] = Specialization("strided_write", "CopySlices", graph, True)
     return spec
 
@@ -93,7 +98,7 @@ def assign(t: Tensor, new: Tensor) -> None:
             storage.write(whole._value())
         else:
             memory = storage.value
-            rebase = _rebase_specialization(memory.type, base._geometry(), value.type, view)
+            rebase = _rebase_specialization(memory.type, tensor_type(base.dtype, tuple(base.shape)), base._geometry(), value.type, view)
             whole = record_specialization(rebase, [base, new, make_tensor(memory)])[0]
             storage.write(record(spec, [memory, value])[0])
         base._node, base._nr = whole._node, whole._nr
