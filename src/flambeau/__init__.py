@@ -22,6 +22,7 @@ _set_executor(_Interpreter())
 from .ops.arithmetic import (add, addcdiv, addcmul, arctan2, atan2, copysign, div, divide, float_power, floor_divide, fmax, fmin, fmod,
                              gcd, heaviside, hypot, lcm, ldexp, lerp, logaddexp, logaddexp2, maximum, minimum, mul, multiply, nextafter,
                              pow, remainder, rsub, sub, subtract, true_divide)
+from .ops.bits import imag, real, view_as_complex, view_as_real
 from .ops.bitwise import (bitwise_and, bitwise_left_shift, bitwise_not, bitwise_or, bitwise_right_shift, bitwise_xor, logical_and,
                           logical_not, logical_or, logical_xor)
 from .ops.comparison import (allclose, eq, equal, ge, greater, greater_equal, gt, is_nonzero, isclose, isfinite, isinf, isnan, isneginf,

@@ -165,7 +165,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
         strides = tuple(s // ndarray.itemsize for s in ndarray.strides)
         reach = 1 + sum((n - 1) * s for n, s in zip(ndarray.shape, strides)) if ndarray.size else 0
         flat = np.lib.stride_tricks.as_strided(ndarray, (reach,), (ndarray.itemsize,))
-        t._storage, t._view = Storage.adopt(flat, dt), View(ndarray.shape, strides, 0, None, False, 0)
+        t._storage, t._view = Storage.adopt(flat, dt), View(ndarray.shape, strides, 0, dt, None, False, 0)
     return t
 
 

@@ -160,9 +160,8 @@ def host_array(t: Tensor) -> np.ndarray:
     """The tensor's values as an array that must not be written to (bfloat16 widened to float32)."""
     if t._view is None:
         return widen(t._storage.value.array(), t.dtype)
-    base = t._storage.value.array()
     shape, strides, offset = t._geometry()
-    return widen(_strided(base.reshape(-1), shape, strides, offset), t.dtype)
+    return widen(_strided(t._storage.flat().view(t.dtype.np), shape, strides, offset), t.dtype)
 
 
 def _strided(flat: np.ndarray, shape, strides, offset) -> np.ndarray:
@@ -195,7 +194,7 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
     if self._view is None:
         return exported
     shape, strides, offset = self._geometry()
-    return _strided(exported.reshape(-1), shape, strides, offset)
+    return _strided(exported.reshape(-1).view(self.dtype.np), shape, strides, offset)
 
 
 def _array(self: Tensor, dtype: Any = None, copy: Any = None) -> np.ndarray:

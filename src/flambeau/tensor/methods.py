@@ -1,13 +1,13 @@
 """Attaches the surface to `Tensor`. Each family in `ops/` lists the methods that it gives in a table `METHODS`."""
 from __future__ import annotations
 
-from ..ops import (arithmetic, bitwise, comparison, complex, conversion, creation, from_data, linear, pointwise, random, reduction,
+from ..ops import (arithmetic, bits, bitwise, comparison, complex, conversion, creation, from_data, linear, pointwise, random, reduction,
                    shape)
 from . import indexing, text, views
 from .attributes import ATTRIBUTES
 from .tensor import Tensor
 
-FAMILIES = (creation, from_data, conversion, arithmetic, pointwise, comparison, bitwise, complex, linear, random, reduction, shape,
+FAMILIES = (creation, from_data, conversion, arithmetic, pointwise, comparison, bits, bitwise, complex, linear, random, reduction, shape,
             indexing, text)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..dtypes import dtype
 from ..ir.types import TensorType, contiguous_strides, tensor_type
-from ..primitives.shape import reshape, strided_view
+from ..primitives.shape import bitcast, reshape, strided_view
 from ..ir.graph import trace as trace_graph
 from ..runtime.specialization import Specialization
 from ..runtime.trace import Value, record, trace
@@ -20,14 +20,15 @@ from .storage import Storage
 class View:
     """Geometry of a tensor that is not its whole storage in natural order, and where its value was last derived.
 
-    base: the tensor that this is a view of (None after `detach`). tracked: whether writes through other views of the
-    base reach this tensor's autograd history.
+    dtype: what the memory is read as; strides and offset count its elements. base: the tensor that this is a view of (None
+    after `detach`). tracked: whether writes through other views of the base reach this tensor's autograd history.
     """
 
-    __slots__ = ("shape", "strides", "offset", "base", "tracked", "version", "epoch", "slot", "node_version")
+    __slots__ = ("shape", "strides", "offset", "dtype", "base", "tracked", "version", "epoch", "slot", "node_version")
 
-    def __init__(self, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, base: Any, tracked: bool, version: int):
-        self.shape, self.strides, self.offset = shape, strides, offset
+    def __init__(self, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, dtype: dtype, base: Any, tracked: bool,
+                 version: int):
+        self.shape, self.strides, self.offset, self.dtype = shape, strides, offset, dtype
         self.base, self.tracked = base, tracked
         self.version = self.node_version = version
         self.epoch = -1
@@ -37,14 +38,15 @@ class View:
 _view_specs: dict[tuple, Specialization] = {}
 
 
-def view_specialization(base: TensorType, shape: tuple, strides: tuple, offset: int) -> Specialization:
+def view_specialization(base: TensorType, shape: tuple, strides: tuple, offset: int, dtype: dtype) -> Specialization:
     """The recorded call that reads a view out of a base value: a reshape where that is all it is."""
-    key = (base, shape, strides, offset)
+    key = (base, shape, strides, offset, dtype)
     spec = _view_specs.get(key)
     if spec is None:
-        whole = offset == 0 and strides == contiguous_strides(shape) and tensor_type(base.dtype, shape).size == base.size
+        whole = offset == 0 and strides == contiguous_strides(shape) and tensor_type(dtype, shape).nbytes == base.nbytes
 
         def body(x):
+            x = bitcast(x, dtype)
             return reshape(x, shape) if whole else strided_view(x, shape, strides, offset)
         graph, _ = trace_graph(body, [base])
         spec = _view_specs[key] = Specialization("view" if whole else "strided_view", "AsStridedBackward0", graph, True)
@@ -75,7 +77,7 @@ class Tensor:
     @property
     def dtype(self) -> dtype:
         """The element type."""
-        return self._storage.value.type.dtype
+        return self._storage.value.type.dtype if self._view is None else self._view.dtype
 
     @property
     def ndim(self) -> int:
@@ -104,7 +106,7 @@ class Tensor:
             return trace.slots[view.slot]
         with trace.lock:
             base = storage.value
-            value = record(view_specialization(base.type, view.shape, view.strides, view.offset), [base])[0]
+            value = record(view_specialization(base.type, view.shape, view.strides, view.offset, view.dtype), [base])[0]
             view.version = storage.version
             view.epoch = value.epoch if value.buffer is None else -1
             view.slot = value.slot
@@ -122,7 +124,7 @@ class Tensor:
             self._node = None
         else:
             from .node import as_strided_node
-            self._node, self._nr = as_strided_node(base, view.shape, view.strides, view.offset), 0
+            self._node, self._nr = as_strided_node(base, view), 0
 
 
 def make_tensor(value: Value, node: Any = None, nr: int = 0) -> Tensor:
@@ -143,13 +145,17 @@ def alias(t: Tensor, cls: type = Tensor) -> Any:
     out = _new(cls)
     out._storage = t._storage
     v = t._view
-    out._view = None if v is None else View(v.shape, v.strides, v.offset, None, False, t._storage.version)
+    out._view = None if v is None else View(v.shape, v.strides, v.offset, v.dtype, None, False, t._storage.version)
     out._node, out._nr = None, 0
     return out
 
 
-def make_view(t: Tensor, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, grad_name: str, backward: Any) -> Tensor:
-    """A view of t's storage. `backward(grad) -> grad` maps a gradient of the view to one of t."""
+def make_view(t: Tensor, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, grad_name: str, backward: Any,
+              dtype: dtype | None = None) -> Tensor:
+    """A view of t's storage, read as `dtype` (t's by default); strides and offset count elements of that dtype.
+
+    `backward(grad) -> grad` maps a gradient of the view to one of t; None where there is none.
+    """
     out = _new(Tensor)
     storage = t._storage
     out._storage = storage
@@ -161,8 +167,8 @@ def make_view(t: Tensor, shape: tuple[int, ...], strides: tuple[int, ...], offse
         if parent.node_version != storage.version:
             t._refresh_node()
         base, tracked = (parent.base, enabled and parent.tracked) if parent.base is not None else (t, enabled)
-    out._view = View(shape, strides, offset, base, tracked, storage.version)
-    if enabled and t._node is not None:
+    out._view = View(shape, strides, offset, t.dtype if dtype is None else dtype, base, tracked and backward is not None, storage.version)
+    if enabled and t._node is not None and backward is not None:
         from .node import ViewNode
         out._node = ViewNode(grad_name, t, backward)
     else:
