@@ -40,6 +40,12 @@ from .ops.pointwise import (abs, absolute, acos, acosh, angle, arccos, arccosh, 
 # reductions, joining and splitting, reading and writing at positions, order
 from .ops.reduction import (all, amax, amin, aminmax, any, argmax, argmin, count_nonzero, logsumexp, max, mean, min, nanmean, nansum,
                             prod, sum)
+from .ops.indexing import (gather, index_add, index_copy, index_fill, index_put, index_put_, index_reduce, index_select, put, scatter,
+                           scatter_add, scatter_reduce, take, take_along_dim)
+from .ops.masking import argwhere, masked_fill, masked_scatter, masked_select, nonzero
+from .ops.rearrange import (adjoint, as_strided_, atleast_1d, atleast_2d, atleast_3d, broadcast_shapes, broadcast_tensors, broadcast_to,
+                            cartesian_prod, combinations, flip, fliplr, flipud, meshgrid, moveaxis, ravel, repeat_interleave, roll, rot90,
+                            swapaxes, swapdims, tile)
 from .ops.shape import (cat, chunk, column_stack, concat, concatenate, dsplit, dstack, hsplit, hstack, row_stack, split,
                         split_with_sizes, stack, tensor_split, vsplit, vstack)
 from .tensor.views import (as_strided, clone, diagonal, flatten, movedim, narrow, permute, reshape, select, squeeze, t, transpose,
@@ -52,3 +58,20 @@ from .random import Generator, default_generator, get_rng_state, initial_seed, m
 from . import autograd, return_types
 from .autograd import (enable_grad, inference_mode, is_anomaly_enabled, is_grad_enabled, is_inference_mode_enabled, no_grad,
                        set_grad_enabled)
+
+# packages that load when they are first used, so that `import flambeau` stays quick
+_LAZY = frozenset(("accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions", "fft", "func", "futures", "hub",
+                   "jit", "linalg", "mps", "multiprocessing", "nn", "onnx", "optim", "overrides", "profiler", "serialization", "sparse",
+                   "special", "testing", "types", "utils", "version", "vision", "xpu"))
+
+
+def __getattr__(name):
+    if name in _LAZY:
+        from importlib import import_module
+        try:
+            return import_module("." + name, __name__)
+        except ModuleNotFoundError as error:
+            if error.name != __name__ + "." + name:
+                raise
+    from .hook.missing import missing_name
+    raise missing_name(__name__, name)

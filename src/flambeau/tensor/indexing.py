@@ -6,7 +6,6 @@ and bools are advanced: they read (or write) that view at computed positions, as
 from __future__ import annotations
 
 import operator
-import warnings
 from math import prod
 from typing import Any, NamedTuple, Sequence
 
@@ -16,6 +15,7 @@ from .. import primitives as p
 from ..dtypes import bool_, can_cast, int64, uint8
 from ..ir.graph import Var
 from ..ops.creation import from_array
+from ..warning import warn_once
 from .attributes import host_array
 from .op import op
 from .tensor import Tensor, make_view
@@ -44,7 +44,7 @@ def _as_items(key: Any) -> list:
             if k is None or k is Ellipsis:
                 return [_as_item(k) for k in key]
             if isinstance(k, (Tensor, slice, list, tuple, str, range, np.ndarray)):
-                warnings.warn(SEQUENCE_AS_TUPLE, UserWarning, stacklevel=4)
+                warn_once(SEQUENCE_AS_TUPLE, 5)
                 return [_as_item(k) for k in key]
     return [_as_item(key)]
 
@@ -214,8 +214,7 @@ def _read_tensor(walk: _Walk, indices: list, index: Tensor) -> None:
         _read_bool(walk, indices, bool(index))
     elif kind in (bool_, uint8):
         if kind is uint8:
-            warnings.warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", UserWarning,
-                          stacklevel=5)
+            warn_once("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", 6)
         indices.append((len(walk.shape), index))
         walk.skip(index.ndim)
     elif index.ndim == 0:
@@ -419,7 +418,7 @@ def write_part(view: Tensor, value: Any) -> None:
     elif value._storage is view._storage and value._geometry() == view._geometry():
         return  # x[i] += 1 has written already, and now assigns x[i] to itself
     elif value.dtype.kind == "c" and view.dtype.kind != "c":
-        warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=4)
+        warn_once("Casting complex values to real discards the imaginary part", 5)
     assign(view, _copied(value, tuple(view.shape), view.dtype))
 
 

@@ -1,14 +1,15 @@
 """Attaches the surface to `Tensor`. Each family in `ops/` lists the methods that it gives in a table `METHODS`."""
 from __future__ import annotations
 
-from ..ops import (arithmetic, bits, bitwise, comparison, complex, conversion, creation, from_data, linear, pointwise, random, reduction,
-                   shape)
-from . import indexing, text, views
+from ..ops import (arithmetic, bits, bitwise, comparison, complex, conversion, creation, from_data, indexing, linear, masking, pointwise,
+                   random, rearrange, reduction, shape)
+from . import indexing as subscript
+from . import text, views
 from .attributes import ATTRIBUTES
 from .tensor import Tensor
 
 FAMILIES = (creation, from_data, conversion, arithmetic, pointwise, comparison, bits, bitwise, complex, linear, random, reduction, shape,
-            indexing, text)
+            rearrange, indexing, masking, subscript, text)
 
 
 def attach() -> None:

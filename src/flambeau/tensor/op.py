@@ -31,13 +31,15 @@ _KINDS = {"Tensor": TENSOR, "Tensor | None": TENSOR, "Tensors": TENSORS, "Scalar
 class Op:
     """name; grad_name (of its autograd nodes: a string, or a function of the arguments that returns it); body (on Vars); kinds and defaults of its parameters; its specializations.
 
-    returns: None, or what packs the tuple of results (a class of `return_types`).
+    returns: None, or what packs the tuple of results (a class of `return_types`). check: None, or what looks at the actual
+    arguments at each call, for errors that depend on values (an index out of range).
     """
 
-    __slots__ = ("name", "grad_name", "body", "kinds", "defaults", "names", "n_positional", "specializations", "returns", "_inplace")
+    __slots__ = ("name", "grad_name", "body", "kinds", "defaults", "names", "n_positional", "specializations", "returns", "check",
+                 "_inplace")
 
-    def __init__(self, name: str, grad_name: str | Callable[..., str], body: Callable, returns: Any = None):
-        self.name, self.grad_name, self.returns = name, grad_name, returns
+    def __init__(self, name: str, grad_name: str | Callable[..., str], body: Callable, returns: Any = None, check: Any = None):
+        self.name, self.grad_name, self.returns, self.check = name, grad_name, returns, check
         parameters = list(inspect.signature(body).parameters.values())
         self.n_positional = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
         self.body = body if self.n_positional == len(parameters) else _positional(body, parameters)
@@ -104,7 +106,7 @@ def _inplace_variant(op: Op) -> Op:
     variant = Op.__new__(Op)
     variant.name, variant.grad_name, variant.body = op.name + "_", op.grad_name, body
     variant.names, variant.kinds, variant.defaults, variant.n_positional = op.names, op.kinds, op.defaults, op.n_positional
-    variant.specializations, variant.returns, variant._inplace = {}, None, None
+    variant.specializations, variant.returns, variant.check, variant._inplace = {}, None, None, None
     return variant
 
 
@@ -223,6 +225,8 @@ def apply(op: Op, args: tuple) -> Any:
         return apply(op, args)
     if spec is None:
         spec = op.specializations[tuple(key)] = _specialize(op, args)
+    if op.check is not None:
+        op.check(*args)
     outs = _record(spec, operands, tensors, -1)
     if spec.single:
         return outs[0]
@@ -271,6 +275,8 @@ def apply_inplace(op: Op, args: tuple) -> Tensor:
         return apply_inplace(op, tuple(_freeze(a) if k == STATIC else a for a, k in zip(args, op.kinds)))
     if spec is None:
         spec = variant.specializations[tuple(key)] = _specialize(variant, args)
+    if op.check is not None:
+        op.check(*args)
     result = _record(spec, operands, tensors, 0)[0]
     assign(target, result)
     node = result._node
@@ -279,10 +285,11 @@ def apply_inplace(op: Op, args: tuple) -> Tensor:
     return target
 
 
-def op(grad_name: str | Callable[..., str], *, name: str | None = None, returns: Any = None) -> Callable[[Callable], Any]:
+def op(grad_name: str | Callable[..., str], *, name: str | None = None, returns: Any = None,
+       check: Callable[..., None] | None = None) -> Callable[[Callable], Any]:
     """Makes a body into a public function. The function accepts `out=` beside its own parameters."""
     def decorate(body: Callable) -> Any:
-        entry = Op(name or body.__name__, grad_name, body, returns)
+        entry = Op(name or body.__name__, grad_name, body, returns, check)
         n = len(entry.kinds)
         keyword_only = entry.n_positional != n
         required = sum(d is inspect.Parameter.empty for d in entry.defaults)

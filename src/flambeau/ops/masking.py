@@ -1,0 +1,129 @@
+# ruff: noqa: F821
+"""Masks: masked_fill, masked_scatter, masked_select; and the positions of true elements: nonzero, argwhere."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import primitives as p
+from ..dtypes import bool_, int64
+from ..ir.graph import Var
+from ..tensor.attributes import host_array
+from ..tensor.indexing import known_array
+from ..tensor.op import inplace, op
+from ..tensor.tensor import Tensor
+from ..tensor.views import unbind
+from .creation import from_array
+
+C_NAMES = {"int64": "long int", "int32": "int", "int16": "short", "int8": "signed char", "uint8": "unsigned char", "float32": "float",
+           "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16"}
+
+
+def _check_fill(input, mask, value) -> None:
+    """A number must fit into input's dtype."""
+    if isinstance(value, Tensor):
+        return
+    dt = input.dtype
+    names = {"float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double"}
+    fits = dt.kind in "cb" or not isinstance(value, complex)
+    if fits and dt.kind in "iu":
+        info = np.iinfo(dt.np)
+        low = -int(info.max) - 1 if dt.kind == "i" else -int(info.max)
+        fits = low <= value <= info.max
+    elif fits and dt.name == "float16" and np.isfinite(value):
+        fits = abs(value) <= 65504
+    if not fits:
+        raise RuntimeError(f"value cannot be converted to type {names.get(dt.name, dt.name + '_t')} without overflow")
+
+
+@op(lambda input, mask, value: f"MaskedFillBackward{0 if value.type.weak else 1}", check=_check_fill)
+def masked_fill(input: Tensor, mask: Tensor, value: Scalar):
+    """input with `value` (a number or a 0-dim tensor) where the boolean mask, which broadcasts, is true. The dtype is input's."""
+    if mask.dtype is not bool_:
+        raise RuntimeError("masked_fill_ only supports boolean masks, but got mask with dtype "
+                           f"{C_NAMES.get(mask.dtype.name, mask.dtype.name)}")
+    if value.ndim:
+        raise RuntimeError(f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
+    return p.select(*_broadcast(mask, p.cast(value, input.dtype), input))
+
+
+def _broadcast(mask: Var, *values: Var) -> list[Var]:
+    shape = p.broadcast_shapes(mask.shape, *[v.shape for v in values])
+    return [p.broadcast_to(v, shape) for v in (mask, *values)]
+
+
+def _check_supply(input, mask, source) -> None:
+    array = known_array(mask)
+    if array is not None:
+        repeated = 1
+        for n in p.broadcast_shapes(tuple(input.shape), tuple(mask.shape)):
+            repeated *= n
+        needed = int(array.sum()) * (repeated // array.size if array.size else 0)
+        if needed > source.shape.numel():
+            raise RuntimeError("Number of elements of source < number of ones in mask")
+
+
+@op("MaskedScatterBackward0", check=_check_supply)
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor):
+    """input with the elements of source, in order, where the boolean mask is true."""
+    if source.dtype is not input.dtype:
+        raise RuntimeError(f"masked_scatter: expected self and source to have same dtypes but got{input.dtype._legacy} and "
+                           f"{source.dtype._legacy}")
+    if mask.dtype is not bool_:
+        raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {mask.dtype._legacy}")
+    mask, x = _broadcast(mask, input)
+    flat = p.reshape(mask, (mask.size,))
+    if not flat.size or not source.size:
+        return x
+    nth = p.cumsum(p.cast(flat, int64), 0) - 1
+    # where the mask is false the place does not matter; where it is true, one past the end is an error at the run
+    place = p.select(flat, nth, 0)
+    return p.select(mask, p.reshape(p.take(p.reshape(source, (source.size,)), place, 0), mask.shape), x)
+
+
+@op("MaskedSelectBackward0")
+def _masked_select(input: Tensor, places: Tensor, shape):
+    x = p.broadcast_to(input, shape)
+    return p.take(p.reshape(x, (x.size,)), places, 0)
+
+
+def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
+    """The elements of input where the boolean mask is true, as one dimension; the two are broadcast."""
+    if not isinstance(mask, Tensor):
+        raise TypeError(f"masked_select(): argument 'mask' (position 2) must be Tensor, not {type(mask).__name__}")
+    if mask.dtype is not bool_:
+        raise RuntimeError("masked_select: expected BoolTensor for mask")
+    shape = p.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
+    places = from_array(np.flatnonzero(np.broadcast_to(host_array(mask), shape)).astype(np.int64), int64)
+    result = _masked_select(input, places, shape)
+    if out is None:
+        return result
+    from ..tensor.write import write_out
+    return write_out(result, out)
+
+
+# ------------------------------------------------------------------ positions of what is not zero
+
+def nonzero(input: Tensor, *, out: Any = None, as_tuple: bool = False) -> Any:
+    """The positions of the elements that are not zero, one a row (int64); as_tuple gives a tensor for each dimension."""
+    if as_tuple:
+        return unbind(nonzero(input if input.ndim else input.reshape(1)), 1)  # type: ignore[attr-defined]
+    found = host_array(input) != 0
+    rows = np.argwhere(found) if input.ndim else np.empty((int(found), 0))
+    result = from_array(np.ascontiguousarray(rows, np.int64), int64)
+    if out is None:
+        return result
+    if out.dtype is not int64:
+        raise RuntimeError(f"nonzero: Expected out tensor to have scalar type Long but got scalar type{out.dtype._legacy}")
+    from ..tensor.write import write_out
+    return write_out(result, out)
+
+
+def argwhere(input: Tensor) -> Tensor:
+    """The positions of the elements that are not zero, one a row (int64)."""
+    return nonzero(input)
+
+
+METHODS = {f.__name__: f for f in (masked_fill, masked_scatter, masked_select, nonzero, argwhere)} | {
+    f.__name__ + "_": inplace(f) for f in (masked_fill, masked_scatter)}
