@@ -476,8 +476,8 @@ def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
     """self, or a contiguous copy."""
     if is_contiguous(self, memory_format):
         return self
-    from ..ops.memory_format import in_format
-    return in_format(_clone(self), memory_format, self)
+    from ..ops.memory_format import contiguous_format, in_format
+    return in_format(_clone(self), memory_format or contiguous_format, self)
 
 
 def resize_(self: Tensor, *shape: Any, memory_format: Any = None) -> Tensor:
