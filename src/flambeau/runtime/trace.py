@@ -33,6 +33,7 @@ class Value:
     """
 
     __slots__ = ("type", "buffer", "slot", "epoch", "pinned")
+    slot: int
 
     def __init__(self, type: TensorType, buffer: np.ndarray | None = None):
         self.type = type
@@ -89,7 +90,7 @@ def record(spec: Specialization, operands: list) -> list[Value]:
     with trace.lock:
         epoch = trace.epoch
         slots = trace.slots
-        entry = [spec]
+        entry: list[Any] = [spec]
         for v in operands:
             if v.__class__ is Value:
                 entry.append(v.slot if v.epoch == epoch else trace.operand(v))
