@@ -69,6 +69,14 @@ def declare(module: ir.Module, name: str, result: ir.Type, args: Sequence[ir.Typ
     return found if found is not None else ir.Function(module, ir.FunctionType(result, args), name)
 
 
+class _Callee(ir.Value):
+    """A pointer that is called: llvmlite asks a callee for the function type that pointers no longer carry."""
+
+    def __init__(self, pointer: Value, function_type: ir.FunctionType):
+        self.type, self.function_type = pointer.type, function_type
+        self.get_reference = pointer.get_reference
+
+
 class Emitter:
     """Writes into one function. `e.b` is the `ir.IRBuilder`, for what has no method here."""
 
@@ -215,6 +223,10 @@ class Emitter:
         if align:
             slot.align = align
         return slot
+
+    def call_pointer(self, pointer: Value, function_type: ir.FunctionType, args: Sequence[Value]) -> Value:
+        """Calls the function at an address."""
+        return self.b.call(_Callee(pointer, function_type), args)
 
     # --------------------------------------------------------------- memory
 

@@ -1,0 +1,342 @@
+"""The machine code that runs a program on many threads, written as LLVM IR.
+
+A program is a table of steps; a step is a kernel `void kernel(void **buffers, int64 chunk, void *scratch)` and its number
+of chunks. Chunks of one step may run at once, in any order; a step begins when all chunks of the one before are done.
+
+One 64-bit word, `position`, says where the run is: its high half is an epoch, which changes with every step, its low half
+the number of chunks that nobody has claimed yet. A thread claims one by compare-and-swap, so a thread that slept through
+a step (or through a whole run) can neither claim from it nor disturb the next one. Whoever finishes the last chunk of a
+step opens the next, and takes its first chunk. There is no barrier at which all threads must arrive: a thread that the
+host has taken off the CPU delays the others only by the chunk it holds.
+
+Nothing of a program but its chunks in progress is touched by other threads once it is finished, so it may be freed.
+
+A thread with nothing to claim spins for some microseconds, then yields, then sleeps on the epoch (a futex on Linux).
+"""
+from __future__ import annotations
+
+import sys
+
+from llvmlite import ir
+
+from ..llvm.emit import I32, I64, PTR, Emitter, Index, Value, declare, new_module
+from ..llvm.target import Target
+
+# the team's memory: byte offsets of its fields, what changes together on cache lines of its own
+POSITION = 0
+EPOCH = 4           # the high half of position (little-endian)
+KERNEL = 64         # of the step that is open
+N_CHUNKS = 72
+STEP = 80           # its number
+REQUEST = 88        # what runs: see below
+BUFFERS = 96
+LIMIT = 104         # workers with a number from here on stay out of this run
+SCRATCH = 112       # scratch memory of thread 0, and the distance to the next thread's
+SCRATCH_STRIDE = 120
+DONE = 128          # chunks of this step that are finished
+SLEEPERS = 192      # workers that sleep
+POSTER_SLEEPS = 200
+STOP = 256          # workers leave when it is set
+TEAM_BYTES = 320
+
+IDLE = 1 << 31      # the low half of `position` when no program runs
+
+# a request: what does not change between runs of a program
+STEPS = 0           # pointer to the table
+N_STEPS = 8
+THREADS = 16
+REQUEST_BYTES = 24
+STEP_BYTES = 16     # a step: kernel address, number of chunks
+
+SPINS, YIELDS = 2000, 100
+LEFT_IDLE, LEFT_STOPPED = 0, 1
+
+KERNEL_TYPE = ir.FunctionType(ir.VoidType(), [PTR, I64, PTR])
+
+
+def _field(e: Emitter, base: Value, offset: int, t: ir.Type = I64, order: str = "monotonic") -> Value:
+    return e.b.load_atomic(e.at(base, offset), order, 8 if t != I32 else 4, typ=t)
+
+
+def _set(e: Emitter, base: Value, offset: int, value: Value, order: str = "monotonic") -> None:
+    # IRBuilder.store_atomic does not know opaque pointers (llvmlite 0.50)
+    e.b._insert(ir.instructions.StoreAtomicInstr(e.b.block, value, e.at(base, offset), order, 8))
+
+
+def _pause(e: Emitter) -> None:
+    """Tells the core that this is a spin loop."""
+    name = e.target.isa.name
+    if name in ("avx512", "avx2", "sse2"):
+        e.b.call(declare(e.module, "llvm.x86.sse2.pause", ir.VoidType(), []), [])
+    elif name == "neon":
+        e.b.call(declare(e.module, "llvm.aarch64.hint", ir.VoidType(), [I32]), [I32(1)])
+
+
+def _yield(e: Emitter) -> None:
+    e.b.call(declare(e.module, "SwitchToThread" if sys.platform == "win32" else "sched_yield", I32, []), [])
+
+
+# futex(2) by number: glibc has no wrapper
+_FUTEX = {"x86_64": 202, "aarch64": 98}
+_WAIT_PRIVATE, _WAKE_PRIVATE = 128, 129
+
+
+def has_futex(target: Target) -> bool:
+    """Whether threads can sleep in native code here; else they sleep in Python."""
+    return sys.platform == "linux" and target.triple.split("-")[0] in _FUTEX
+
+
+def _futex(e: Emitter, address: Value, operation: int, value: Value) -> None:
+    number = _FUTEX[e.target.triple.split("-")[0]]
+    fn = e.module.globals.get("syscall") or ir.Function(e.module, ir.FunctionType(I64, [I64], var_arg=True), "syscall")
+    e.b.call(fn, [I64(number), address, I64(operation), value, I64(0), I64(0), I64(0)])
+
+
+class _Blocks:
+    """Named basic blocks of one function, for code whose control flow is no nest of loops."""
+
+    def __init__(self, e: Emitter, *names: str):
+        self._e = e
+        self._blocks = {n: e.b.append_basic_block(n) for n in names}
+
+    def __getitem__(self, name: str) -> ir.Block:
+        return self._blocks[name]
+
+    def start(self, name: str) -> None:
+        self._e.b.position_at_end(self._blocks[name])
+
+
+def _call_kernel(e: Emitter, kernel: Value, buffers: Value, chunk: Index, scratch: Value) -> None:
+    e.call_pointer(kernel, KERNEL_TYPE, [buffers, e.i64(chunk), scratch])
+
+
+def _table(e: Emitter, steps: Value, number: Index) -> tuple[Value, Value]:
+    """(kernel, number of chunks) of a step."""
+    row = e.at(steps, e.mul(number, STEP_BYTES))
+    return e.load(row, PTR), e.load(e.at(row, 8), I64)
+
+
+def _write_serial(module: ir.Module, target: Target) -> None:
+    """void serial(request, buffers, scratch): the whole program on the calling thread."""
+    e = Emitter.define(module, target, "serial", [PTR, PTR, PTR], noalias=False)
+    request, buffers, scratch = e.args
+    steps = e.load(e.at(request, STEPS), PTR)
+    with e.loop(0, e.load(e.at(request, N_STEPS), I64), name="step") as number:
+        kernel, n_chunks = _table(e, steps, number)
+        with e.loop(0, n_chunks, name="chunk") as chunk:
+            _call_kernel(e, kernel, buffers, chunk, scratch)
+    e.b.ret_void()
+
+
+def _write_wake(module: ir.Module, target: Target) -> None:
+    """void wake(team): wakes who sleeps, if any. The epoch must have changed (sequentially consistent) before."""
+    e = Emitter.define(module, target, "wake", [PTR], noalias=False)
+    if has_futex(target):
+        sleepers = [_field(e, e.args[0], field, order="seq_cst") for field in (SLEEPERS, POSTER_SLEEPS)]
+        with e.when(e.b.icmp_signed(">", e.b.add(*sleepers), I64(0)), likely=False):
+            _futex(e, e.at(e.args[0], EPOCH), _WAKE_PRIVATE, I64(2 ** 31 - 1))
+    e.b.ret_void()
+
+
+def _write_open(module: ir.Module, target: Target) -> None:
+    """int64 open(team, number, scratch): opens step `number` of the running program, or the first after it that has more than one
+    chunk; those with one chunk or none are run on the way, by this thread. Returns 1 if a step was opened, whose chunk 0
+    then belongs to the caller, and 0 if the program is finished. Only one thread at a time can be here."""
+    e = Emitter.define(module, target, "open", [PTR, I64, PTR], I64, noalias=False, internal=True)
+    b = e.b
+    team, first, scratch = e.args
+    request, buffers = _field(e, team, REQUEST, PTR), _field(e, team, BUFFERS, PTR)
+    steps, n_steps = e.load(e.at(request, STEPS), PTR), e.load(e.at(request, N_STEPS), I64)
+    blocks = _Blocks(e, "next", "look", "small", "advance", "publish", "finish")
+    entry = b.block
+    b.branch(blocks["next"])
+    blocks.start("next")
+    number = b.phi(I64, "number")
+    number.add_incoming(first, entry)
+    b.cbranch(b.icmp_signed("<", number, n_steps), blocks["look"], blocks["finish"])
+
+    blocks.start("look")
+    kernel, n_chunks = _table(e, steps, number)
+    b.cbranch(b.icmp_signed(">", n_chunks, I64(1)), blocks["publish"], blocks["small"])
+    blocks.start("small")
+    with e.when(b.icmp_signed("==", n_chunks, I64(1))):
+        _call_kernel(e, kernel, buffers, 0, scratch)
+    b.branch(blocks["advance"])
+    blocks.start("advance")
+    number.add_incoming(b.add(number, I64(1)), b.block)
+    b.branch(blocks["next"])
+
+    # until position is stored, its low half is 0: nobody can claim while the fields change
+    blocks.start("publish")
+    following = b.add(b.and_(_field(e, team, POSITION), I64(-1 << 32)), I64(1 << 32))
+    _set(e, team, KERNEL, b.ptrtoint(kernel, I64))
+    _set(e, team, N_CHUNKS, n_chunks)
+    _set(e, team, STEP, number)
+    _set(e, team, DONE, I64(0))
+    _set(e, team, POSITION, b.or_(following, b.sub(n_chunks, I64(1))), "seq_cst")
+    b.call(module.globals["wake"], [team])
+    b.ret(I64(1))
+
+    blocks.start("finish")
+    following = b.add(b.and_(_field(e, team, POSITION), I64(-1 << 32)), I64(1 << 32))
+    _set(e, team, POSITION, b.or_(following, I64(IDLE)), "seq_cst")
+    # idle workers may sleep on; only the thread that posted the program waits for its end
+    with e.when(b.icmp_signed(">", _field(e, team, POSTER_SLEEPS, order="seq_cst"), I64(0)), likely=False):
+        b.call(module.globals["wake"], [team])
+    b.ret(I64(0))
+
+
+def _write_wait(module: ir.Module, target: Target) -> None:
+    """int64 wait(team, position, counter): returns when the epoch is no longer that of `position`: spins, yields, sleeps.
+    Where threads cannot sleep natively it gives up after the yields, and returns 0 (else 1).
+    `counter` is the offset of the field that counts this thread while it sleeps."""
+    e = Emitter.define(module, target, "wait", [PTR, I64, I64], I64, noalias=False, internal=True)
+    b = e.b
+    team, position, counter = e.args
+    old = b.trunc(b.lshr(position, I64(32)), I32)
+    blocks = _Blocks(e, "changed", "sleep")
+
+    def leave_if_changed(order: str = "acquire") -> None:
+        go_on = b.append_basic_block("same")
+        b.cbranch(b.icmp_unsigned("!=", _field(e, team, EPOCH, I32, order), old), blocks["changed"], go_on)
+        b.position_at_end(go_on)
+
+    with e.loop(0, SPINS, name="spin"):
+        leave_if_changed()
+        _pause(e)
+    with e.loop(0, YIELDS, name="yield"):
+        leave_if_changed()
+        _yield(e)
+    if not has_futex(target):
+        b.ret(I64(0))
+        blocks.start("sleep")
+        b.unreachable()
+    else:
+        b.branch(blocks["sleep"])
+        blocks.start("sleep")
+        b.atomic_rmw("add", e.at(team, counter), I64(1), "seq_cst")
+        _futex(e, e.at(team, EPOCH), _WAIT_PRIVATE, b.zext(old, I64))  # returns at once if the epoch has changed
+        b.atomic_rmw("sub", e.at(team, counter), I64(1), "seq_cst")
+        leave_if_changed()
+        b.branch(blocks["sleep"])
+    blocks.start("changed")
+    b.ret(I64(1))
+
+
+def _write_work(module: ir.Module, target: Target) -> None:
+    """void work(team, kernel, chunk, n_chunks, step, scratch): runs a chunk that is claimed. Where it was the step's last
+    one, opens the next step and goes on with that one's chunk 0."""
+    e = Emitter.define(module, target, "work", [PTR, I64, I64, I64, I64, PTR], noalias=False, internal=True)
+    b = e.b
+    team, *claimed, scratch = e.args
+    blocks = _Blocks(e, "run", "last", "first", "leave")
+    entry = b.block
+    b.branch(blocks["run"])
+    blocks.start("run")
+    kernel, chunk, n_chunks, step = phis = [b.phi(I64) for _ in claimed]
+    for phi, value in zip(phis, claimed):
+        phi.add_incoming(value, entry)
+    _call_kernel(e, b.inttoptr(kernel, PTR), _field(e, team, BUFFERS, PTR), chunk, scratch)
+    done = b.add(b.atomic_rmw("add", e.at(team, DONE), I64(1), "acq_rel"), I64(1))
+    b.cbranch(b.icmp_unsigned("==", done, n_chunks), blocks["last"], blocks["leave"])
+    blocks.start("last")
+    opened = b.call(module.globals["open"], [team, b.add(step, I64(1)), scratch])
+    b.cbranch(b.icmp_unsigned("!=", opened, I64(0)), blocks["first"], blocks["leave"])
+    blocks.start("first")
+    for phi, value in zip(phis, (_field(e, team, KERNEL), I64(0), _field(e, team, N_CHUNKS), _field(e, team, STEP))):
+        phi.add_incoming(value, b.block)
+    b.branch(blocks["run"])
+    blocks.start("leave")
+    b.ret_void()
+
+
+def _claim(e: Emitter, team: Value, position: Value, scratch: Value) -> None:
+    """Tries to claim a chunk of the step that `position` shows open, and runs it."""
+    b = e.b
+    # valid if the swap succeeds: they change only when the epoch does
+    kernel, n_chunks, step = (_field(e, team, field) for field in (KERNEL, N_CHUNKS, STEP))
+    swapped = b.cmpxchg(e.at(team, POSITION), position, b.sub(position, I64(1)), "acq_rel", "acquire")
+    with e.when(b.extract_value(swapped, 1)):
+        chunk = b.sub(n_chunks, _low_half(e, position))
+        b.call(e.module.globals["work"], [team, kernel, chunk, n_chunks, step, scratch])
+
+
+def _low_half(e: Emitter, position: Value) -> Value:
+    return e.b.and_(position, I64(2 ** 32 - 1))
+
+
+def _scratch(e: Emitter, team: Value, number: Index) -> Value:
+    base, stride = _field(e, team, SCRATCH), _field(e, team, SCRATCH_STRIDE)
+    return e.b.inttoptr(e.b.add(base, e.b.mul(stride, e.i64(number))), PTR)
+
+
+def _write_run(module: ir.Module, target: Target) -> None:
+    """void run(team, request, buffers): posts a program, takes part in it, returns when it is finished."""
+    e = Emitter.define(module, target, "run", [PTR, PTR, PTR], noalias=False)
+    b = e.b
+    team, request, buffers = e.args
+    scratch = _scratch(e, team, 0)
+    _set(e, team, REQUEST, b.ptrtoint(request, I64))
+    _set(e, team, BUFFERS, b.ptrtoint(buffers, I64))
+    _set(e, team, LIMIT, e.load(e.at(request, THREADS), I64))
+    opened = b.call(module.globals["open"], [team, I64(0), scratch])
+    with e.when(b.icmp_unsigned("!=", opened, I64(0))):
+        b.call(module.globals["work"], [team, *(_field(e, team, KERNEL), I64(0), _field(e, team, N_CHUNKS),
+                                                _field(e, team, STEP)), scratch])
+    blocks = _Blocks(e, "look", "running", "try", "wait", "finished")
+    b.branch(blocks["look"])
+    blocks.start("look")
+    position = _field(e, team, POSITION, order="acquire")
+    remaining = _low_half(e, position)
+    b.cbranch(b.icmp_unsigned("==", remaining, I64(IDLE)), blocks["finished"], blocks["running"])
+    blocks.start("running")
+    b.cbranch(b.icmp_unsigned("!=", remaining, I64(0)), blocks["try"], blocks["wait"])
+    blocks.start("try")
+    _claim(e, team, position, scratch)
+    b.branch(blocks["look"])
+    blocks.start("wait")
+    b.call(module.globals["wait"], [team, position, I64(POSTER_SLEEPS)])
+    b.branch(blocks["look"])
+    blocks.start("finished")
+    b.ret_void()
+
+
+def _write_worker(module: ir.Module, target: Target) -> None:
+    """int64 worker(team, number): takes part in what is posted, until the team is stopped (returns LEFT_STOPPED) or, where
+    threads cannot sleep natively, until there is nothing to do (LEFT_IDLE)."""
+    e = Emitter.define(module, target, "worker", [PTR, I64], I64, noalias=False)
+    b = e.b
+    team, number = e.args
+    blocks = _Blocks(e, "look", "go", "check", "try", "wait", "unchanged", "idle", "stopped")
+    b.branch(blocks["look"])
+    blocks.start("look")
+    position = _field(e, team, POSITION, order="acquire")
+    b.cbranch(b.icmp_unsigned("!=", _field(e, team, STOP, order="acquire"), I64(0)), blocks["stopped"], blocks["go"])
+    blocks.start("go")
+    remaining = _low_half(e, position)
+    # neither 0 nor idle
+    some = b.icmp_unsigned("<", b.sub(remaining, I64(1)), I64(IDLE - 1))
+    b.cbranch(some, blocks["check"], blocks["wait"])
+    blocks.start("check")
+    scratch = _scratch(e, team, number)
+    b.cbranch(b.icmp_signed("<", number, _field(e, team, LIMIT)), blocks["try"], blocks["wait"])
+    blocks.start("try")
+    _claim(e, team, position, scratch)
+    b.branch(blocks["look"])
+    blocks.start("wait")
+    changed = b.call(module.globals["wait"], [team, position, I64(SLEEPERS)])
+    b.cbranch(b.icmp_unsigned("!=", changed, I64(0)), blocks["look"], blocks["unchanged"])
+    blocks.start("unchanged")
+    b.cbranch(b.icmp_unsigned("==", remaining, I64(IDLE)), blocks["idle"], blocks["look"])
+    blocks.start("idle")
+    b.ret(I64(LEFT_IDLE))
+    blocks.start("stopped")
+    b.ret(I64(LEFT_STOPPED))
+
+
+def runtime_module(target: Target) -> ir.Module:
+    """The functions `serial`, `run`, `worker` and `wake`."""
+    module = new_module(target, "threads")
+    for write in (_write_serial, _write_wake, _write_open, _write_work, _write_wait, _write_run, _write_worker):
+        write(module, target)
+    return module

@@ -1,0 +1,232 @@
+"""Teams of worker threads, and `Program`: what Python runs on them.
+
+Workers are Python threads parked in native code (no pthreads, no OpenMP). They are made when a program first needs them,
+and anew after a fork, where the child has none. One program runs on the team at a time; a second Python thread that comes
+meanwhile runs its program alone, with the same result: chunks depend on shapes, never on the number of threads.
+"""
+from __future__ import annotations
+
+import atexit
+import ctypes
+import math
+import os
+import threading
+from functools import lru_cache
+from typing import Any, Sequence
+
+import numpy as np
+
+from ..llvm import jit
+from ..llvm.target import host_target
+from . import native
+
+
+@lru_cache(None)
+def _functions() -> tuple[Any, Any, Any, Any]:
+    """(serial, run, worker, wake) as ctypes callables that release the GIL."""
+    lib = jit.load(jit.compile_module(native.runtime_module(host_target())), ["serial", "run", "worker", "wake"])
+    p = ctypes.c_void_p
+    return (lib.function("serial", None, p, p, p), lib.function("run", None, p, p, p),
+            lib.function("worker", ctypes.c_int64, p, ctypes.c_int64), lib.function("wake", None, p))
+
+
+def aligned_bytes(n: int, alignment: int = 64) -> np.ndarray:
+    """n zeroed bytes at an aligned address."""
+    raw = np.zeros(n + alignment, np.uint8)
+    start = -raw.ctypes.data % alignment
+    return raw[start:start + n]
+
+
+# ------------------------------------------------------------ how many threads
+
+def _cgroup_limit() -> float:
+    """CPUs that the control group grants (quota / period), or infinity."""
+    try:
+        with open("/sys/fs/cgroup/cpu.max") as f:
+            quota, period = f.read().split()[:2]
+    except (OSError, ValueError):
+        try:
+            with open("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") as f, open("/sys/fs/cgroup/cpu/cpu.cfs_period_us") as g:
+                quota, period = f.read().strip(), g.read().strip()
+        except OSError:
+            return math.inf
+    try:
+        return int(quota) / int(period) if int(quota) > 0 else math.inf
+    except ValueError:  # "max"
+        return math.inf
+
+
+def default_threads() -> int:
+    """OMP_NUM_THREADS if it is a positive number, else the CPUs that this process may use (affinity, control group)."""
+    text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if text.isdigit() and int(text) > 0:
+        return int(text)
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(cpus, _cgroup_limit())))
+
+
+# ------------------------------------------------------------------------ teams
+
+class Team:
+    """n - 1 parked workers and the memory they share with the thread that posts. `threads` includes the poster."""
+
+    def __init__(self, threads: int, sleeps_natively: bool | None = None):
+        self.memory = aligned_bytes(native.TEAM_BYTES)
+        self._words = self.memory.view(np.int64)
+        self._words[native.POSITION // 8] = native.IDLE
+        self.address = self.memory.ctypes.data
+        self._scratch = np.empty(0, np.uint8)
+        self._natively = native.has_futex(host_target()) if sleeps_natively is None else sleeps_natively
+        self._bell = threading.Condition()
+        self._asleep = 0
+        self.workers: list[threading.Thread] = []
+        for number in range(1, threads):
+            worker = threading.Thread(target=self._work, args=(number,), name=f"flambeau-{number}", daemon=True)
+            try:
+                worker.start()
+            except RuntimeError:  # no more threads, or the interpreter is going: fewer do the same work
+                break
+            self.workers.append(worker)
+        self.threads = 1 + len(self.workers)
+
+    def _work(self, number: int) -> None:
+        worker = _functions()[2]
+        while worker(self.address, number) == native.LEFT_IDLE:
+            with self._bell:
+                # the check under the lock: a program posted since then has rung before we could hear it
+                if self._words[native.STOP // 8] or not self._idle():
+                    continue
+                self._asleep += 1
+                self._bell.wait()
+                self._asleep -= 1
+
+    def _idle(self) -> bool:
+        return int(self._words[native.POSITION // 8]) & 0xFFFFFFFF == native.IDLE
+
+    def reserve(self, scratch: int) -> None:
+        """Gives each thread at least `scratch` bytes. Only while nothing runs."""
+        if self._words[native.SCRATCH_STRIDE // 8] < scratch:
+            stride = -(-scratch // 4096) * 4096 + 64  # not a multiple of a page: the same offsets should not share cache sets
+            self._scratch = aligned_bytes(stride * self.threads)
+            self._words[native.SCRATCH // 8] = self._scratch.ctypes.data
+            self._words[native.SCRATCH_STRIDE // 8] = stride
+
+    def ring(self) -> None:
+        """Wakes workers that sleep in Python."""
+        if self._asleep:
+            with self._bell:
+                self._bell.notify_all()
+
+    def stop(self) -> None:
+        """Sends the workers home, and waits a moment for them."""
+        self._words[native.STOP // 8] = 1
+        self._words[native.POSITION // 8] += 1 << 32
+        _functions()[3](self.address)
+        with self._bell:
+            self._bell.notify_all()
+        for worker in self.workers:
+            worker.join(1.0)
+
+
+class _State:
+    """The process's team, made when first needed."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.team: Team | None = None
+        self.threads: int | None = None
+        self.closed = False
+
+
+_state = _State()
+_local = threading.local()
+
+
+def get_num_threads() -> int:
+    """The number of threads that programs run on."""
+    if _state.threads is None:
+        _state.threads = default_threads()
+    return _state.threads
+
+
+def set_num_threads(n: int) -> None:
+    """Sets the number of threads; waits for the program that is running. Raises RuntimeError if n is not positive."""
+    if n <= 0:
+        raise RuntimeError("set_num_threads expects a positive integer")
+    with _state.lock:
+        _state.threads = n
+        _dismiss()
+
+
+def _dismiss() -> None:
+    if _state.team is not None:
+        team, _state.team = _state.team, None
+        team.stop()
+
+
+def _forget_after_fork() -> None:
+    """The child of a fork has no workers, and nobody to release the parent's lock."""
+    global _state, _local
+    threads = _state.threads
+    _state, _local = _State(), threading.local()
+    _state.threads = threads
+
+
+def _close() -> None:
+    """At exit: programs that still come run on the calling thread. A program in progress is left alone."""
+    _state.closed = True
+    if _state.lock.acquire(timeout=1.0):
+        try:
+            _dismiss()
+        finally:
+            _state.lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
+atexit.register(_close)
+
+
+# --------------------------------------------------------------------- programs
+
+class Program:
+    """A table of (kernel address, number of chunks) steps. `keep` holds what the addresses belong to.
+
+    A kernel is `void kernel(void **buffers, int64 chunk, void *scratch)`; `scratch` bytes of memory, aligned to 64, are its
+    thread's own. With `parallel=False` (small programs) it runs on the calling thread.
+    """
+
+    def __init__(self, steps: Sequence[tuple[int, int]], scratch: int = 0, parallel: bool = True, keep: Any = None):
+        table = np.array(steps, np.int64).reshape(-1, 2)
+        self._parallel = parallel and bool((table[:, 1] > 1).any())
+        self._table = table
+        self._request = np.array([table.ctypes.data, len(steps), 1 << 30], np.int64)
+        self._address = self._request.ctypes.data
+        self._scratch = scratch
+        self._keep = keep
+
+    def run(self, buffers: int) -> None:
+        """Runs the program; `buffers` is the address of an array of pointers. Releases the GIL."""
+        state = _state
+        if self._parallel and get_num_threads() > 1 and not state.closed and state.lock.acquire(blocking=False):
+            try:
+                if state.team is None:
+                    state.team = Team(state.threads)
+                team = state.team
+                team.reserve(self._scratch)
+                if team.threads > 1:
+                    team.ring()
+                    _functions()[1](team.address, self._address, buffers)
+                    return
+            finally:
+                state.lock.release()
+        self._run_alone(buffers)
+
+    def _run_alone(self, buffers: int) -> None:
+        scratch = 0
+        if self._scratch:
+            memory = getattr(_local, "scratch", None)
+            if memory is None or memory.size < self._scratch:
+                memory = _local.scratch = aligned_bytes(self._scratch)
+            scratch = memory.ctypes.data
+        _functions()[0](self._address, buffers, scratch)
