@@ -224,11 +224,12 @@ class DataLoader(Generic[T_co]):
     def __iter__(self) -> _BaseDataLoaderIter:
         if not (self.persistent_workers and self.num_workers > 0):
             return self._get_iterator()
-        if self._iterator is not None and not self._iterator._shutdown and self._loaded_state is None:
-            self._iterator._reset(self)
-            return self._iterator
-        if self._iterator is not None:
-            self._iterator._shutdown_workers()
+        iterator = self._iterator
+        if iterator is not None and iterator._can_go_on() and self._loaded_state is None:
+            iterator._reset(self)
+            return iterator
+        if iterator is not None:
+            iterator._shutdown_workers()
         self._iterator = self._get_iterator()
         return self._iterator
 
@@ -629,11 +630,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
     def _get_data(self) -> tuple[int, Any]:
         """(worker, its result), of the worker that has the next task."""
         awaited = itertools.islice(self._task_info.values(), 1 if self._in_order else None)
-        try:
-            answer = self._pool.receive(awaited, self._timeout)
-        except RuntimeError:  # a worker has died
-            self._shutdown_workers()
-            raise
+        answer = self._pool.receive(awaited, self._timeout)
         if answer is None:
             raise RuntimeError(f"DataLoader timed out after {self._timeout} seconds")
         return answer
@@ -678,6 +675,10 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
             self._collect_reports(ReportRequest())
         else:
             self._shutdown_workers()
+
+    def _can_go_on(self) -> bool:
+        """Whether the workers are there for another epoch."""
+        return not self._shutdown and not self._pool.broken
 
     def _shutdown_workers(self) -> None:
         if not self._shutdown:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections
 import copy
 import dataclasses
+import multiprocessing
 import multiprocessing.connection
 import os
 import pickle
@@ -26,6 +27,15 @@ from flambeau.utils.data._utils.worker import WATCH_INTERVAL, WorkerPlan, proces
 
 # Seconds between two looks at whether all workers are alive.
 LOOK_INTERVAL = 0.2
+# Seconds that the other workers have to end when one has died.
+BROKEN_INTERVAL = 0.2
+
+_PICKLE_HINT = (
+    "Got pickle error when attempting to start a worker Process. This might be because the worker Process arguments "
+    "(the dataset, collate_fn or worker_init_fn) are not picklable, which the start methods 'spawn' and 'forkserver' need; "
+    "Python 3.14 made 'forkserver' the default on most systems. "
+    "You can also try multiprocessing.set_start_method('fork'), or worker=\"thread\"."
+)
 
 # This process's ends of all channels to workers. A forked worker gets copies, which it has to close.
 _parent_ends: weakref.WeakSet = weakref.WeakSet()
@@ -38,33 +48,30 @@ def _forked_process_main(plan: WorkerPlan, channel: Any) -> None:
 
 
 class ProcessPool:
-    """Worker processes. The end of a worker that was not told to end is a RuntimeError at the next call."""
+    """Worker processes. When one ends that was not told to, the next call is a RuntimeError, and the pool is broken."""
 
     def __init__(self, plans: Iterable[WorkerPlan], context: Any) -> None:
         self.workers: list[Any] = []
+        self.broken = False
         self._owner = os.getpid()
         self._channels: list[Any] = []
         self._inboxes: list[collections.deque] = []
         self._watched: dict[Any, int] = {}  # sentinel → worker, of those that should be running
         self._next_look = 0.0
         for plan in plans:
-            self._start(plan, context)
+            self._start(plan, context or multiprocessing)
 
     def _start(self, plan: WorkerPlan, context: Any) -> None:
         parent_end, worker_end = Channel.pair(WATCH_INTERVAL)
-        _parent_ends.add(parent_end)
         process = context.Process(target=_forked_process_main, args=(plan, worker_end), daemon=True)
+        _parent_ends.add(parent_end)
         try:
             process.start()
-        except (TypeError, AttributeError, pickle.PicklingError):
-            warnings.warn(
-                "Got pickle error when attempting to start a worker Process. This might be because the worker Process "
-                "arguments (the dataset, collate_fn or worker_init_fn) are not picklable, which the start methods 'spawn' "
-                "and 'forkserver' need; Python 3.14 made 'forkserver' the default on most systems. "
-                "You can also try multiprocessing.set_start_method('fork'), or worker=\"thread\".",
-                stacklevel=6,
-            )
+        except BaseException as error:
+            parent_end.hang_up()
             self.close()
+            if isinstance(error, (TypeError, AttributeError, pickle.PicklingError)):
+                warnings.warn(_PICKLE_HINT, stacklevel=7)
             raise
         finally:
             worker_end.close()
@@ -97,7 +104,7 @@ class ProcessPool:
 
     def receive(self, workers: Iterable[int], timeout: float = 0) -> tuple[int, Any] | None:
         """(worker, its next message) of the first of `workers` that has one; None after `timeout` seconds (0: no limit)."""
-        workers = tuple(workers)
+        workers = tuple(dict.fromkeys(workers))
         now = time.monotonic()
         deadline = now + timeout if timeout else float("inf")
         while True:
@@ -125,9 +132,10 @@ class ProcessPool:
             self._raise_dead(*dead)
 
     def _raise_dead(self, *dead: int) -> None:
+        self.broken = True
+        self._hang_up()
         for worker in dead:
             self.workers[worker].join(1)  # its channel can end a moment before it does
-            self._watched.pop(self.workers[worker].sentinel, None)
         pids = ", ".join(str(self.workers[worker].pid) for worker in dead)
         reasons = "; ".join(f"worker {worker} {_cause(self.workers[worker].exitcode)}" for worker in dead)
         raise RuntimeError(
@@ -140,15 +148,19 @@ class ProcessPool:
         self._watched.pop(self.workers[worker].sentinel, None)
         self._channels[worker].hang_up()
 
-    def close(self) -> None:
-        """End all workers: at once if idle, else within `MP_STATUS_CHECK_INTERVAL` seconds, else by force."""
-        if os.getpid() != self._owner:  # a copy, in a process that was forked
-            return
+    def _hang_up(self) -> None:
+        self._watched.clear()
         for channel in self._channels:
             channel.hang_up()
-        self._watched.clear()
+
+    def close(self) -> None:
+        """End all workers: idle ones at once, others when they have done what they are at, but by force if that takes
+        longer than `MP_STATUS_CHECK_INTERVAL` seconds, or if the pool is broken."""
+        if os.getpid() != self._owner:  # a copy, in a process that was forked
+            return
+        self._hang_up()
         try:
-            _join(self.workers, _utils.MP_STATUS_CHECK_INTERVAL)
+            _join(self.workers, BROKEN_INTERVAL if self.broken else _utils.MP_STATUS_CHECK_INTERVAL)
         finally:
             for end in ("terminate", "kill"):
                 for worker in self.workers:
@@ -202,6 +214,8 @@ class _QueueChannel:
 class ThreadPool:
     """Worker threads. Batches are handed over as they are."""
 
+    broken = False
+
     def __init__(self, plans: Iterable[WorkerPlan], context: Any = None) -> None:
         self._outbox: queue.SimpleQueue = queue.SimpleQueue()
         self.workers: list[threading.Thread] = []
@@ -224,7 +238,7 @@ class ThreadPool:
 
     def receive(self, workers: Iterable[int], timeout: float = 0) -> tuple[int, Any] | None:
         """As of `ProcessPool`."""
-        workers = tuple(workers)
+        workers = tuple(dict.fromkeys(workers))
         deadline = time.monotonic() + timeout if timeout else None
         while True:
             for worker in workers:
