@@ -1,0 +1,54 @@
+"""Sets whose images lie in one uint8 array: whole batches at once where the transforms permit it."""
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import numpy as np
+
+from ..transforms._batched import transform_batch
+from .vision import VisionDataset
+
+
+class ArrayImages(VisionDataset):
+    """The base of CIFAR, MNIST and their like.
+
+    A subclass gives `_pixels`, the uint8 array (N, H, W, C) or (N, H, W), and `_target(index)`, the untransformed target.
+    """
+
+    @property
+    def _pixels(self) -> np.ndarray:
+        raise NotImplementedError
+
+    def _target(self, index: int) -> Any:
+        raise NotImplementedError
+
+    def _image(self, index: int) -> Any:
+        from PIL import Image
+
+        return Image.fromarray(self._pixels[index])
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        """(image, target), each through its transform; the image is a PIL image before."""
+        image, target = self._image(index), self._target(index)
+        if self.transform is not None:
+            image = self.transform(image)
+        if self.target_transform is not None:
+            target = self.target_transform(target)
+        return image, target
+
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Any, Any]]:
+        """The samples of these indices, as `__getitem__` gives them one by one, with the same random numbers.
+
+        If the transforms can work on a whole batch, the result is a `BatchedSamples`, collated already.
+        """
+        if self._is_plain():
+            batch = transform_batch(self._pixels, indices, self.transform, self._target, self.target_transform)
+            if batch is not None:
+                return batch
+        return [self[index] for index in indices]
+
+    def _is_plain(self) -> bool:
+        """Whether samples are made by the methods above, not by a subclass's own."""
+        own = type(self)
+        return (own.__getitem__ is ArrayImages.__getitem__ and isinstance(self._pixels, np.ndarray)
+                and self._pixels.dtype == np.uint8)
