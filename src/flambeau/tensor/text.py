@@ -24,4 +24,4 @@ def formatted(self: Tensor, spec: str) -> str:
     return object.__format__(self, spec)
 
 
-METHODS = {"__repr__": representation, "__str__": representation, "__format__": formatted}
+METHODS = {"__repr__": representation, "__format__": formatted}
