@@ -1,0 +1,222 @@
+"""`NativeExecutor`: graphs → one native program, or several around calls that only the interpreter has.
+
+prepare(graph) schedules the graph, writes all kernels into one LLVM module, compiles it, plans memory, and returns the
+function that feeds pointers to it.
+"""
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import numpy as np
+
+from ..interpret.interpreter import run_node
+from ..ir.graph import Graph, Node, Var
+from .llvm import jit
+from .llvm.emit import new_module
+from .llvm.target import host_target
+from .kernels import Kernel, emit_fill, emit_map, emit_reduce
+from .schedule import Fill, Host, Map, Reduce, Scheduler, Special, Step
+from .special import SPECIAL
+from .threads import Program
+
+ALIGNMENT = 64
+PARALLEL_WORK = 1 << 15  # elements and multiplications below which a program stays on one thread
+
+
+def targets(step: Step) -> list[Var]:
+    """The buffers that a step writes."""
+    if isinstance(step, Map):
+        return [s.target for s in step.stores]
+    if isinstance(step, (Fill, Reduce)):
+        return [step.target]
+    return list(step.node.outputs)
+
+
+class Memory:
+    """Where each buffer lies: inputs and outputs of the program, or offsets in one arena, packed by lifetime."""
+
+    def __init__(self, graph: Graph, steps: list[Step], slot_of: dict[Var, int]):
+        self.slot_of = slot_of
+        outside = set(graph.inputs) | set(graph.outputs)
+        last: dict[Var, int] = {}
+        reads = _reads(steps)
+        for i, step in enumerate(steps):
+            for v in (*targets(step), *reads[i]):
+                last[v] = i
+        self.offsets: dict[Var, int] = {}
+        self.size = 0
+        free: list[tuple[int, int]] = []  # (offset, size) of gaps
+        live: list[tuple[int, Var]] = []
+        for i, step in enumerate(steps):
+            for v in targets(step):
+                if v in outside or v in self.offsets:
+                    continue
+                self.offsets[v] = self._take(free, -(-max(v.type.nbytes, 1) // ALIGNMENT) * ALIGNMENT)
+                live.append((last[v], v))
+            for end, v in [x for x in live if x[0] <= i]:
+                live.remove((end, v))
+                self._give(free, self.offsets[v], -(-max(v.type.nbytes, 1) // ALIGNMENT) * ALIGNMENT)
+
+    def _take(self, free: list[tuple[int, int]], size: int) -> int:
+        fits = [g for g in free if g[1] >= size]
+        if fits:
+            gap = min(fits, key=lambda g: g[1])
+            free.remove(gap)
+            if gap[1] > size:
+                free.append((gap[0] + size, gap[1] - size))
+            return gap[0]
+        at = self.size
+        self.size += size
+        return at
+
+    @staticmethod
+    def _give(free: list[tuple[int, int]], at: int, size: int) -> None:
+        for gap in list(free):
+            if gap[0] + gap[1] == at:
+                free.remove(gap)
+                at, size = gap[0], size + gap[1]
+            elif at + size == gap[0]:
+                free.remove(gap)
+                size += gap[1]
+        free.append((at, size))
+
+
+def _reads(steps: list[Step]) -> list[set[Var]]:
+    """The buffers that each step reads."""
+    from .expression import Load, loads
+    result = []
+    for step in steps:
+        if isinstance(step, Map):
+            result.append({x.var for s in step.stores for x in loads(s.value) if isinstance(x, Load)})
+        elif isinstance(step, Reduce):
+            result.append({x.var for x in loads(step.value) if isinstance(x, Load)})
+        elif isinstance(step, Fill):
+            result.append(set())
+        else:
+            result.append(set(step.node.inputs))
+    return result
+
+
+class Segment:
+    """Native steps that run in one call."""
+
+    def __init__(self) -> None:
+        self.names: list[tuple[str, int]] = []
+        self.work = 0
+        self.program: Program | None = None
+
+
+def _work(step: Step) -> int:
+    if isinstance(step, Map):
+        n = 1
+        for s in step.domain:
+            n *= s
+        return n * len(step.stores)
+    if isinstance(step, Reduce):
+        n = 1
+        for s in (*step.outer, *step.inner):
+            n *= s
+        return n
+    if isinstance(step, Fill):
+        return step.target.size
+    return getattr(step.lower, "work", lambda node: node.outputs[0].size)(step.node)  # type: ignore[union-attr]
+
+
+class CompiledProgram:
+    """The prepared function: call it with input arrays and numbers."""
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        steps = Scheduler(graph, SPECIAL).run()
+        buffers = dict.fromkeys([*graph.inputs, *[v for s in steps for v in targets(s)], *graph.outputs])
+        self.slot_of = {v: i for i, v in enumerate(buffers)}
+        self.memory = Memory(graph, steps, self.slot_of)
+        self.parts = self._compile(steps)
+        self.arena = np.empty(self.memory.size + ALIGNMENT, np.uint8)
+        base = -(-self.arena.ctypes.data // ALIGNMENT) * ALIGNMENT
+        self.table = np.zeros(len(self.slot_of), np.uint64)
+        for v, at in self.memory.offsets.items():
+            self.table[self.slot_of[v]] = base + at
+        self.table_address = self.table.ctypes.data
+        self._plan_calls(graph, base)
+
+    def _plan_calls(self, graph: Graph, base: int) -> None:
+        self.inputs = [(self.slot_of[v], v.dtype.np) for v in graph.inputs]
+        produced = set(self.slot_of) - set(graph.inputs)
+        self.outputs = []
+        seen: set[Var] = set()
+        for v in graph.outputs:
+            fresh = v in produced and v not in seen
+            seen.add(v)
+            self.outputs.append((self.slot_of[v], v.type.shape, v.dtype.np, fresh))
+        start = base - self.arena.ctypes.data
+        self.views = {v: self.arena[start + at:start + at + v.type.nbytes].view(v.dtype.np).reshape(v.shape)
+                      for v, at in self.memory.offsets.items()}
+
+    def _compile(self, steps: list[Step]) -> list[Any]:
+        target = host_target()
+        module = new_module(target)
+        parts: list[Any] = []
+        for number, step in enumerate(steps):
+            if isinstance(step, Host):
+                parts.append(step.node)
+                continue
+            if not parts or not isinstance(parts[-1], Segment):
+                parts.append(Segment())
+            segment = parts[-1]
+            k = Kernel(module, target, f"k{number}", self.slot_of)
+            segment.names.append((k.name, _emit(k, step)))
+            segment.work += _work(step)
+        names = [name for p in parts if isinstance(p, Segment) for name, _ in p.names]
+        if names:
+            library = jit.load(jit.compile_module(module, target), names)
+            for p in parts:
+                if isinstance(p, Segment):
+                    p.program = Program([(library[name], chunks) for name, chunks in p.names], keep=library,
+                                        parallel=p.work >= PARALLEL_WORK)
+        return parts
+
+    def __call__(self, inputs: list) -> list[np.ndarray]:
+        table = self.table
+        arrays: dict[int, np.ndarray] = {}
+        for (slot, t), a in zip(self.inputs, inputs):
+            if a.__class__ is not np.ndarray:
+                a = np.asarray(a, t)
+            arrays[slot] = a
+            table[slot] = a.ctypes.data
+        for slot, shape, t, fresh in self.outputs:
+            if fresh:
+                a = arrays[slot] = np.empty(shape, t)
+                table[slot] = a.ctypes.data
+        for part in self.parts:
+            if part.__class__ is Segment:
+                part.program.run(self.table_address)
+            else:
+                self._run_host(part, arrays)
+        return [arrays[slot] if fresh else arrays[slot].copy() for slot, _, _, fresh in self.outputs]
+
+    def _run_host(self, node: Node, arrays: dict[int, np.ndarray]) -> None:
+        slot_of, views = self.slot_of, self.views
+
+        def array(v: Var) -> np.ndarray:
+            return arrays[slot_of[v]] if slot_of[v] in arrays else views[v]
+        for v, result in zip(node.outputs, run_node(node, [array(v) for v in node.inputs])):
+            np.copyto(array(v), result)
+
+
+def _emit(k: Kernel, step: Step) -> int:
+    if isinstance(step, Map):
+        return emit_map(k, step)
+    if isinstance(step, Reduce):
+        return emit_reduce(k, step)
+    if isinstance(step, Fill):
+        return emit_fill(k, step)
+    assert isinstance(step, Special)
+    return step.lower(k, step.node)
+
+
+class NativeExecutor:
+    """An `Executor` that compiles every graph at once."""
+
+    def prepare(self, graph: Graph) -> Callable[[list], list[np.ndarray]]:
+        return CompiledProgram(graph)

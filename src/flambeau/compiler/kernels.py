@@ -1,0 +1,393 @@
+"""Loop nests for maps and reductions: schedule steps → LLVM functions `void kernel(void **buffers, i64 chunk, void *scratch)`.
+
+The innermost dimension is the vector axis; its tail runs under a mask. Chunks depend only on shapes.
+"""
+from __future__ import annotations
+
+from math import prod
+from typing import Callable, Sequence
+
+from llvmlite import ir
+
+from ..dtypes import bool_, float64, int64
+from ..ir.graph import Var
+from . import scalar_ops
+from .affine import Affine, collapse
+from .expression import Apply, Constant, Expression, Load, Position, loads
+from .llvm.emit import I64, PTR, Emitter, Index, Value, const, lanes_of, vector
+from .llvm.target import Target
+from .schedule import Fill, Map, Reduce
+
+CHUNK = 1 << 14  # elements that a chunk works on, about: large enough to pay for claiming it, small enough to balance
+
+
+class Kernel:
+    """One kernel's function under construction. slot_of: a buffer's number in the table of pointers."""
+
+    def __init__(self, module: ir.Module, target: Target, name: str, slot_of: dict[Var, int]):
+        self.e = Emitter.define(module, target, name, [PTR, I64, PTR])
+        self.name = name
+        self.slot_of = slot_of
+        self.pointers: dict[Var, Value] = {}
+        self.lanes = target.isa.lanes(4)
+
+    @property
+    def chunk(self) -> Value:
+        return self.e.args[1]
+
+    def pointer(self, var: Var) -> Value:
+        """The address of a buffer, loaded once at the kernel's entry."""
+        p = self.pointers.get(var)
+        if p is None:
+            slot = self.e.at(self.e.args[0], self.slot_of[var], PTR)
+            p = self.pointers[var] = self.e.load(slot, PTR)
+        return p
+
+    def prepare(self, variables: Sequence[Var]) -> None:
+        """Loads the addresses that the body will use."""
+        for v in variables:
+            self.pointer(v)
+
+    def finish(self) -> None:
+        self.e.b.ret_void()
+
+
+def offset(e: Emitter, m: Affine, index: Sequence[Index]) -> Index:
+    """The value of an affine map at an index."""
+    at: Index = m.constant
+    for c, i in zip(m.coefficients, index):
+        at = e.add(at, e.mul(i, c))
+    return at
+
+
+class Point:
+    """One vector of a loop's points: emits expressions there. maps: the collapsed map of each load and position, by id.
+
+    index: the position of lane 0. axis: the dimension that lanes run along. count: how many lanes are inside (None: all).
+    """
+
+    def __init__(self, kernel: Kernel, maps: dict[int, Affine], index: Sequence[Index], lanes: int, count: int | None,
+                 known: dict[tuple[Var, Affine], Value] | None = None, axis: int = -1):
+        self.axis = axis
+        self.k, self.e = kernel, kernel.e
+        self.maps, self.index, self.lanes, self.count = maps, index, lanes, count
+        self.known = {} if known is None else known
+        self._memo: dict[int, Value] = {}
+
+    def value(self, x: Expression) -> Value:
+        v = self._memo.get(id(x))
+        if v is None:
+            v = self._memo[id(x)] = self._value(x)
+        return v
+
+    def _value(self, x: Expression) -> Value:
+        if isinstance(x, Constant):
+            return scalar_ops.number(x.dtype, x.value, self.lanes)
+        if isinstance(x, Apply):
+            return scalar_ops.emit(self.e, x.name, [self.value(a) for a in x.args], x.arg_dtypes, x.dtype)
+        m = self.maps[id(x)]
+        if isinstance(x, Position):
+            return self._position(m, x.dtype)
+        held = self.known.get((x.var, x.offset))
+        return self.load(x.var, m) if held is None else held
+
+    def _position(self, m: Affine, dtype) -> Value:
+        e = self.e
+        step = m.coefficients[self.axis] if m.coefficients else 0
+        base = e.i64(offset(e, m, self.index))
+        if self.lanes > 1:
+            base = e.b.add(e.splat(base, self.lanes), const(vector(I64, self.lanes), [i * step for i in range(self.lanes)]))
+        return scalar_ops.cast(e, base, int64, dtype)
+
+    def load(self, var: Var, m: Affine) -> Value:
+        """A vector of memory: contiguous, one element repeated, or gathered."""
+        e, lanes = self.e, self.lanes
+        t = scalar_ops.memory_type(var.dtype)
+        step = m.coefficients[self.axis] if m.coefficients else 0
+        base = e.at(self.k.pointer(var), offset(e, m, self.index), t)
+        if lanes == 1 or step == 0:
+            raw = e.splat(e.load(base, t), lanes)
+        elif step == 1:
+            raw = e.load_some(base, vector(t, lanes), lanes if self.count is None else self.count)
+        else:
+            raw = ir.Constant(vector(t, lanes), ir.Undefined)
+            last = lanes if self.count is None else self.count
+            for i in range(lanes):
+                element = e.load(e.at(base, min(i, last - 1) * step, t), t)
+                raw = e.b.insert_element(raw, element, ir.Constant(ir.IntType(32), i))
+        if var.dtype is bool_:
+            return e.b.icmp_unsigned("!=", raw, const(raw.type, 0))
+        return raw
+
+    def store(self, var: Var, m: Affine, value: Value) -> None:
+        """Stores a vector where `load` would read it."""
+        e, lanes = self.e, self.lanes
+        t = scalar_ops.memory_type(var.dtype)
+        if var.dtype is bool_:
+            value = e.b.zext(value, vector(t, lanes))
+        step = m.coefficients[self.axis] if m.coefficients else 0
+        base = e.at(self.k.pointer(var), offset(e, m, self.index), t)
+        if lanes == 1:
+            e.store(value, base)
+        elif step == 1:
+            e.store_some(value, base, lanes if self.count is None else self.count)
+        else:
+            for i in range(lanes if self.count is None else self.count):
+                e.store(e.b.extract_element(value, ir.Constant(ir.IntType(32), i)), e.at(base, i * step, t))
+
+
+def _vector_loop(e: Emitter, start: Index, stop: Index, size: int, lanes: int, body: Callable[[Index, int | None], None]) -> None:
+    """body(i, None) for whole vectors of [start, stop), then body(i, count) for the tail, which only the end of `size` has."""
+    tail = size % lanes
+    if isinstance(stop, int):
+        whole = stop - tail if stop == size else stop
+    else:
+        whole = e.min(stop, size - tail)
+    if size >= lanes:
+        with e.loop(start, whole, lanes) as i:
+            body(i, None)
+    if tail:
+        if isinstance(stop, int):
+            body(size - tail, tail)
+        else:
+            with e.when(e.b.icmp_signed("==", stop, e.i64(size))):
+                body(size - tail, tail)
+
+
+def _rows_per_chunk(rows: int, width: int) -> int:
+    return max(1, min(rows, CHUNK // max(width, 1)))
+
+
+def emit_map(k: Kernel, step: Map) -> int:
+    """Writes a map; returns its number of chunks."""
+    e = k.e
+    found: list = []
+    seen: set = set()
+    for s in step.stores:
+        loads(s.value, found, seen)
+    sizes, maps = collapse(step.domain, [x.offset if isinstance(x, Load) else x.map for x in found] + [s.offset for s in step.stores])
+    map_of = {id(x): m for x, m in zip(found, maps)}
+    store_maps = maps[len(found):]
+    k.prepare([x.var for x in found if isinstance(x, Load)] + [s.target for s in step.stores])
+
+    def point(index: Sequence[Index], lanes: int, count: int | None) -> None:
+        known: dict[tuple[Var, Affine], Value] = {}
+        p = Point(k, map_of, index, lanes, count, known)
+        for s, m in zip(step.stores, store_maps):
+            value = p.value(s.value)
+            p.store(s.target, m, value)
+            known[s.target, s.offset] = value
+    if not sizes:
+        point((), 1, None)
+        k.finish()
+        return 1
+    *outer, width = sizes
+    lanes = k.lanes if width > 1 else 1
+    rows = prod(outer)
+    if rows == 1:
+        per = max(CHUNK // lanes * lanes, lanes)
+        chunks = -(-width // per)
+        start = e.mul(k.chunk, per) if chunks > 1 else 0
+        stop = e.min(e.add(start, per), width) if chunks > 1 else width
+        _vector_loop(e, start, stop, width, lanes, lambda i, count: point((i,), lanes, count))
+    else:
+        per = _rows_per_chunk(rows, width)
+        chunks = -(-rows // per)
+        start = e.mul(k.chunk, per) if chunks > 1 else 0
+        stop = e.min(e.add(start, per), rows) if chunks > 1 else rows
+        with e.loop(start, stop, name="row") as row:
+            at = e.unravel(row, outer)
+            _vector_loop(e, 0, width, width, lanes, lambda i, count: point((*at, i), lanes, count))
+    k.finish()
+    return chunks
+
+
+def emit_fill(k: Kernel, step: Fill) -> int:
+    """Writes one number over a whole buffer."""
+    v = step.target
+    rank_one = Affine(0, (1,))
+    k.prepare([v])
+
+    def body(i: Index, count: int | None) -> None:
+        p = Point(k, {}, (i,), k.lanes, count)
+        p.store(v, rank_one, scalar_ops.number(v.dtype, step.value, k.lanes))
+    per = CHUNK
+    chunks = max(1, -(-v.size // per))
+    e = k.e
+    start = e.mul(k.chunk, per) if chunks > 1 else 0
+    stop = e.min(e.add(start, per), v.size) if chunks > 1 else v.size
+    if v.size:
+        _vector_loop(e, start, stop, v.size, k.lanes, body)
+    k.finish()
+    return chunks
+
+
+# ------------------------------------------------------------------ reductions
+
+def _identity(kind: str, dtype) -> float | int:
+    if kind in ("sum", "prod"):
+        return 0 if kind == "sum" else 1
+    if dtype.kind == "f":
+        return float("-inf") if kind == "max" else float("inf")
+    bits = dtype.itemsize * 8
+    low, high = (0, 2 ** bits - 1) if dtype.kind == "u" else (-2 ** (bits - 1), 2 ** (bits - 1) - 1)
+    return low if kind == "max" else high
+
+
+def _combine(e: Emitter, kind: str, dtype, x: Value, y: Value) -> Value:
+    name = {"sum": "add", "prod": "mul", "max": "maximum", "min": "minimum"}[kind]
+    return scalar_ops.emit(e, name, [x, y], (dtype, dtype), dtype)
+
+
+class _Reduction:
+    """What both loop orders share."""
+
+    def __init__(self, k: Kernel, step: Reduce):
+        self.k, self.e, self.step = k, k.e, step
+        self.dtype = step.target.dtype
+        found = loads(step.value)
+        n_outer = len(step.outer)
+        given = [x.offset if isinstance(x, Load) else x.map for x in found]
+        strides, at = [], 1
+        for n in reversed(step.outer):
+            strides.append(at)
+            at *= n
+        target = Affine(0, tuple(reversed(strides)) + (0,) * len(step.inner))
+
+        def part(m: Affine, inner: bool) -> Affine:
+            return Affine(0 if inner else m.constant, m.coefficients[n_outer:] if inner else m.coefficients[:n_outer])
+        self.outer, outer_maps = collapse(step.outer, [part(m, False) for m in (*given, target)])
+        self.inner, inner_maps = collapse(step.inner, [part(m, True) for m in (*given, target)])
+        joined = [Affine(a.constant, a.coefficients + b.coefficients) for a, b in zip(outer_maps, inner_maps)]
+        self.maps = {id(x): m for x, m in zip(found, joined)}
+        self.target_map = outer_maps[-1]
+        self.found = found
+        k.prepare([x.var for x in found if isinstance(x, Load)] + [step.target])
+
+    def along_inner(self) -> bool:
+        """Whether memory runs along the reduced dimensions."""
+        if not self.inner:
+            return False
+        if not self.outer:
+            return True
+        n = len(self.outer)
+        big = [m for m in (self.maps[id(x)] for x in self.found) if any(m.coefficients[n:])]
+        if any(m.coefficients[n - 1] == 1 and m.coefficients[-1] != 1 for m in big):
+            return False
+        return self.inner[-1] >= 4 or self.outer[-1] < 4
+
+    def start(self, lanes: int) -> Value:
+        return scalar_ops.number(self.dtype, _identity(self.step.kind, self.dtype), lanes)
+
+    def combine(self, x: Value, y: Value) -> Value:
+        return _combine(self.e, self.step.kind, self.dtype, x, y)
+
+
+def emit_reduce(k: Kernel, step: Reduce) -> int:
+    """Writes a reduction; returns its number of chunks."""
+    r = _Reduction(k, step)
+    chunks = _reduce_along_inner(r) if r.along_inner() else _reduce_along_outer(r)
+    k.finish()
+    return chunks
+
+
+def _nest(r: _Reduction, sizes: Sequence[int], state: list[Value], body: Callable[[list[Index], list[Value]], None],
+          at: tuple = ()) -> None:
+    """Loops over `sizes` that carry `state`; body updates the list."""
+    if not sizes:
+        body(list(at), state)
+        return
+    with r.e.carried_loop(0, sizes[0], state) as (i, inside):
+        _nest(r, sizes[1:], inside, body, (*at, i))
+        state[:] = inside
+
+
+def _reduce_along_inner(r: _Reduction) -> int:
+    """Each output on its own: vectors along the reduced memory, their lanes combined at the end in a fixed order."""
+    e, k = r.e, r.k
+    rows = prod(r.outer)
+    *more, width = r.inner
+    lanes = k.lanes if width >= 4 else 1
+    unroll = 4 if width >= 4 * lanes and r.dtype is not float64 else 1
+    per = _rows_per_chunk(rows, prod(r.inner))
+    chunks = -(-rows // per)
+    start = e.mul(k.chunk, per) if chunks > 1 else 0
+    stop = e.min(e.add(start, per), rows) if chunks > 1 else rows
+    with e.loop(start, stop, name="row") as row:
+        outer = e.unravel(row, r.outer) if r.outer else []
+        state = [r.start(lanes)] * unroll
+
+        def line(at: list[Index], acc: list[Value]) -> None:
+            def take(i: Index, number: int, count: int | None) -> None:
+                value = Point(k, r.maps, (*outer, *at, i), lanes, count).value(r.step.value)
+                if count is not None and lanes > 1:
+                    inside = const(vector(ir.IntType(1), lanes), [j < count for j in range(lanes)])
+                    value = e.b.select(inside, value, r.start(lanes))
+                acc[number] = r.combine(acc[number], value)
+            block = lanes * unroll
+            whole = width // block * block
+            if whole:
+                with e.carried_loop(0, whole, acc, step=block) as (i, inside):
+                    outer_acc = acc[:]
+                    acc[:] = inside
+                    for u in range(unroll):
+                        take(e.add(i, u * lanes), u, None)
+                    inside[:] = acc
+                    acc[:] = outer_acc
+                acc[:] = inside
+            for i in range(whole, width - lanes + 1, lanes):
+                take(i, 0, None)
+            if width % lanes:
+                take(width - width % lanes, 0, width % lanes)
+        _nest(r, more, state, line)
+        total = state[0]
+        for other in state[1:]:
+            total = r.combine(total, other)
+        while lanes_of(total.type) > 1:
+            half = lanes_of(total.type) // 2
+            if half == 1:
+                total = r.combine(e.b.extract_element(total, ir.Constant(ir.IntType(32), 0)),
+                                  e.b.extract_element(total, ir.Constant(ir.IntType(32), 1)))
+            else:
+                total = r.combine(e.shuffle(total, total, range(half)), e.shuffle(total, total, range(half, 2 * half)))
+        Point(k, r.maps, outer, 1, None).store(r.step.target, r.target_map, total)
+    return chunks
+
+
+def _reduce_along_outer(r: _Reduction) -> int:
+    """Vectors of outputs side by side, each walking its reduced elements in order."""
+    e, k = r.e, r.k
+    *lead, width = r.outer if r.outer else [1]
+    lanes = k.lanes if width > 1 else 1
+    blocks = -(-width // lanes)
+    units = prod(lead) * blocks
+    per = _rows_per_chunk(units, prod(r.inner) * lanes)
+    chunks = -(-units // per)
+
+    def block(at: Sequence[Index], i: Index, count: int | None) -> None:
+        outer = [*at, i] if r.outer else []
+        state = [r.start(lanes)]
+
+        def take(inner: list[Index], acc: list[Value]) -> None:
+            point = Point(k, r.maps, (*outer, *inner), lanes, count, axis=len(outer) - 1 if outer else -1)
+            acc[0] = r.combine(acc[0], point.value(r.step.value))
+        _nest(r, r.inner, state, take)
+        Point(k, r.maps, outer, lanes, count).store(r.step.target, r.target_map, state[0])
+    start = e.mul(k.chunk, per) if chunks > 1 else 0
+    stop = e.min(e.add(start, per), units) if chunks > 1 else units
+    with e.loop(start, stop, name="block") as unit:
+        row, b = e.divmod(unit, blocks)
+        at = e.unravel(row, lead) if lead else []
+        tail = width % lanes
+        if not tail:
+            block(at, e.mul(b, lanes), None)
+        elif blocks == 1:
+            block(at, 0, tail)
+        else:
+            last = e.b.icmp_signed("==", e.i64(b), e.i64(blocks - 1))
+            with e.b.if_else(last) as (then, otherwise):
+                with then:
+                    block(at, (blocks - 1) * lanes, tail)
+                with otherwise:
+                    block(at, e.mul(b, lanes), None)
+    return chunks

@@ -1,0 +1,181 @@
+"""How each elementwise primitive is written in LLVM IR, on vectors of any number of lanes. One row a primitive.
+
+Booleans are i1 in registers and bytes in memory. A primitive that is not here, or not for an operand's dtype, has no
+native lowering: the program is split there and the interpreter runs that call.
+"""
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from llvmlite import ir
+
+from ..dtypes import bool_, dtype, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64
+from .llvm import vector_math
+from .llvm.emit import F32, F64, I1, I8, I16, I32, I64, Emitter, Value, const, declare, element_of, lanes_of, like, vector
+
+ELEMENT: dict[dtype, ir.Type] = {bool_: I1, uint8: I8, int8: I8, int16: I16, uint16: I16, int32: I32, uint32: I32, int64: I64,
+                                 uint64: I64, float32: F32, float64: F64}
+
+
+def _f(name: str) -> Callable:
+    """The same builder method for floats and integers: `fadd`/`add`."""
+    def emit(e: Emitter, x: Value, y: Value, d: dtype) -> Value:
+        return getattr(e.b, "f" + name if d.kind == "f" else name)(x, y)
+    return emit
+
+
+def _compare(op: str) -> Callable:
+    def emit(e: Emitter, x: Value, y: Value, d: dtype) -> Value:
+        if d.kind == "f":
+            return e.b.fcmp_unordered(op, x, y) if op == "!=" else e.b.fcmp_ordered(op, x, y)
+        return e.b.icmp_signed(op, x, y) if d.kind == "i" else e.b.icmp_unsigned(op, x, y)
+    return emit
+
+
+def _extremum(name: str) -> Callable:
+    def emit(e: Emitter, x: Value, y: Value, d: dtype) -> Value:
+        if d.kind == "f":
+            return e.intrinsic("maximum" if name == "max" else "minimum", x, y)
+        if d.kind == "b":
+            return e.b.or_(x, y) if name == "max" else e.b.and_(x, y)
+        return e.intrinsic(("s" if d.kind == "i" else "u") + name, x, y)
+    return emit
+
+
+def _bits(name: str) -> Callable:
+    return lambda e, x, y, d: getattr(e.b, name)(x, y)
+
+
+def _only(kinds: str, emit: Callable) -> Callable:
+    emit.kinds = kinds  # type: ignore[attr-defined]
+    return emit
+
+
+def _sgn(e: Emitter, x: Value, d: dtype) -> Value:
+    if d.kind == "f":
+        one = e.intrinsic("copysign", const(x.type, 1.0), x)
+        plain = e.b.fcmp_unordered("!=", x, const(x.type, 0.0))
+        signed = e.b.select(plain, one, x)
+        return e.b.select(e.b.fcmp_unordered("uno", x, x), x, signed)
+    zero, one = const(x.type, 0), const(x.type, 1)
+    if d.kind == "u":
+        return e.b.select(e.b.icmp_unsigned("!=", x, zero), one, zero)
+    return e.b.select(e.b.icmp_signed(">", x, zero), one, e.b.select(e.b.icmp_signed("<", x, zero), const(x.type, -1), zero))
+
+
+def _absolute(e: Emitter, x: Value, d: dtype) -> Value:
+    if d.kind == "f":
+        return e.intrinsic("fabs", x)
+    if d.kind == "u":
+        return x
+    return e.b.select(e.b.icmp_signed("<", x, const(x.type, 0)), e.b.neg(x), x)
+
+
+def _neg(e: Emitter, x: Value, d: dtype) -> Value:
+    return e.b.fneg(x) if d.kind == "f" else e.b.neg(x)
+
+
+def _relu(e: Emitter, x: Value, d: dtype) -> Value:
+    return _extremum("max")(e, x, const(x.type, 0.0 if d.kind == "f" else 0), d)
+
+
+def _not(e: Emitter, x: Value, d: dtype) -> Value:
+    return e.b.not_(x)
+
+
+def _intrinsic(name: str) -> Callable:
+    return _only("f", lambda e, x, d: e.intrinsic(name, x))
+
+
+def _bce(e: Emitter, x: Value, t: Value, d: dtype) -> Value:
+    """−(t·max(log x, −100) + (1 − t)·max(log(1 − x), −100))."""
+    low = const(x.type, -100.0)
+    log_x = e.intrinsic("maximum", vector_math.log(e, x), low)
+    log_1x = e.intrinsic("maximum", vector_math.log1p(e, e.b.fneg(x)), low)
+    rest = e.b.fsub(const(x.type, 1.0), t)
+    return e.b.fneg(e.b.fadd(e.b.fmul(t, log_x), e.b.fmul(rest, log_1x)))
+
+
+UNARY: dict[str, Callable] = {
+    "neg": _neg, "abs": _absolute, "sgn": _sgn, "relu": _relu, "bitwise_not": _only("biu", _not), "stop_gradient": lambda e, x, d: x,
+    "floor": _intrinsic("floor"), "ceil": _intrinsic("ceil"), "trunc": _intrinsic("trunc"), "round": _intrinsic("roundeven"),
+    **{name: _only("f", lambda e, x, d, fn=fn: fn(e, x)) for name, fn in vector_math.UNARY.items() if name not in ("lgamma", "cbrt")},
+}
+BINARY: dict[str, Callable] = {
+    "add": _f("add"), "sub": _f("sub"), "mul": _f("mul"), "div": _only("f", _f("div")), "maximum": _extremum("max"),
+    "minimum": _extremum("min"), "bitwise_and": _only("biu", _bits("and_")), "bitwise_or": _only("biu", _bits("or_")),
+    "bitwise_xor": _only("biu", _bits("xor")), "eq": _compare("=="), "ne": _compare("!="), "lt": _compare("<"), "le": _compare("<="),
+    "gt": _compare(">"), "ge": _compare(">="), "bce": _only("f", _bce),
+    "copysign": _only("f", lambda e, x, y, d: e.intrinsic("copysign", x, y)),
+    **{name: _only("f", lambda e, x, y, d, fn=fn: fn(e, x, y)) for name, fn in vector_math.BINARY.items() if name in ("pow", "atan2")},
+}
+
+
+def supported(name: str, arg_dtypes: tuple[dtype, ...], out: dtype) -> bool:
+    """Whether this elementwise call has a native lowering."""
+    if any(d not in ELEMENT for d in (*arg_dtypes, out)):
+        return False
+    if name in ("cast", "select"):
+        return True
+    row = UNARY.get(name) or BINARY.get(name)
+    kinds = getattr(row, "kinds", "biuf")
+    if row is None or arg_dtypes[0].kind not in kinds:
+        return False
+    return not (arg_dtypes[0].kind == "b" and name in ("add", "sub", "mul", "neg", "abs", "sgn", "relu"))
+
+
+def emit(e: Emitter, name: str, args: list[Value], arg_dtypes: tuple[dtype, ...], out: dtype) -> Value:
+    """Writes one elementwise call."""
+    if name == "cast":
+        return cast(e, args[0], arg_dtypes[0], out)
+    if name == "select":
+        return e.b.select(*args)
+    if name in UNARY:
+        return UNARY[name](e, args[0], arg_dtypes[0])
+    return BINARY[name](e, args[0], args[1], arg_dtypes[0])
+
+
+def cast(e: Emitter, x: Value, source: dtype, target: dtype) -> Value:
+    """Converts a value: to bool by comparison with 0, from float to integer toward zero and saturating."""
+    t = like(x.type, ELEMENT[target])
+    if source is target:
+        return x
+    if target is bool_:
+        return e.b.fcmp_unordered("!=", x, const(x.type, 0.0)) if source.kind == "f" else e.b.icmp_unsigned("!=", x, const(x.type, 0))
+    if source.kind == "f":
+        if target.kind == "f":
+            return e.b.fpext(x, t) if target.itemsize > source.itemsize else e.b.fptrunc(x, t)
+        return _saturate(e, x, t, target)
+    if target.kind == "f":
+        return e.b.sitofp(x, t) if source.kind == "i" else e.b.uitofp(x, t)
+    if target.itemsize == source.itemsize and source is not bool_:
+        return x
+    if target.itemsize < source.itemsize:
+        return e.b.trunc(x, t)
+    return e.b.sext(x, t) if source.kind == "i" else e.b.zext(x, t)
+
+
+def _saturate(e: Emitter, x: Value, t: ir.Type, target: dtype) -> Value:
+    """float → int64 saturating (no undefined results), then narrower integers wrap, as C compilers and NumPy do."""
+    wide = like(x.type, I64)
+    n = lanes_of(x.type)
+    kind = "fptoui" if target is uint64 else "fptosi"
+    suffix = (f"v{n}i64.v{n}" if n > 1 else "i64.") + {F32: "f32", F64: "f64"}[element_of(x.type)]
+    fn = declare(e.module, f"llvm.{kind}.sat.{suffix}", wide, [x.type])
+    value = e.b.call(fn, [x])
+    return value if t == wide else e.b.trunc(value, t)
+
+
+def memory_type(d: dtype) -> ir.Type:
+    """The type in memory: booleans are bytes."""
+    return I8 if d is bool_ else ELEMENT[d]
+
+
+def number(d: dtype, value: Any, lanes: int) -> Value:
+    """A constant of this dtype in every lane."""
+    t = vector(ELEMENT[d], lanes)
+    if d.kind == "f":
+        return const(t, float(value))
+    if d is bool_:
+        return const(t, int(bool(value)))
+    return const(t, int(value))

@@ -1,0 +1,237 @@
+"""Which values lie in memory, and which loops compute them.
+
+`schedule(graph)` chooses the buffers and returns the steps in order: `Map` (elementwise loops with one or more stores),
+`Reduce`, `Special` (a kernel of its own: contraction, window, …) and `Host` (no native lowering: the interpreter's kernel).
+"""
+from __future__ import annotations
+
+from typing import Callable, NamedTuple, Sequence, Union
+
+from ..ir.graph import Graph, Node, Var
+from ..ir.types import contiguous_strides
+from .affine import Affine, identity, linear
+from .expression import Expression, ExpressionBuilder, NeedsBuffer
+from .scalar_ops import ELEMENT, supported
+
+EXPENSIVE = {"exp", "expm1", "log", "log1p", "log2", "log10", "exp2", "sin", "cos", "tan", "tanh", "sigmoid", "erf", "erfc", "pow", "sinh",
+             "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "atan2", "bce"}
+REDUCTIONS = {"reduce_sum": "sum", "reduce_max": "max", "reduce_min": "min", "reduce_prod": "prod"}
+COPIES = {"pad", "concat", "strided_write"}
+
+
+class Store(NamedTuple):
+    """value → buffer of `target` at `offset`."""
+
+    value: Expression
+    target: Var
+    offset: Affine
+
+
+class Map(NamedTuple):
+    """For every point of `domain`, the stores in order."""
+
+    domain: tuple[int, ...]
+    stores: tuple[Store, ...]
+
+
+class Fill(NamedTuple):
+    """The whole buffer of `target` set to a number, before a `Map` writes parts of it."""
+
+    target: Var
+    value: float
+
+
+class Reduce(NamedTuple):
+    """target[outer] = the reduction over the inner dimensions of value(outer, inner)."""
+
+    target: Var
+    outer: tuple[int, ...]
+    inner: tuple[int, ...]
+    kind: str
+    value: Expression
+
+
+class Special(NamedTuple):
+    """A node with a kernel of its own; `lower` writes it."""
+
+    node: Node
+    lower: Callable
+
+
+class Host(NamedTuple):
+    """A node that the interpreter runs."""
+
+    node: Node
+
+
+Step = Union[Map, Fill, Reduce, Special, Host]
+
+
+def is_fusable(node: Node) -> bool:
+    """Whether a node can be computed inside another's loop."""
+    prim = node.prim
+    if prim.kind == "elementwise":
+        return supported(prim.name, tuple([v.dtype for v in node.inputs]), node.outputs[0].dtype)
+    if prim.kind in ("view", "constant") and prim.name not in COPIES:
+        return node.outputs[0].dtype in ELEMENT
+    return False
+
+
+def _native(node: Node) -> bool:
+    return all(v.dtype in ELEMENT for v in (*node.inputs, *node.outputs))
+
+
+class Scheduler:
+    """Decides buffers by walking uses, then builds steps; a view that needs memory under it is found while building."""
+
+    def __init__(self, graph: Graph, special: dict[str, Callable]):
+        self.graph = graph
+        self.special = special
+        self.buffers: set[Var] = set(graph.inputs)
+        self.forced: set[Var] = set()
+        self.uses: dict[Var, list[Node]] = {}
+        for node in graph.nodes:
+            for v in set(node.inputs):
+                self.uses.setdefault(v, []).append(node)
+
+    def run(self) -> list[Step]:
+        while True:
+            self._choose_buffers()
+            try:
+                return self._merge(self._build())
+            except NeedsBuffer as need:
+                if need.var in self.forced:
+                    raise
+                self.forced.add(need.var)
+
+    # ------------------------------------------------------------------ buffers
+
+    def _choose_buffers(self) -> None:
+        self.buffers = set(self.graph.inputs) | self.forced
+        outputs = set(self.graph.outputs)
+        for node in self.graph.nodes:
+            fusable = is_fusable(node)
+            for v in node.outputs:
+                if not fusable or v in outputs or self._worth_memory(node, v):
+                    self.buffers.add(v)
+            if not fusable:
+                for v in node.inputs:
+                    if not self._readable_in_place(node, v):
+                        self.buffers.add(v)
+
+    def _worth_memory(self, node: Node, v: Var) -> bool:
+        """A value that several loops want is stored if recomputing it costs more than reading it."""
+        if node.prim.kind != "elementwise" or len(self.uses.get(v, ())) < 2:
+            return False
+        if v.size <= 1:
+            return True
+        return self._cost(v, set()) > 2
+
+    def _cost(self, v: Var, seen: set[Var]) -> int:
+        """Elementwise calls between v and memory, transcendental ones counted as many."""
+        if v in self.buffers or v.node is None or v in seen:
+            return 0
+        seen.add(v)
+        node = v.node
+        own = 0 if node.prim.kind != "elementwise" else 8 if node.prim.name in EXPENSIVE else 1
+        return own + sum(self._cost(x, seen) for x in node.inputs)
+
+    def _readable_in_place(self, node: Node, v: Var) -> bool:
+        """Whether a step computes this operand itself, in its loop."""
+        return node.prim.name in REDUCTIONS or node.prim.name in COPIES or getattr(self.special.get(node.prim.name), "fuses_inputs", False)
+
+    # ------------------------------------------------------------------ steps
+
+    def _build(self) -> list[Step]:
+        steps: list[Step] = []
+        for node in self.graph.nodes:
+            name = node.prim.name
+            if name in self.special and _native(node):
+                steps.append(Special(node, self.special[name]))
+            elif name in REDUCTIONS and _native(node) and node.outputs[0].dtype.kind in "fiu":
+                steps.append(self._reduce(node))
+            elif name in COPIES and _native(node):
+                steps.extend(self._copies(node))
+            elif is_fusable(node):
+                v = node.outputs[0]
+                if v in self.buffers:
+                    steps.append(self._map(v))
+            else:
+                steps.append(Host(node))
+        return steps
+
+    def _map(self, v: Var) -> Map:
+        builder = ExpressionBuilder(v.shape, self.buffers)
+        index = identity(v.ndim)
+        value = builder.build(v, index, compute=True)
+        return Map(v.shape, (Store(value, v, linear(index, contiguous_strides(v.shape), v.ndim)),))
+
+    def _reduce(self, node: Node) -> Reduce:
+        x, dims = node.inputs[0], node.params[0]
+        kept = [d for d in range(x.ndim) if d not in dims]
+        domain = tuple([x.shape[d] for d in (*kept, *dims)])
+        place = {d: i for i, d in enumerate((*kept, *dims))}
+        every = identity(len(domain))
+        value = ExpressionBuilder(domain, self.buffers).build(x, tuple([every[place[d]] for d in range(x.ndim)]))
+        return Reduce(node.outputs[0], domain[:len(kept)], domain[len(kept):], REDUCTIONS[node.prim.name], value)
+
+    def _copies(self, node: Node) -> list[Step]:
+        """Steps of the primitives that put several pieces into one buffer."""
+        out = node.outputs[0]
+        strides = contiguous_strides(out.shape)
+        name = node.prim.name
+
+        def piece(x: Var, to: Sequence[int], start: int, at: tuple | None = None) -> Map:
+            index = identity(x.ndim)
+            value = ExpressionBuilder(x.shape, self.buffers).build(x, index)
+            return Map(x.shape, (Store(value, out, linear(index, to, x.ndim).shifted(start)),))
+        if name == "concat":
+            dim, at, steps = node.params[0], 0, []
+            for x in node.inputs:
+                steps.append(piece(x, strides, at * strides[dim]))
+                at += x.shape[dim]
+            return steps
+        if name == "strided_write":
+            base, new = node.inputs
+            return [piece(base, contiguous_strides(base.shape), 0), piece(new, node.params[0], node.params[1])]
+        low, high, inner, value = node.params
+        x = node.inputs[0]
+        steps = [] if out.size == x.size else [Fill(out, value)]
+        crop = [max(0, -(-max(0, -a) // (i + 1))) for a, i in zip(low, inner)]
+        stop = [min(n, -(-(m - a) // (i + 1))) for n, m, a, i in zip(x.shape, out.shape, low, inner)]
+        sizes = tuple([max(0, b - a) for a, b in zip(crop, stop)])
+        if 0 in sizes:
+            return steps
+        index = identity(x.ndim)
+        source = tuple([i.shifted(c) for i, c in zip(index, crop)])
+        value_at = ExpressionBuilder(sizes, self.buffers).build(x, source)
+        start = sum((a + c * (i + 1)) * s for a, c, i, s in zip(low, crop, inner, strides))
+        to = [s * (i + 1) for s, i in zip(strides, inner)]
+        return [*steps, Map(sizes, (Store(value_at, out, linear(index, to, x.ndim).shifted(start)),))]
+
+    # ------------------------------------------------------------------ fusion of loops
+
+    def _merge(self, steps: list[Step]) -> list[Step]:
+        """Neighbouring maps over one domain become one loop, where each reads the others' results only at its own point."""
+        merged: list[Step] = []
+        for step in steps:
+            last = merged[-1] if merged else None
+            if isinstance(step, Map) and isinstance(last, Map) and _can_merge(last, step):
+                merged[-1] = Map(last.domain, last.stores + step.stores)
+            else:
+                merged.append(step)
+        return merged
+
+
+def _can_merge(a: Map, b: Map) -> bool:
+    from .expression import Load, loads
+    if a.domain != b.domain or len(a.stores) >= 8:
+        return False
+    written = {s.target: s.offset for s in a.stores}
+    for store in b.stores:
+        if store.target in written:
+            return False
+        for x in loads(store.value):
+            if isinstance(x, Load) and x.var in written and written[x.var] != x.offset:
+                return False
+    return True
