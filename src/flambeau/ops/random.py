@@ -204,10 +204,10 @@ def _into(result: Tensor, out: Any) -> Tensor:
 
 
 def _integers(state: Var, shape, low, span, dt) -> tuple[Var, Var]:
-    """low + word mod span; spans of 2^32 and more use 64-bit words."""
-    from ..dtypes import uint32, uint64
+    """low + word mod span; spans of 2^28 and more use 64-bit words, for which the remainder is hardly skewed."""
+    from ..dtypes import uint64
     n = math.prod(shape)
-    if span >= 1 << 32:
+    if span >= 1 << 28:
         bits, state = p.random_bits(state, 2 * n)
         wide = p.reshape(p.cast(bits, uint64), (n, 2))
         high = p.reshape(p.slice_dim(wide, 1, 0, 1), (n,))
@@ -216,8 +216,7 @@ def _integers(state: Var, shape, low, span, dt) -> tuple[Var, Var]:
         value = word if span >= 1 << 64 else p.remainder(word, span)
         return p.reshape(p.add(p.cast(value, int64), low), shape), state
     bits, state = p.random_bits(state, n)
-    value = p.cast(p.remainder(bits, span) if span < 1 << 32 else bits, int64)
-    del uint32
+    value = p.cast(p.remainder(bits, span), int64)
     return p.reshape(p.cast(p.add(value, low), dt) if low else p.cast(value, dt), shape), state
 
 
