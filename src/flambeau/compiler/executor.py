@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from ..interpret.interpreter import run_node
+from ..interpret.interpreter import Interpreter, run_node
 from ..ir.graph import Graph, Node, Var
 from .llvm import jit
 from .llvm.emit import new_module
@@ -129,12 +129,14 @@ class CompiledProgram:
         self.graph = graph
         steps = Scheduler(graph, SPECIAL).run()
         buffers = dict.fromkeys([*graph.inputs, *[v for s in steps for v in targets(s)], *graph.outputs])
-        self.slot_of = {v: i for i, v in enumerate(buffers)}
+        self.slot_of = {v: i for i, v in enumerate(buffers, 1)}  # entry 0 of the table is the error flag
         self.memory = Memory(graph, steps, self.slot_of)
         self.parts = self._compile(steps)
         self.arena = np.empty(self.memory.size + ALIGNMENT, np.uint8)
         base = -(-self.arena.ctypes.data // ALIGNMENT) * ALIGNMENT
-        self.table = np.zeros(len(self.slot_of), np.uint64)
+        self.table = np.zeros(len(self.slot_of) + 1, np.uint64)
+        self.flag = np.zeros(1, np.int64)
+        self.table[0] = self.flag.ctypes.data
         for v, at in self.memory.offsets.items():
             self.table[self.slot_of[v]] = base + at
         self.table_address = self.table.ctypes.data
@@ -193,6 +195,9 @@ class CompiledProgram:
                 part.program.run(self.table_address)
             else:
                 self._run_host(part, arrays)
+        if self.flag[0]:
+            self.flag[0] = 0
+            return Interpreter().prepare(self.graph)(inputs)  # raises the error that the kernel saw
         return [arrays[slot] if fresh else arrays[slot].copy() for slot, _, _, fresh in self.outputs]
 
     def _run_host(self, node: Node, arrays: dict[int, np.ndarray]) -> None:

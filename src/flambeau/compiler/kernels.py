@@ -29,6 +29,7 @@ class Kernel:
         self.name = name
         self.slot_of = slot_of
         self.pointers: dict[Var, Value] = {}
+        self.flag = self.e.load(self.e.args[0], PTR)  # the table's first entry
         self.lanes = target.isa.lanes(4)
 
     @property
@@ -47,6 +48,10 @@ class Kernel:
         """Loads the addresses that the body will use."""
         for v in variables:
             self.pointer(v)
+
+    def fail(self) -> None:
+        """Sets the program's error flag: the interpreter then runs the program again, and raises the error."""
+        self.e.store(self.e.i64(1), self.flag)
 
     def finish(self) -> None:
         self.e.b.ret_void()

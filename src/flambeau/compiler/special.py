@@ -1,9 +1,349 @@
 """Kernels for the primitives that are neither elementwise nor plain reductions. One row a primitive.
 
-A row is `lower(kernel, node) -> number of chunks`; its operands and results are row-major buffers.
+A row is `lower(kernel, node) -> number of chunks`; its operands and results are row-major buffers. `SPECIAL` is the table.
 """
 from __future__ import annotations
 
-from typing import Callable
+from math import prod
+from typing import Callable, Sequence
 
-SPECIAL: dict[str, Callable] = {}
+from llvmlite import ir
+
+from ..ir.graph import Node, Var
+from ..ir.types import contiguous_strides
+from . import scalar_ops
+from .kernels import CHUNK, Kernel
+from .llvm.emit import I64, Emitter, Index, Value, const, vector
+from .scalar_ops import memory_type
+
+
+def _chunked(k: Kernel, units: int, weight: int) -> tuple[Index, Index, int]:
+    """(first unit, past the last, number of chunks) of this chunk, for units of `weight` elements each."""
+    e = k.e
+    per = max(1, min(max(units, 1), CHUNK // max(weight, 1)))
+    chunks = max(1, -(-units // per))
+    if chunks == 1:
+        return 0, units, 1
+    start = e.mul(k.chunk, per)
+    return start, e.min(e.add(start, per), units), chunks
+
+
+def _index(k: Kernel, position: Value, size: int) -> Value:
+    """A checked index: one outside 0 … size−1 raises the program's error flag and reads 0 instead."""
+    e = k.e
+    bad = e.b.icmp_unsigned(">=", position, e.i64(size))
+    with e.when(bad, likely=False):
+        k.fail()
+    return e.b.select(bad, e.i64(0), position)
+
+
+def is_zero(v: Var) -> bool:
+    """Whether a value is known to be all zeros: a broadcast constant 0."""
+    while v.node is not None and v.node.prim.name in ("broadcast_to", "reshape"):
+        v = v.node.inputs[0]
+    return v.node is not None and v.node.prim.name == "full" and v.node.params[0] == 0
+
+
+def _copy_range(k: Kernel, out: Var, source: Var | None, base: Index, start: Index, width: int) -> None:
+    """out[base + start …, width elements] = source's same range, or zeros."""
+    e = k.e
+    t = memory_type(out.dtype)
+    lanes = k.lanes
+    zero = const(vector(t, lanes), 0.0 if out.dtype.kind == "f" else 0)
+
+    def move(i: Index, count: int) -> None:
+        at = e.add(base, e.add(start, i))
+        value = zero if source is None else e.load_some(e.at(k.pointer(source), at, t), vector(t, lanes), count)
+        e.store_some(value, e.at(k.pointer(out), at, t), count)
+    whole = width // lanes * lanes
+    if whole:
+        with e.loop(0, whole, lanes) as i:
+            move(i, lanes)
+    if width % lanes:
+        move(whole, width % lanes)
+
+
+# ------------------------------------------------------------------ take and put: slices by index
+
+def _take(k: Kernel, node: Node) -> int:
+    e = k.e
+    x, index = node.inputs
+    out, dim = node.outputs[0], node.params[0]
+    before, after, count, size = prod(x.shape[:dim]), prod(x.shape[dim + 1:]), index.size, x.shape[dim]
+    k.prepare([x, index, out])
+    t = memory_type(x.dtype)
+    start, stop, chunks = _chunked(k, before * count, after)
+    with e.loop(start, stop) as unit:
+        b, j = e.divmod(unit, max(count, 1))
+        at = _index(k, e.load(e.at(k.pointer(index), j, I64), I64), size)
+        source = e.mul(e.add(e.mul(b, size), at), after)
+        target = e.mul(unit, after)
+        lanes = k.lanes if after > 1 else 1
+
+        def move(i: Index, some: int) -> None:
+            value = e.load_some(e.at(k.pointer(x), e.add(source, i), t), vector(t, lanes), some)
+            e.store_some(value, e.at(k.pointer(out), e.add(target, i), t), some)
+        whole = after // lanes * lanes
+        if whole:
+            with e.loop(0, whole, lanes) as i:
+                move(i, lanes)
+        if after % lanes:
+            move(whole, after % lanes)
+    k.finish()
+    return chunks
+
+
+_COMBINE = {"add": "add", "mul": "mul", "max": "maximum", "min": "minimum"}
+
+
+def _combined(e: Emitter, mode: str, dtype, old: Value, new: Value) -> Value:
+    if mode == "set":
+        return new
+    return scalar_ops.emit(e, _COMBINE[mode], [old, new], (dtype, dtype), dtype)
+
+
+def _put(k: Kernel, node: Node) -> int:
+    """Chunks share out the columns (elements after `dim`), so that rows with equal indices are combined in order."""
+    e = k.e
+    x, index, source = node.inputs
+    out, (dim, mode) = node.outputs[0], node.params
+    before, after, count, size = prod(x.shape[:dim]), prod(x.shape[dim + 1:]), index.size, x.shape[dim]
+    base_source = None if is_zero(x) else x
+    k.prepare([v for v in (base_source, index, source, out) if v is not None])
+    t = memory_type(x.dtype)
+    lanes = k.lanes if after >= 4 else 1
+    blocks = -(-after // lanes)
+    start, stop, chunks = _chunked(k, blocks, lanes * max(count, size) * before)
+    with e.loop(start, stop, name="block") as block:
+        column = e.mul(block, lanes)
+
+        def body(some: int) -> None:
+            def move(pointer: Var | None, at: Index) -> Value:
+                if pointer is None:
+                    return const(vector(t, lanes), 0.0 if out.dtype.kind == "f" else 0)
+                return e.load_some(e.at(k.pointer(pointer), at, t), vector(t, lanes), some)
+
+            def put(value: Value, at: Index) -> None:
+                e.store_some(value, e.at(k.pointer(out), at, t), some) if lanes > 1 else e.store(value, e.at(k.pointer(out), at, t))
+            with e.loop(0, before) as b:
+                with e.loop(0, size, name="row") as r:
+                    at = e.add(e.mul(e.add(e.mul(b, size), r), after), column)
+                    put(move(base_source, at), at)
+                with e.loop(0, count, name="j") as j:
+                    to = _index(k, e.load(e.at(k.pointer(index), j, I64), I64), size)
+                    at = e.add(e.mul(e.add(e.mul(b, size), to), after), column)
+                    new = move(source, e.add(e.mul(e.add(e.mul(b, count), j), after), column))
+                    put(_combined(e, mode, x.dtype, move(out, at), new) if mode != "set" else new, at)
+        tail = after % lanes
+        if not tail:
+            body(lanes)
+        elif blocks == 1:
+            body(tail)
+        else:
+            with e.b.if_else(e.b.icmp_signed("==", e.i64(block), e.i64(blocks - 1))) as (then, otherwise):
+                with then:
+                    body(tail)
+                with otherwise:
+                    body(lanes)
+    k.finish()
+    return chunks
+
+
+# ------------------------------------------------------------------ gather and scatter: element by element
+
+def _address(e: Emitter, at: Sequence[Index], dim: int, position: Value, strides: Sequence[int]) -> Index:
+    total: Index = e.mul(position, strides[dim])
+    for d, (i, s) in enumerate(zip(at, strides)):
+        if d != dim:
+            total = e.add(total, e.mul(i, s))
+    return total
+
+
+def _gather(k: Kernel, node: Node) -> int:
+    e = k.e
+    x, index = node.inputs
+    out, dim = node.outputs[0], node.params[0]
+    k.prepare([x, index, out])
+    t = memory_type(x.dtype)
+    strides = contiguous_strides(x.shape)
+    start, stop, chunks = _chunked(k, out.size, 4)
+    with e.loop(start, stop) as i:
+        position = _index(k, e.load(e.at(k.pointer(index), i, I64), I64), x.shape[dim])
+        source = _address(e, e.unravel(i, index.shape), dim, position, strides)
+        e.store(e.load(e.at(k.pointer(x), source, t), t), e.at(k.pointer(out), i, t))
+    k.finish()
+    return chunks
+
+
+def _scatter(k: Kernel, node: Node) -> int:
+    """Chunks share out the rows before `dim` where index and x have the same ones; within a row the order is the index's."""
+    e = k.e
+    x, index, source = node.inputs
+    out, (dim, mode) = node.outputs[0], node.params
+    base_source = None if is_zero(x) else x
+    k.prepare([v for v in (base_source, index, source, out) if v is not None])
+    t = memory_type(x.dtype)
+    strides, source_strides = contiguous_strides(x.shape), contiguous_strides(source.shape)
+    together = index.shape[:dim] == x.shape[:dim]
+    rows = prod(x.shape[:dim]) if together else 1
+    row_size = x.size // max(rows, 1)
+    per_row = index.size // max(rows, 1)
+    start, stop, chunks = _chunked(k, rows, row_size + 4 * per_row)
+    with e.loop(start, stop, name="row") as row:
+        _copy_range(k, out, base_source, e.mul(row, row_size), 0, row_size)
+        if per_row:
+            with e.loop(0, per_row) as i:
+                flat = e.add(e.mul(row, per_row), i)
+                at = e.unravel(flat, index.shape)
+                position = _index(k, e.load(e.at(k.pointer(index), flat, I64), I64), x.shape[dim])
+                target = e.at(k.pointer(out), _address(e, at, dim, position, strides), t)
+                offset: Index = 0
+                for a, s in zip(at, source_strides):
+                    offset = e.add(offset, e.mul(a, s))
+                new = e.load(e.at(k.pointer(source), offset, t), t)
+                e.store(_combined(e, mode, x.dtype, e.load(target, t), new) if mode != "set" else new, target)
+    k.finish()
+    return chunks
+
+
+# ------------------------------------------------------------------ pooling
+
+def _max_pool(k: Kernel, node: Node) -> int:
+    """Vectors run along the last output dimension: strided reads are contiguous reads and a shuffle."""
+    e = k.e
+    x = node.inputs[0]
+    values, index = node.outputs
+    window, stride, low, _, dilation = node.params
+    k.prepare([x, values, index])
+    nd = len(window)
+    size, out = x.shape[2:], values.shape[2:]
+    t = memory_type(x.dtype)
+    simple = not any(low) and dilation[-1] == 1 and stride[-1] <= 2 and nd >= 1 and \
+        all((o - 1) * s + d * (w - 1) < n for o, s, d, w, n in zip(out, stride, dilation, window, size))
+    lanes = k.lanes if simple and out[-1] >= 4 else 1
+    planes = prod(x.shape[:2])
+    lines = prod(out[:-1])
+    start, stop, chunks = _chunked(k, planes * lines, out[-1] * prod(window))
+    plane_size, strides = prod(size), contiguous_strides(size)
+    with e.loop(start, stop, name="line") as line:
+        plane, r = e.divmod(line, lines)
+        at = e.unravel(r, out[:-1]) if nd > 1 else []
+        origin = [e.sub(e.mul(a, s), lo) for a, s, lo in zip(at, stride, low)]
+        base = e.mul(plane, plane_size)
+
+        def point(i: Index, count: int) -> None:
+            _max_of_window(k, node, base, [*origin, e.sub(e.mul(i, stride[-1]), low[-1])], strides,
+                           e.add(e.mul(line, out[-1]), i), lanes, count, t)
+        whole = out[-1] // lanes * lanes
+        if whole:
+            with e.loop(0, whole, lanes) as i:
+                point(i, lanes)
+        if out[-1] % lanes:
+            point(whole, out[-1] % lanes)
+    k.finish()
+    return chunks
+
+
+def _max_of_window(k: Kernel, node: Node, base: Index, origin: list[Index], strides, to: Index, lanes: int, count: int, t) -> None:
+    e = k.e
+    x = node.inputs[0]
+    values, index = node.outputs
+    window, stride, low, high, dilation = node.params
+    import itertools
+    best = place = None
+    padded = any(low) or any(high) or any((o - 1) * s + d * (w - 1) >= n for o, s, d, w, n in
+                                          zip(values.shape[2:], stride, dilation, window, x.shape[2:]))
+    for offsets in itertools.product(*[range(w) for w in window]):
+        coordinates = [e.add(o, p * d) for o, p, d in zip(origin, offsets, dilation)]
+        flat: Index = 0
+        for c, s in zip(coordinates, strides):
+            flat = e.add(flat, e.mul(c, s))
+        position = e.i64(flat)
+        if padded:
+            inside = None
+            for c, n in zip(coordinates, x.shape[2:]):
+                ok = e.b.icmp_unsigned("<", e.i64(c), e.i64(n))
+                inside = ok if inside is None else e.b.and_(inside, ok)
+            safe = e.b.select(inside, position, e.i64(0))
+            loaded = e.load(e.at(k.pointer(x), e.add(base, safe), t), t)
+            value = loaded
+        else:
+            value = _strided_load(e, e.at(k.pointer(x), e.add(base, position), t), t, stride[-1], lanes, count)
+        spot = _positions(e, position, stride[-1], lanes)
+        if best is None:
+            if padded:
+                lowest = scalar_ops.number(x.dtype, _lowest(x.dtype), 1)
+                best, place = e.b.select(inside, value, lowest), e.b.select(inside, spot, e.i64(-1))
+            else:
+                best, place = value, spot
+            continue
+        better = e.b.fcmp_unordered(">", value, best) if x.dtype.kind == "f" else e.b.icmp_signed(">", value, best)
+        if x.dtype.kind == "f":  # NaN wins, and the first one stays
+            better = e.b.and_(better, e.b.fcmp_ordered("ord", best, best))
+        if padded:
+            better = e.b.and_(inside, e.b.or_(better, e.b.icmp_signed("<", place, e.i64(0))))
+        best, place = e.b.select(better, value, best), e.b.select(better, spot, place)
+    if lanes == 1:
+        e.store(best, e.at(k.pointer(values), to, t))
+        e.store(place, e.at(k.pointer(index), to, I64))
+    else:
+        e.store_some(best, e.at(k.pointer(values), to, t), count)
+        e.store_some(place, e.at(k.pointer(index), to, I64), count)
+
+
+def _lowest(dtype) -> float:
+    return float("-inf") if dtype.kind == "f" else 0 if dtype.kind == "u" else -2 ** (dtype.itemsize * 8 - 1)
+
+
+def _strided_load(e: Emitter, pointer: Value, t: ir.Type, step: int, lanes: int, count: int) -> Value:
+    if lanes == 1:
+        return e.load(pointer, t)
+    if step == 1:
+        return e.load_some(pointer, vector(t, lanes), count)
+    wide = e.load_some(pointer, vector(t, 2 * lanes), 2 * count - 1)
+    return e.shuffle(wide, wide, range(0, 2 * lanes, 2))
+
+
+def _positions(e: Emitter, first: Value, step: int, lanes: int) -> Value:
+    if lanes == 1:
+        return first
+    return e.b.add(e.splat(first, lanes), const(vector(I64, lanes), [i * step for i in range(lanes)]))
+
+
+# ------------------------------------------------------------------ arg-extrema
+
+def _argextremum(largest: bool) -> Callable[[Kernel, Node], int]:
+    """The first extreme element along dim; NaN wins."""
+    def lower(k: Kernel, node: Node) -> int:
+        e = k.e
+        x, out, dim = node.inputs[0], node.outputs[0], node.params[0]
+        k.prepare([x, out])
+        t = memory_type(x.dtype)
+        n, after = x.shape[dim], prod(x.shape[dim + 1:])
+        start, stop, chunks = _chunked(k, out.size, n)
+        floating = x.dtype.kind == "f"
+        with e.loop(start, stop) as unit:
+            b, c = e.divmod(unit, after)
+            base = e.add(e.mul(b, n * after), c)
+            first = e.load(e.at(k.pointer(x), base, t), t)
+            with e.carried_loop(0, n, [first, e.i64(0)]) as (i, state):
+                value = e.load(e.at(k.pointer(x), e.add(base, e.mul(i, after)), t), t)
+                best, place = state
+                if floating:
+                    better = e.b.fcmp_unordered(">" if largest else "<", value, best)
+                    better = e.b.and_(better, e.b.fcmp_ordered("ord", best, best))
+                else:
+                    compare = e.b.icmp_signed if x.dtype.kind == "i" else e.b.icmp_unsigned
+                    better = compare(">" if largest else "<", value, best)
+                state[0], state[1] = e.b.select(better, value, best), e.b.select(better, e.i64(i), place)
+            e.store(state[1], e.at(k.pointer(out), unit, I64))
+        k.finish()
+        return chunks
+    return lower
+
+
+SPECIAL: dict[str, Callable[[Kernel, Node], int]] = {
+    "take": _take, "put": _put, "gather": _gather, "scatter": _scatter, "max_pool": _max_pool,
+    "argmax": _argextremum(True), "argmin": _argextremum(False),
+}
+

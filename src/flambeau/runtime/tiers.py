@@ -1,0 +1,90 @@
+"""Tiers: a program runs in the interpreter at first sight, is compiled in the background at the second, and runs natively
+from a fixed count on, so that the same script does the same thing every time.
+
+FLAMBEAU_EXECUTOR=interpreter | native forces one tier for every program.
+"""
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Callable
+
+import numpy as np
+
+from ..interpret import Interpreter
+from ..ir.graph import Graph
+
+COMPILE_AT = 2  # the run that starts the compiler
+SWITCH_AT = 4   # the first native run, which waits for the compiler if it must
+
+_pool: ThreadPoolExecutor | None = None
+_pool_lock = threading.Lock()
+
+
+def _submit(fn: Callable[[], Any]) -> Future:
+    global _pool
+    with _pool_lock:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="flambeau-compile")
+        return _pool.submit(fn)
+
+
+def _compile(graph: Graph) -> Callable[[list], list[np.ndarray]]:
+    from ..compiler.executor import CompiledProgram
+    return CompiledProgram(graph)
+
+
+class TieredProgram:
+    """Counts the runs of one program and moves it from tier to tier."""
+
+    __slots__ = ("graph", "runs", "current", "future")
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self.runs = 0
+        self.current = Interpreter().prepare(graph)
+        self.future: Future | None = None
+
+    def __call__(self, inputs: list) -> list[np.ndarray]:
+        if self.runs < SWITCH_AT:
+            self.runs += 1
+            if self.runs == COMPILE_AT:
+                self.future = _submit(lambda: _compile(self.graph))
+            elif self.runs == SWITCH_AT and self.future is not None:
+                self.current = self.future.result()
+                self.future = None
+        return self.current(inputs)
+
+
+class Tiered:
+    """The `Executor` of a normal session."""
+
+    def prepare(self, graph: Graph) -> Callable[[list], list[np.ndarray]]:
+        return TieredProgram(graph)
+
+
+class Native:
+    """The `Executor` that compiles everything at first sight."""
+
+    def prepare(self, graph: Graph) -> Callable[[list], list[np.ndarray]]:
+        return _compile(graph)
+
+
+def default_executor() -> Any:
+    """What the environment asks for: tiers unless FLAMBEAU_EXECUTOR says otherwise."""
+    name = os.environ.get("FLAMBEAU_EXECUTOR", "tiered")
+    try:
+        return {"tiered": Tiered, "interpreter": Interpreter, "native": Native}[name]()
+    except KeyError:
+        raise ValueError(f"FLAMBEAU_EXECUTOR is {name!r}; it can be 'tiered', 'interpreter' or 'native'") from None
+
+
+def _forget_after_fork() -> None:
+    """A child has none of the compiler's threads."""
+    global _pool, _pool_lock
+    _pool, _pool_lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
