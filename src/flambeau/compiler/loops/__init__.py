@@ -1,0 +1,1 @@
+"""Loop nests: `contraction` (what is computed), `schedule` (in which order), `contraction_kernel` (the code)."""

@@ -1,0 +1,410 @@
+"""The code of a contraction, by its schedule: one family for matmul, convolution and their gradients.
+
+`write_contraction` writes one chunk's loops over register tiles; a register tile is a function of its own, one for each
+combination of full and cut-off extents that occurs. What else is to happen to a result before it is stored (bias,
+activation, residual, an optimizer's update) comes in as `epilogue`, what is to happen to an operand's elements as they
+are loaded as `prologue`.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import Callable, Mapping, Sequence
+
+from llvmlite import ir
+
+from ..llvm.emit import F16, F32, F64, I64, PTR, VOID, Emitter, Index, Value, const, itemsize, vector
+from .schedule import Schedule
+
+ELEMENTS = {"float16": F16, "float32": F32, "float64": F64}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the output a vector of results belongs: the index on each output axis of the schedule's contraction (of the
+    vector's first element), the axis that the vector lies along (-1: it is one element), and how many lanes are valid."""
+
+    index: tuple[Index, ...]
+    axis: int
+    count: int
+    offset: Index
+    """of the first element in the output, in elements"""
+
+
+# (emitter, results in the accumulation type, where, the kernel's buffers) -> what to store, or None if that is done
+Epilogue = Callable[[Emitter, Value, Place, Value], "Value | None"]
+# (emitter, loaded elements in the accumulation type) -> the operand's elements
+Prologue = Callable[[Emitter, Value], Value]
+
+
+def write_contraction(e: Emitter, schedule: Schedule, a: Value, b: Value, out: Value, chunk: Index, scratch: Value,
+                      buffers: Value, epilogue: Epilogue | None = None, prologue: Mapping[str, Prologue] | None = None) -> None:
+    """Writes the code of chunk number `chunk` into `e`. a, b, out: addresses of the elements with all indices 0."""
+    _Kernel(e, schedule, {"a": a, "b": b, "out": out}, scratch, buffers, epilogue, prologue or {}).write(chunk)
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """How the micro-kernel walks an operand: its element type in memory, and its stride along each output axis and each
+    reduced axis (in elements)."""
+
+    element: ir.Type
+    outer: tuple[int, ...]
+    reduced: tuple[int, ...]
+
+
+class _Kernel:
+    def __init__(self, e: Emitter, s: Schedule, pointers: dict[str, Value], scratch: Value, buffers: Value,
+                 epilogue: Epilogue | None, prologue: Mapping[str, Prologue]):
+        self.e, self.s, self.pointers, self.scratch, self.buffers = e, s, pointers, scratch, buffers
+        self.epilogue, self.prologue = epilogue, prologue
+        self.c = s.contraction
+        self.outer, self.reduced = self.c.outer, [self.c.reduced[i] for i in s.reduced_order]
+        self.sum_type = ELEMENTS[self.c.accumulate]
+        self.elements = {op: ELEMENTS[d] for op, d in zip(("a", "b", "out"), self.c.dtypes)}
+        self.inner = self.reduced[max(s.block_axis, 0):]  # reduced axes that run inside a register tile
+        self.walks = {op: self._walk(op) for op in "ab"}
+        self.functions: dict[tuple[int, ...], ir.Function] = {}
+        self.width = s.tile[s.vector_axis] if s.vector_axis >= 0 else 1
+
+    def _walk(self, op: str) -> _Walk:
+        if op != self.s.packed:
+            return _Walk(self.elements[op], tuple(x.stride(op) for x in self.outer), tuple(r.stride(op) for r in self.inner))
+        # a panel: the inner reduced axes row by row, each row as wide as the tile
+        width = self.s.tile[self.s.vector_axis]
+        sizes = [r.size for r in self.inner]
+        strides = tuple(width * prod(sizes[i + 1:]) for i in range(len(sizes)))
+        return _Walk(self.sum_type, tuple(int(i == self.s.vector_axis) for i in range(len(self.outer))), strides)
+
+    def _offset(self, element: ir.Type, pointer: Value, terms: Sequence[tuple[Index, int]]) -> Value:
+        """pointer + Σ index·stride elements."""
+        total: Index = 0
+        for index, stride in terms:
+            total = self.e.add(self.e.mul(index, stride), total)
+        return self.e.at(pointer, total, element)
+
+    # ------------------------------------------------------------------ loops
+
+    def write(self, chunk: Index) -> None:
+        s, e = self.s, self.e
+        at = e.unravel(chunk, s.chunk_sizes)
+        if s.block_axis < 0:
+            self._blocks_of_chunk(at, None, 0, True)
+            return
+        # partial sums live in scratch from block to block
+        item = itemsize(self.sum_type)
+        with e.loop(0, s.partial_bytes() // item, s.lanes, "clear") as i:
+            e.store(const(vector(self.sum_type, s.lanes), 0.0), e.at(self.scratch, i, self.sum_type))
+        self._block_loop(0, at, [])
+
+    def _block_loop(self, level: int, at: list[Index], before: list[Index]) -> None:
+        """Loops over the reduced axes outside of the blocks, then over the blocks of the block axis."""
+        s, e = self.s, self.e
+        size = self.reduced[level].size
+        if level < s.block_axis:
+            with e.loop(0, size, name="outer") as k:
+                self._block_loop(level + 1, at, [*before, k])
+            return
+        with e.loop(0, size, s.block, "block") as start:
+            steps = e.min(s.block, e.sub(size, start))
+            last: Value | bool = e.b.icmp_signed(">=", e.add(e.i64(start), s.block), I64(size))
+            for k, r in zip(before, self.reduced):
+                last = e.b.and_(last, e.b.icmp_signed("==", e.i64(k), I64(r.size - 1)))
+            self._blocks_of_chunk(at, [*before, start], steps, last)
+
+    def _blocks_of_chunk(self, at: list[Index], block: list[Index] | None, steps: Index, last: Value | bool) -> None:
+        operands = {}
+        for op in "ab":
+            terms = [(k, r.stride(op)) for k, r in zip(block or [], self.reduced)]
+            operands[op] = self._offset(self.elements[op], self.pointers[op], terms)
+        self._tile_loop(0, at, {}, operands, steps, last, 0)
+
+    def _tile_loop(self, level: int, at: list[Index], tiles: dict[int, Index], operands: dict[str, Value], steps: Index,
+                   last: Value | bool, number: Index) -> None:
+        """The loop nest over tiles from loop `level` on. tiles: tile index on each output axis so far; number: of the tile
+        in the chunk."""
+        s, e = self.s, self.e
+        if s.packed and level == s.pack_depth:
+            operands = self._pack(tiles, operands, steps)
+        if level == len(s.order):
+            self._call_tile([], tiles, operands, steps, last, number)
+            return
+        axis = s.order[level]
+        count = s.counts[axis]
+        if level < s.chunk_depth:
+            self._tile_loop(level + 1, at, {**tiles, axis: at[level]}, operands, steps, last, number)
+            return
+        first: Index = 0
+        stop: Index = count
+        if level == s.chunk_depth and s.chunk_group < count:
+            first = e.mul(at[level], s.chunk_group)
+            stop = e.min(e.add(first, s.chunk_group), count)
+        with e.loop(first, stop, name=f"tile{axis}") as t:
+            position = e.add(e.mul(number, min(count, s.chunk_group) if level == s.chunk_depth else count), e.sub(t, first))
+            self._tile_loop(level + 1, at, {**tiles, axis: t}, operands, steps, last, position)
+
+    def _by_extent(self, axis: int, tile: Index, then: Callable[[int], None]) -> None:
+        """Calls `then` with the tile's extent on this axis, which is cut at the last one, under a branch if need be."""
+        size, full = self.outer[axis].size, self.s.tile[axis]
+        cut, count = size % full, self.s.counts[axis]
+        if not cut or count == 1:
+            then(cut or full)
+            return
+        e = self.e
+        with e.b.if_else(e.b.icmp_signed("==", e.i64(tile), I64(count - 1))) as (is_last, otherwise):
+            with is_last:
+                then(cut)
+            with otherwise:
+                then(full)
+
+    def _call_tile(self, extents: list[int], tiles: dict[int, Index], operands: dict[str, Value], steps: Index,
+                   last: Value | bool, number: Index) -> None:
+        """Chooses the function for the tile's extents, axis by axis, and calls it."""
+        if len(extents) < len(self.outer):
+            axis = len(extents)
+            self._by_extent(axis, tiles[axis], lambda n: self._call_tile(
+                [*extents, n], tiles, operands, steps, last, number))
+            return
+        e, s = self.e, self.s
+        index = [e.mul(tiles[i], s.tile[i]) for i in range(len(self.outer))]
+        args = []
+        for op in "ab":
+            strides = [0] * len(index) if op == s.packed else self.walks[op].outer
+            args.append(self._offset(self.walks[op].element, operands[op], list(zip(index, strides))))
+        args.append(self._offset(self.elements["out"], self.pointers["out"], [(i, x.out or 0) for i, x in zip(index, self.outer)]))
+        partial = e.at(self.scratch, e.mul(number, s.accumulators * s.lanes), self.sum_type)
+        done = e.b.zext(last, I64) if isinstance(last, Value) else I64(1)
+        args += [partial, self.buffers, e.i64(steps), done, *[e.i64(i) for i in index]]
+        e.b.call(self._function(tuple(extents)), args)
+
+    # ---------------------------------------------------------------- packing
+
+    def _pack(self, tiles: dict[int, Index], operands: dict[str, Value], steps: Index) -> dict[str, Value]:
+        """Copies the panel that these tiles share to scratch, and returns the operands with that one replaced."""
+        s, e, op = self.s, self.e, self.s.packed
+        panel = e.at(self.scratch, s.partial_bytes())
+        source = self._offset(self.elements[op], operands[op],
+                              [(e.mul(t, s.tile[i]), self.outer[i].stride(op)) for i, t in tiles.items()])
+        # an operand that depends on a tiled axis other than the vectors' has no panel: such tiles are not made
+        self._by_extent(s.vector_axis, tiles[s.vector_axis], lambda n: self._copy_panel(source, panel, n, steps))
+        return {**operands, op: panel}
+
+    def _copy_panel(self, source: Value, panel: Value, extent: int, steps: Index) -> None:
+        s, e, op = self.s, self.e, self.s.packed
+        stride = self.outer[s.vector_axis].stride(op)
+        walk = self.walks[op]
+
+        def row(level: int, x: Value, y: Value) -> None:
+            if level < len(self.inner):
+                count: Index = steps if level == 0 and s.block_axis >= 0 else self.inner[level].size
+                with e.loop(0, count, name="pack") as k:
+                    row(level + 1, e.at(x, e.mul(k, self.inner[level].stride(op)), self.elements[op]),
+                        e.at(y, e.mul(k, walk.reduced[level]), self.sum_type))
+                return
+            for j in range(0, self.width, s.lanes):
+                n = max(0, min(s.lanes, extent - j))
+                e.store(self._gather(op, e.at(x, j * stride, self.elements[op]), stride, n), e.at(y, j, self.sum_type))
+        row(0, source, panel)
+
+    def _gather(self, op: str, pointer: Value, stride: int, count: int) -> Value:
+        """`count` elements, `stride` apart, as a vector with zeros in the other lanes."""
+        e, t = self.e, vector(self.sum_type, self.s.lanes)
+        if count == 0:
+            return const(t, 0.0)
+        if stride == 1:
+            return self._load(e, op, self.elements[op], pointer, count)
+        result: Value = const(t, 0.0)
+        for i in range(count):
+            x = self._load(e, op, self.elements[op], e.at(pointer, i * stride, self.elements[op]), 0)
+            result = e.b.insert_element(result, x, ir.IntType(32)(i)) if self.s.lanes > 1 else x
+        return result
+
+    def _load(self, e: Emitter, op: str, element: ir.Type, pointer: Value, count: int) -> Value:
+        """A vector with `count` valid lanes, or a scalar (count 0), in the accumulation type, after the prologue."""
+        if count:
+            value = e.load_some(pointer, vector(element, self.s.lanes), count)
+        else:
+            value = e.load(pointer, element)
+        if element != self.sum_type:
+            value = e.b.fpext(value, vector(self.sum_type, self.s.lanes if count else 1))
+        return self.prologue[op](e, value) if op in self.prologue else value
+
+    # ----------------------------------------------------------- register tiles
+
+    def _function(self, extents: tuple[int, ...]) -> ir.Function:
+        """The function that computes a register tile of these extents:
+        void tile(a, b, out, partial sums, buffers, steps of the block axis, is last block, index…)."""
+        if extents not in self.functions:
+            name = f"{self.e.function.name}.tile_{'_'.join(map(str, extents))}"
+            args = [PTR] * 5 + [I64] * (2 + len(extents))
+            e = Emitter.define(self.e.module, self.e.target, name, args, VOID, noalias=False, internal=True)
+            self.functions[extents] = e.function
+            _Tile(self, e, extents).write()
+        return self.functions[extents]
+
+
+class _Tile:
+    """Writes one register tile."""
+
+    def __init__(self, kernel: _Kernel, e: Emitter, extents: tuple[int, ...]):
+        self.k, self.e, self.s, self.extents = kernel, e, kernel.s, extents
+        self.a, self.b, self.out, self.partial, self.buffers, self.steps, self.last, *self.index = e.args
+        s = kernel.s
+        self.lanes = s.lanes
+        self.along_output = s.vector_axis >= 0
+        self.vectors = -(-extents[s.vector_axis] // s.lanes) if self.along_output else 1
+        self.positions = list(product(*[range(1 if i == s.vector_axis else n) for i, n in enumerate(extents)]))
+        self.type = vector(kernel.sum_type, s.lanes)
+
+    def write(self) -> None:
+        e, s = self.e, self.s
+        if s.block_axis < 0:
+            self._finish(self._reduce([const(self.type, 0.0)] * (len(self.positions) * self.vectors)))
+            e.b.ret_void()
+            return
+        slots = [e.at(self.partial, i * self.lanes, self.k.sum_type) for i in range(len(self.positions) * self.vectors)]
+        sums = self._reduce([e.load(slot, self.type) for slot in slots])
+        with e.b.if_else(e.b.icmp_signed("!=", self.last, I64(0))) as (done, more):
+            with done:
+                self._finish(sums)
+            with more:
+                for slot, value in zip(slots, sums):
+                    e.store(value, slot)
+        e.b.ret_void()
+
+    # --------------------------------------------------------- the reduction
+
+    def _reduce(self, sums: list[Value]) -> list[Value]:
+        if any(r.size == 0 for r in self.k.inner):
+            return sums
+        return self._nest(0, self.a, self.b, sums)
+
+    def _nest(self, level: int, a: Value, b: Value, sums: list[Value]) -> list[Value]:
+        """The loops over the reduced axes from `level` on."""
+        e, inner = self.e, self.k.inner
+        if level == len(inner):
+            return self._step(a, b, sums, self.lanes)
+        strides = [self.k.walks[op].reduced[level] for op in "ab"]
+        innermost = level == len(inner) - 1
+        unroll = self.s.unroll if innermost else 1
+        width = self.lanes if innermost and not self.along_output else 1
+        count: Index = self.steps if level == 0 and self.s.block_axis >= 0 else inner[level].size // width
+        tail = inner[level].size % width
+
+        def move(a: Value, b: Value, steps: int) -> tuple[Value, Value]:
+            return tuple(e.at(p, steps * width * stride, self.k.walks[op].element)
+                         for op, p, stride in zip("ab", (a, b), strides))
+
+        def body(a: Value, b: Value, sums: list[Value]) -> list[Value]:
+            for u in range(unroll):
+                sums = self._nest(level + 1, *move(a, b, u), sums)
+            return sums
+        if isinstance(count, int) and count <= unroll:
+            sums = body(a, b, sums) if count else sums
+            a, b = move(a, b, count)
+        else:
+            with e.carried_loop(0, count, [a, b, *sums], f"k{level}", unroll) as (_, state):
+                a, b, *sums = state
+                state[:] = [*move(a, b, unroll), *body(a, b, sums)]
+            a, b, *sums = state
+        return self._step(a, b, sums, tail) if tail else sums
+
+    def _step(self, a: Value, b: Value, sums: list[Value], count: int) -> list[Value]:
+        """One step of the reduction: every product of the tile. Each element is loaded once."""
+        loaded: dict[tuple, Value] = {}
+        result = []
+        for n, (position, j) in enumerate(product(self.positions, range(self.vectors))):
+            x, y = (self._operand(op, p, position, j, count, loaded) for op, p in (("a", a), ("b", b)))
+            result.append(self.e.fma(x, y, sums[n]))
+        return result
+
+    def _operand(self, op: str, pointer: Value, position: tuple[int, ...], j: int, count: int, loaded: dict) -> Value:
+        """The operand's vector for accumulator (position, j): loaded, or one element in all lanes."""
+        k, e, axis = self.k, self.e, self.s.vector_axis
+        walk = k.walks[op]
+        offset = sum(i * stride for i, stride in zip(position, walk.outer))
+        if self.along_output:
+            contiguous = walk.outer[axis] == 1
+            count = min(self.lanes, self.extents[axis] - j * self.lanes) if op != self.s.packed else self.lanes
+            offset += j * self.lanes if contiguous else 0
+        else:
+            contiguous = self.lanes > 1 and walk.reduced[-1] == 1
+        key = (op, offset, contiguous)
+        if key not in loaded:
+            at = e.at(pointer, offset, walk.element)
+            # a panel's elements went through the prologue when it was packed
+            load = k._load if op != self.s.packed else lambda e, op, t, p, n: e.load_some(p, vector(t, self.lanes), n)
+            if contiguous and self.lanes > 1:
+                loaded[key] = load(e, op, walk.element, at, count)
+            elif self.lanes == 1:
+                loaded[key] = k._load(e, op, walk.element, at, 0) if op != self.s.packed else e.load(at, walk.element)
+            else:
+                loaded[key] = e.splat(k._load(e, op, walk.element, at, 0), self.lanes)
+        return loaded[key]
+
+    # ------------------------------------------------------------ the results
+
+    def _finish(self, sums: list[Value]) -> None:
+        if self.along_output:
+            axis = self.s.vector_axis
+            for n, (position, j) in enumerate(product(self.positions, range(self.vectors))):
+                at = list(position)
+                at[axis] = j * self.lanes
+                self._store(sums[n], at, axis, min(self.lanes, self.extents[axis] - j * self.lanes))
+            return
+        # scalars; those that are neighbours in the output make a vector
+        axis = next((i for i, x in enumerate(self.k.outer) if x.out == 1 and self.extents[i] > 1), -1)
+        rest = [p for p in self.positions if axis < 0 or p[axis] == 0]
+        for position in rest:
+            line = [n for n, p in enumerate(self.positions)
+                    if all(x == y for i, (x, y) in enumerate(zip(p, position)) if i != axis)]
+            for start in range(0, len(line), self.lanes):
+                group = line[start:start + self.lanes]
+                at = list(self.positions[group[0]])
+                self._store(add_lanes(self.e, [sums[n] for n in group]), at, axis, len(group))
+
+    def _store(self, value: Value, position: Sequence[int], axis: int, count: int) -> None:
+        """One vector of results through the epilogue to the output."""
+        e, k = self.e, self.k
+        offset = sum(i * (x.out or 0) for i, x in zip(position, k.outer))
+        if k.epilogue is not None:
+            index = tuple(e.add(base, i) for base, i in zip(self.index, position))
+            total: Index = 0
+            for i, x in zip(index, k.outer):
+                total = e.add(e.mul(i, x.out or 0), total)
+            value = k.epilogue(e, value, Place(index, axis, count, total), self.buffers)
+            if value is None:
+                return
+        element = k.elements["out"]
+        if element != k.sum_type:
+            value = e.b.fptrunc(value, vector(element, getattr(value.type, "count", 1)))
+        e.store_some(value, e.at(self.out, offset, element), count)
+
+
+def add_lanes(e: Emitter, sums: list[Value]) -> Value:
+    """The sum of the lanes of each vector, as a vector with one lane for each (at most as many as they have lanes)."""
+    lanes = getattr(sums[0].type, "count", 1)
+    if lanes == 1:
+        result: Value = ir.Constant(vector(sums[0].type, len(sums)), ir.Undefined)
+        if len(sums) == 1:
+            return sums[0]
+        for i, x in enumerate(sums):
+            result = e.b.insert_element(result, x, ir.IntType(32)(i))
+        return result
+    n = len(sums)
+    size = 1 << (n - 1).bit_length()
+    level = sums + [const(sums[0].type, 0.0)] * (size - n)
+    while len(level) > 1:  # neighbours' lanes in pairs: two vectors' sums share one
+        level = [_add_pairs(e, x, y, range(0, 2 * lanes, 2)) for x, y in zip(level[::2], level[1::2])]
+    x = level[0]
+    while lanes > size:
+        x = _add_pairs(e, x, x, range(0, lanes, 2))
+        lanes //= 2
+    if n == 1:
+        return e.b.extract_element(x, ir.IntType(32)(0)) if lanes > 1 or isinstance(x.type, ir.VectorType) else x
+    return e.shuffle(x, x, range(n)) if n < lanes else x
+
+
+def _add_pairs(e: Emitter, x: Value, y: Value, even: range) -> Value:
+    return e.b.fadd(e.shuffle(x, y, list(even)), e.shuffle(x, y, [i + 1 for i in even]))

@@ -1,0 +1,342 @@
+"""How a contraction is run: which axis the vectors lie along, the register tile, the order of the loops, blocks, chunks.
+
+The cost model counts, for one step of the reduction in one register tile, the instructions that compete: fused
+multiply-adds (two a cycle), loads and broadcasts (two a cycle; a broadcast folded into its arithmetic costs a load all
+the same), and the latency of the sums (each accumulator takes one addition every four cycles). Tiles that stick out over
+an axis do the whole work for part of the result. The cheapest candidate wins; everything depends on shapes and the ISA
+alone, so a kernel's result does not depend on the machine's load or number of threads.
+
+Vectors lie either along an output axis (`vector_axis >= 0`), contiguous in the output: one operand is loaded as vectors
+there, the other, which does not depend on the axis, is broadcast; or along the innermost reduced axis, contiguous in both
+operands: sums are then lanes, added up at the end (x·wᵀ with row-major x and w).
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from math import ceil, prod
+
+import numpy as np
+
+from ..llvm.target import Isa
+from .contraction import Axis, Contraction
+
+L2_BYTES = 256 * 1024        # of the least L2 that matters; half of it holds a block's operands
+CHUNK_CYCLES = 40_000        # a chunk is worth some ten microseconds: thousands of times what claiming it costs
+MAX_CHUNKS = 256
+FMA_LATENCY = 4
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """contraction: simplified, the one that axis numbers below refer to.
+
+    vector_axis: the output axis that vectors lie along, or -1 for the innermost reduced axis; lanes: elements a vector.
+    tile: for each output axis, elements in the register tile (a multiple of `lanes` on the vector axis).
+    order: output axes, outermost loop first. reduced_order: reduced axes, outermost first.
+    chunk_depth, chunk_group: a chunk is one position of the first `chunk_depth` loops and up to `chunk_group` tiles of the
+    next loop, with all of the further ones. block_axis, block: position in `reduced_order` of the axis that is cut into
+    blocks of this size (axes before it are outer, too), or -1. packed: the operand that is copied to contiguous panels
+    (`a`, `b` or None), which the first `pack_depth` loops determine. unroll: steps of the innermost reduced loop in one body.
+    """
+
+    contraction: Contraction
+    vector_axis: int
+    lanes: int
+    tile: tuple[int, ...]
+    order: tuple[int, ...]
+    reduced_order: tuple[int, ...]
+    chunk_depth: int
+    chunk_group: int
+    block_axis: int
+    block: int
+    packed: str | None
+    pack_depth: int
+    unroll: int
+    cycles: float
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Tiles along each output axis."""
+        return tuple(ceil(x.size / t) for x, t in zip(self.contraction.outer, self.tile))
+
+    @property
+    def chunk_sizes(self) -> tuple[int, ...]:
+        """The box of chunks: one size a loop of the prefix, and the groups of the next."""
+        n = [self.counts[i] for i in self.order]
+        if self.chunk_depth >= len(n):
+            return tuple(n)
+        return (*n[:self.chunk_depth], ceil(n[self.chunk_depth] / self.chunk_group))
+
+    @property
+    def n_chunks(self) -> int:
+        return prod(self.chunk_sizes)
+
+    @property
+    def chunk_tiles(self) -> int:
+        """Register tiles in a chunk, at most."""
+        n = [self.counts[i] for i in self.order]
+        return min(self.chunk_group, n[self.chunk_depth]) * prod(n[self.chunk_depth + 1:]) if self.chunk_depth < len(n) else 1
+
+    @property
+    def accumulators(self) -> int:
+        """Vectors in a full register tile."""
+        size = prod(self.tile)
+        return size // self.lanes if self.vector_axis >= 0 else size
+
+    @property
+    def block_steps(self) -> int:
+        """Steps of the reduction in one block, at most."""
+        sizes = [self.contraction.reduced[i].size for i in self.reduced_order]
+        if self.block_axis < 0:
+            return prod(sizes)
+        return self.block * prod(sizes[self.block_axis + 1:])
+
+    def panel_elements(self) -> int:
+        """Elements of a packed panel."""
+        return self.block_steps * self.tile[self.vector_axis] if self.packed else 0
+
+    def scratch_bytes(self) -> int:
+        """Scratch memory that a chunk needs: partial sums when the reduction is blocked, then the packed panel."""
+        item = np.dtype(self.contraction.accumulate).itemsize
+        return self.partial_bytes() + _align(self.panel_elements() * item)
+
+    def partial_bytes(self) -> int:
+        if self.block_axis < 0:
+            return 0
+        item = np.dtype(self.contraction.accumulate).itemsize
+        return _align(self.chunk_tiles * self.accumulators * self.lanes * item)
+
+    def __str__(self) -> str:
+        where = f"axis {self.vector_axis}" if self.vector_axis >= 0 else "the reduction"
+        return (f"vectors of {self.lanes} along {where}, tile {self.tile}, order {self.order}, {self.n_chunks} chunks"
+                + (f", blocks of {self.block_steps} steps" if self.block_axis >= 0 else "")
+                + (f", {self.packed} packed" if self.packed else ""))
+
+
+def _align(n: int) -> int:
+    return -(-n // 64) * 64
+
+
+@dataclass
+class _Candidate:
+    vector_axis: int
+    lanes: int
+    tile: tuple[int, ...]
+    packed: str | None
+    cycles: float
+
+
+def _tile_sizes(size: int, most: int) -> list[int]:
+    """Sizes up to `most` worth trying: for each number of tiles the least size that reaches it."""
+    return sorted({ceil(size / ceil(size / m)) for m in range(1, min(size, most) + 1)})
+
+
+def _step_cost(fmas: float, loads: float, accumulators: int) -> float:
+    return max(fmas / 2, loads / 2, accumulators and FMA_LATENCY * fmas / accumulators) + 0.25
+
+
+def _loads(axes: tuple[Axis, ...], tile: dict[int, int], operand: str, skip: int) -> int:
+    """Distinct elements (or vectors, without the axis `skip`) of an operand in a register tile."""
+    return prod(m for i, m in tile.items() if i != skip and axes[i].stride(operand))
+
+
+def _tile_cost(c: Contraction, tile: dict[int, int], vector_axis: int, lanes: int) -> float:
+    """Cycles of one reduction step in all register tiles, full and cut ones."""
+    def visit(axes: list[int], chosen: dict[int, int]) -> float:
+        if not axes:
+            vectors = ceil(chosen[vector_axis] / lanes) if vector_axis >= 0 else 1
+            count = prod(m for i, m in chosen.items() if i != vector_axis)
+            loads = sum(_loads(c.outer, chosen, op, vector_axis)
+                        * (vectors if vector_axis >= 0 and c.outer[vector_axis].stride(op) else 1) for op in "ab")
+            return _step_cost(count * vectors, loads, count * vectors)
+        i, rest = axes[0], axes[1:]
+        full, cut = divmod(c.outer[i].size, tile[i])
+        return (full * visit(rest, {**chosen, i: tile[i]}) if full else 0.0) + \
+            (visit(rest, {**chosen, i: cut}) if cut else 0.0)
+    others = prod(x.size for i, x in enumerate(c.outer) if i not in tile)
+    return others * visit(list(tile), {})
+
+
+def _candidates(c: Contraction, isa: Isa) -> list[_Candidate]:
+    item = np.dtype(c.accumulate).itemsize
+    lanes = isa.lanes(item)
+    steps = prod(x.size for x in c.reduced)
+    found = []
+    for axis, x in enumerate(c.outer):
+        packed = _operand_to_pack(c, axis)
+        if x.out == 1 and packed != "both":
+            best = _best_tile(c, isa, axis, lanes, packed)
+            # a packed element is loaded and stored once for each panel
+            packing = 0.0
+            if packed:
+                packing = 1.0 * steps * prod(y.size for y in c.outer if y.stride(packed))
+            found.append(_Candidate(axis, lanes, best[1], packed, steps * best[0] + packing))
+    inner = [x for x in c.reduced if x.a in (0, 1) and x.b in (0, 1) and x.a + x.b]
+    if inner:
+        n = max(x.size for x in inner)
+        best = _best_tile(c, isa, -1, lanes)
+        sums = prod(x.size for x in c.outer) * 6.0
+        found.append(_Candidate(-1, lanes, best[1], None, best[0] * steps / n * ceil(n / lanes) + sums))
+    if not found:
+        # nothing is contiguous: scalars
+        best = _best_tile(c, isa, -1, 1)
+        found.append(_Candidate(-1, 1, best[1], None, best[0] * steps))
+    return found
+
+
+def _operand_to_pack(c: Contraction, axis: int) -> str | None:
+    """The operand that vectors along this output axis need in contiguous panels, `both` if that is two.
+
+    Its stride there is neither 0 nor 1; or it is walked in steps so large that a panel's lines fall into few cache sets
+    (and each on a page of its own), while the panel is used by many tiles."""
+    x = c.outer[axis]
+    forced = [op for op in "ab" if x.stride(op) not in (0, 1)]
+    if len(forced) > 1:
+        return "both"
+    if forced:
+        return forced[0]
+    vector = [op for op in "ab" if x.stride(op) == 1]
+    if len(vector) != 1:
+        return None
+    item = np.dtype(c.accumulate).itemsize
+    steps = prod(r.size for r in c.reduced)
+    reuse = prod(y.size for y in c.outer if not y.stride(vector[0]))
+    coarse = all(abs(r.stride(vector[0])) * item >= 1024 for r in c.reduced)
+    return vector[0] if coarse and steps >= 128 and reuse >= 48 else None
+
+
+def _best_tile(c: Contraction, isa: Isa, vector_axis: int, lanes: int, packed: str | None = None) -> tuple[float, tuple[int, ...]]:
+    """(cycles of one reduction step over all tiles, tile) of the cheapest register tile."""
+    registers = isa.registers
+    best: tuple[float, tuple[int, ...]] | None = None
+    # axes worth a tile: each makes one operand be used again
+    others = [i for i, x in enumerate(c.outer) if i != vector_axis and x.size > 1 and not (x.a and x.b)]
+    if packed:  # a panel belongs to one position of the axes that its operand depends on
+        others = [i for i in others if not c.outer[i].stride(packed)]
+    others = sorted(others, key=lambda i: -c.outer[i].size)[:4]
+    vectors = range(1, 5) if vector_axis >= 0 else (1,)
+    for pair in [*combinations(others, 2), *[(i,) for i in others], ()]:
+        for n in vectors:
+            if vector_axis >= 0 and n > 1 and n > ceil(c.outer[vector_axis].size / lanes):
+                break
+            for sizes in _pair_sizes(c, pair, (registers - 2) // n):
+                tile = dict(zip(pair, sizes))
+                accumulators = prod(sizes) * n
+                if vector_axis >= 0:
+                    tile[vector_axis] = n * lanes
+                    temporaries = n + (0 if isa.folds_broadcast else 1)
+                else:
+                    temporaries = min(_loads(c.outer, tile, op, -1) for op in "ab") + 1
+                if accumulators + temporaries > registers:
+                    continue
+                cost = _tile_cost(c, tile, vector_axis, lanes)
+                if best is None or cost < best[0] * 0.999:
+                    best = cost, tuple(tile.get(i, 1) for i in range(len(c.outer)))
+    assert best is not None
+    return best
+
+
+def _pair_sizes(c: Contraction, pair: tuple[int, ...], most: int) -> list[tuple[int, ...]]:
+    if not pair:
+        return [()]
+    first = _tile_sizes(c.outer[pair[0]].size, most)
+    if len(pair) == 1:
+        return [(m,) for m in first]
+    second = _tile_sizes(c.outer[pair[1]].size, most)
+    return [(m, n) for m in first for n in second if m > 1 and n > 1 and m * n <= most]
+
+
+def _footprint(c: Contraction, tile: tuple[int, ...], operand: str) -> int:
+    """Elements of an operand that one register tile reads."""
+    return prod(r.size for r in c.reduced if r.stride(operand)) * \
+        prod(t for x, t in zip(c.outer, tile) if x.stride(operand))
+
+
+def _loop_order(c: Contraction, tile: tuple[int, ...], packed: str | None) -> tuple[int, ...]:
+    """Output axes from the outermost in: the innermost loop changes as little as possible of what a tile reads; axes that
+    move a packed panel come first."""
+    def key(i: int) -> tuple:
+        x = c.outer[i]
+        changed = sum(_footprint(c, tile, op) for op in "ab" if x.stride(op))
+        return (not (packed and x.stride(packed)), -changed, -abs(x.out or 0))
+    return tuple(sorted(range(len(c.outer)), key=key))
+
+
+def _chunking(counts: list[int], cycles: float) -> tuple[int, int]:
+    """(loops of the prefix, tiles of the next loop in a chunk)."""
+    wanted = max(1, min(MAX_CHUNKS, int(cycles / CHUNK_CYCLES)))
+    outer = 1
+    for depth, n in enumerate(counts):
+        if outer * n >= wanted:
+            return depth, max(1, n * outer // wanted)
+        outer *= n
+    return (len(counts) - 1, 1) if counts else (0, 1)
+
+
+def _blocking(c: Contraction, tile: tuple[int, ...], order: tuple[int, ...], reduced_order: tuple[int, ...],
+              depth: int, group: int) -> tuple[int, int]:
+    """(position in reduced_order, block) such that what a chunk reads in one block fits the cache; (-1, 0) if all does, or
+    if a chunk uses it only once."""
+    item = np.dtype(c.accumulate).itemsize
+    counts = [ceil(x.size / t) for x, t in zip(c.outer, tile)]
+    span = list(tile)  # elements of each output axis in a chunk
+    for position, i in enumerate(order):
+        if position == depth:
+            span[i] = min(group * tile[i], c.outer[i].size)
+        elif position > depth:
+            span[i] = c.outer[i].size
+    tiles = prod(ceil(s / t) for s, t in zip(span, tile))
+    assert all(counts)
+    per_step = sum(prod(s for x, s in zip(c.outer, span) if x.stride(op)) for op in "ab") * item
+    steps = prod(r.size for r in c.reduced)
+    tile_bytes = sum(prod(t for x, t in zip(c.outer, tile) if x.stride(op)) for op in "ab") * item * steps
+    # a stream of panels from the next cache keeps up; blocking is for reductions whose panels alone overflow it
+    if tiles < 2 or tile_bytes <= L2_BYTES // 2:
+        return -1, 0
+    wanted = max(64, L2_BYTES // 2 // per_step)
+    inner = 1
+    for position in reversed(range(len(reduced_order))):
+        size = c.reduced[reduced_order[position]].size
+        if inner * size > wanted:
+            return position, max(1, wanted // inner)
+        inner *= size
+    return -1, 0
+
+
+@lru_cache(1024)
+def make_schedule(contraction: Contraction, isa: Isa, keep: tuple[int, ...] = ()) -> Schedule:
+    """The cheapest schedule by the cost model. `keep`: output axes (by number) that are not to be joined with others."""
+    c = contraction.simplify(keep)
+    best = min(_candidates(c, isa), key=lambda x: x.cycles)
+    return _finish(c, best)
+
+
+def _finish(c: Contraction, best: _Candidate) -> Schedule:
+    order = _loop_order(c, best.tile, best.packed)
+    reduced_order = _reduced_order(c, best)
+    counts = [ceil(c.outer[i].size / best.tile[i]) for i in order]
+    depth, group = _chunking(counts, best.cycles)
+    block_axis, block = _blocking(c, best.tile, order, reduced_order, depth, group)
+    pack_depth = sum(bool(c.outer[i].stride(best.packed)) for i in order) if best.packed else 0
+    innermost = c.reduced[reduced_order[-1]].size if reduced_order else 1
+    vectors = prod(best.tile) // (best.lanes if best.vector_axis >= 0 else 1)
+    steps = innermost // best.lanes if best.vector_axis < 0 else innermost
+    unroll = next((u for u in (4, 3, 2) if steps % u == 0 and u * vectors <= 56), 1)
+    if block_axis == len(reduced_order) - 1:
+        if best.vector_axis < 0:
+            block_axis, block = -1, 0
+        else:
+            block = max(unroll, block // unroll * unroll)
+    return Schedule(c, best.vector_axis, best.lanes, best.tile, order, reduced_order, depth, group, block_axis, block,
+                    best.packed, pack_depth, unroll, best.cycles)
+
+
+def _reduced_order(c: Contraction, best: _Candidate) -> tuple[int, ...]:
+    """Reduced axes from the outermost in, by the distance they move; the vectors' axis last."""
+    def key(i: int) -> tuple:
+        r = c.reduced[i]
+        vectors = best.vector_axis < 0 and best.lanes > 1 and r.a in (0, 1) and r.b in (0, 1) and r.a + r.b > 0
+        return (r.size if vectors else 0, -abs(r.a) - abs(r.b))
+    return tuple(sorted(range(len(c.reduced)), key=key))
