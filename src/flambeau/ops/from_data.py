@@ -80,12 +80,13 @@ def _array_of(data: Any) -> tuple[np.ndarray, bool]:
         array = np.array(data)
         if array.dtype.kind == "O":
             raise RuntimeError(f"Could not infer dtype of {type(source).__name__}")
-    return array, array.dtype.type in _AMBIGUOUS and not isinstance(source, np.ndarray)
+    has_dtype = isinstance(source, np.ndarray) or isinstance(source, np.generic) and source.dtype == array.dtype
+    return array, array.dtype.type in _AMBIGUOUS and not has_dtype
 
 
 def array_to_tensor(data: Any, dtype: Any = None) -> Tensor:
     """A copy of data as a tensor."""
-    if isinstance(data, (np.ndarray, np.generic)) and not isinstance(data, (float, complex)):
+    if isinstance(data, (np.ndarray, np.generic)):
         array, inferred = np.asarray(data), from_numpy_dtype(data.dtype)
     else:
         array, numbers = _array_of(data)
