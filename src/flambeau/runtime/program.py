@@ -45,6 +45,11 @@ def set_executor(executor: Executor) -> None:
     """Selects what runs programs from now on, and forgets the programs prepared for another executor."""
     global _executor
     _executor = executor
+    clear_programs()
+
+
+def clear_programs() -> None:
+    """Forgets all prepared programs."""
     _programs.clear()
 
 

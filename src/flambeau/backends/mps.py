@@ -1,0 +1,11 @@
+"""Apple GPUs: none are used."""
+
+
+def is_available() -> bool:
+    """False."""
+    return False
+
+
+def is_built() -> bool:
+    """False."""
+    return False
