@@ -13,10 +13,10 @@ from .dtypes import promote as promote_types
 from .tensor.device import device
 from .tensor.size import Size
 from .tensor.tensor import Tensor
-from .interpret import Interpreter as _Interpreter
+from .runtime.tiers import default_executor as _default_executor
 from .runtime.program import set_executor as _set_executor
 
-_set_executor(_Interpreter())
+_set_executor(_default_executor())
 
 # elementwise operations, creation and conversion
 from .ops.arithmetic import (add, addcdiv, addcmul, arctan2, atan2, copysign, div, divide, float_power, floor_divide, fmax, fmin, fmod,
@@ -38,14 +38,26 @@ from .ops.pointwise import (abs, absolute, acos, acosh, angle, arccos, arccosh, 
                             log1p, log2, log10, nan_to_num, neg, negative, positive, rad2deg, reciprocal, relu, round, rsqrt, sgn,
                             sigmoid, sign, signbit, sin, sinh, sqrt, square, tan, tanh, trunc, where)
 # reductions, joining and splitting, reading and writing at positions, order
+from .warning import is_warn_always_enabled, set_warn_always
 from .ops.reduction import (all, amax, amin, aminmax, any, argmax, argmin, count_nonzero, logsumexp, max, mean, min, nanmean, nansum,
                             prod, sum)
 from .ops.indexing import (gather, index_add, index_copy, index_fill, index_put, index_put_, index_reduce, index_select, put, scatter,
                            scatter_add, scatter_reduce, take, take_along_dim)
+from .ops.norms import dist, norm, renorm
 from .ops.masking import argwhere, masked_fill, masked_scatter, masked_select, nonzero
 from .ops.rearrange import (adjoint, as_strided_, atleast_1d, atleast_2d, atleast_3d, broadcast_shapes, broadcast_tensors, broadcast_to,
                             cartesian_prod, combinations, flip, fliplr, flipud, meshgrid, moveaxis, ravel, repeat_interleave, roll, rot90,
                             swapaxes, swapdims, tile)
+from .ops.diagonal import (as_strided_scatter, block_diag, diag, diag_embed, diagflat, diagonal_scatter, select_scatter, slice_scatter,
+                           trace, tril, triu, vander)
+from .ops.histogram import bincount, histc, histogram, histogramdd
+from .ops.scan import (cummax, cummin, cumprod, cumsum, cumulative_trapezoid, diff, gradient, logcumsumexp, trapezoid, trapz)
+from .ops.sorting import (argsort, bucketize, isin, kthvalue, msort, nonzero_static, searchsorted, sort, topk, unique, unique_consecutive,
+                          unravel_index)
+from .ops.statistics import corrcoef, cov, median, mode, nanmedian, nanquantile, quantile, std, std_mean, var, var_mean
+from .ops.view_copies import (alias_copy, as_strided_copy, detach_copy, diagonal_copy, expand_copy, narrow_copy, permute_copy, select_copy,
+                              slice_copy, split_copy, split_with_sizes_copy, squeeze_copy, t_copy, transpose_copy, unbind_copy,
+                              unfold_copy, unsafe_chunk, unsafe_split, unsafe_split_with_sizes, unsqueeze_copy, view_copy)
 from .ops.shape import (cat, chunk, column_stack, concat, concatenate, dsplit, dstack, hsplit, hstack, row_stack, split,
                         split_with_sizes, stack, tensor_split, vsplit, vstack)
 from .tensor.views import (as_strided, clone, diagonal, flatten, movedim, narrow, permute, reshape, select, squeeze, t, transpose,
