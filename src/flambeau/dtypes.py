@@ -47,6 +47,11 @@ class dtype:
     def is_signed(self) -> bool:
         return self.kind in "ifc"
 
+    @property
+    def c_name(self) -> str:
+        """What PyTorch's C++ messages call it."""
+        return _C_NAMES.get(self.name, self.name)
+
     def to_real(self) -> dtype:
         """The dtype of this dtype's real part."""
         return {complex64: float32, complex128: float64}.get(self, self)
@@ -78,6 +83,10 @@ BY_NAME = {d.name: d for d in ALL}
 ALIASES = {"half": float16, "float": float32, "double": float64, "short": int16, "int": int32, "long": int64,
            "cfloat": complex64, "cdouble": complex128}
 _FROM_NUMPY = {d.np: d for d in ALL if d is not bfloat16}
+
+_C_NAMES = {"int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char", "uint8": "unsigned char", "float32": "float",
+            "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "complex64": "c10::complex<float>",
+            "complex128": "c10::complex<double>"}
 
 _default_float: dtype = float32
 

@@ -57,13 +57,13 @@ def _same_rank(index: Var, x: Var, what: str) -> None:
         raise RuntimeError(f"Index tensor must have the same number of dimensions as {what} tensor")
 
 
-@op("GatherBackward0", check=_range_check(RuntimeError, OUT_OF_BOUNDS))
+@op("GatherBackward0", check=_range_check(RuntimeError, OUT_OF_BOUNDS), strict_out=True)
 def gather(input: Tensor, dim, index: Tensor, *, sparse_grad=False):
     """out[i][j] = input[index[i][j]][j] for dim 0, and so on. index may be smaller than input in the other dimensions."""
     d = wrap_dim(dim, input.ndim)
+    if not index.size:
+        return p.full(index.shape, 0, input.dtype, input.builder)
     at = positions("gather()", index)
-    if not at.size:
-        return p.full(at.shape, 0, input.dtype, input.builder)
     _same_rank(at, input, "input")
     x, wide = at_least_1d(input), at_least_1d(at)
     for k, (n, limit) in enumerate(zip(wide.shape, x.shape)):
@@ -206,7 +206,7 @@ def _select_index(input, dim, index, *rest) -> None:
         raise IndexError("index out of range in self")
 
 
-@op("IndexSelectBackward0", check=_select_index)
+@op("IndexSelectBackward0", check=_select_index, strict_out=True)
 def index_select(input: Tensor, dim, index: Tensor):
     """The slices number index[0], index[1], … of input along `dim`, as a copy."""
     d = wrap_dim(dim, input.ndim)
@@ -351,7 +351,7 @@ def _long(name: str, index: Var) -> Var:
     return index
 
 
-@op("TakeBackward0", check=_check_flat)
+@op("TakeBackward0", check=_check_flat, strict_out=True)
 def take(input: Tensor, index: Tensor):
     """The elements of the flattened input at `index`, in index's shape."""
     at = indexing.wrapped(_long("take()", index), input.size)

@@ -14,18 +14,14 @@ from ..tensor.indexing import known_array
 from ..tensor.op import inplace, op
 from ..tensor.tensor import Tensor
 from ..tensor.views import unbind
+from ..tensor.write import refuse_shared_memory
 from .creation import from_array
-
-C_NAMES = {"int64": "long int", "int32": "int", "int16": "short", "int8": "signed char", "uint8": "unsigned char", "float32": "float",
-           "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16"}
-
 
 def _check_fill(input, mask, value) -> None:
     """A number must fit into input's dtype."""
     if isinstance(value, Tensor):
         return
     dt = input.dtype
-    names = {"float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double"}
     fits = dt.kind in "cb" or not isinstance(value, complex)
     if fits and dt.kind in "iu":
         info = np.iinfo(dt.np)
@@ -34,17 +30,23 @@ def _check_fill(input, mask, value) -> None:
     elif fits and dt.name == "float16" and np.isfinite(value):
         fits = abs(value) <= 65504
     if not fits:
-        raise RuntimeError(f"value cannot be converted to type {names.get(dt.name, dt.name + '_t')} without overflow")
+        raise _overflow(dt)
+
+
+def _overflow(dt: Any) -> RuntimeError:
+    name = dt.name + "_t" if dt.kind in "iu" else dt.c_name
+    return RuntimeError(f"value cannot be converted to type {name} without overflow")
 
 
 @op(lambda input, mask, value: f"MaskedFillBackward{0 if value.type.weak else 1}", check=_check_fill)
 def masked_fill(input: Tensor, mask: Tensor, value: Scalar):
     """input with `value` (a number or a 0-dim tensor) where the boolean mask, which broadcasts, is true. The dtype is input's."""
     if mask.dtype is not bool_:
-        raise RuntimeError("masked_fill_ only supports boolean masks, but got mask with dtype "
-                           f"{C_NAMES.get(mask.dtype.name, mask.dtype.name)}")
+        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype.c_name}")
     if value.ndim:
         raise RuntimeError(f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
+    if value.dtype.kind == "c" and input.dtype.kind in "iufb":
+        raise _overflow(input.dtype)
     return p.select(*_broadcast(mask, p.cast(value, input.dtype), input))
 
 
@@ -82,7 +84,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor):
     return p.select(mask, p.reshape(p.take(p.reshape(source, (source.size,)), place, 0), mask.shape), x)
 
 
-@op("MaskedSelectBackward0")
+@op("MaskedSelectBackward0", name="masked_select", strict_out=True)
 def _masked_select(input: Tensor, places: Tensor, shape):
     x = p.broadcast_to(input, shape)
     return p.take(p.reshape(x, (x.size,)), places, 0)
@@ -94,13 +96,11 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
         raise TypeError(f"masked_select(): argument 'mask' (position 2) must be Tensor, not {type(mask).__name__}")
     if mask.dtype is not bool_:
         raise RuntimeError("masked_select: expected BoolTensor for mask")
+    if out is not None:
+        refuse_shared_memory((mask,), out)
     shape = p.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
     places = from_array(np.flatnonzero(np.broadcast_to(host_array(mask), shape)).astype(np.int64), int64)
-    result = _masked_select(input, places, shape)
-    if out is None:
-        return result
-    from ..tensor.write import write_out
-    return write_out(result, out)
+    return _masked_select(input, places, shape, **({} if out is None else {"out": out}))
 
 
 # ------------------------------------------------------------------ positions of what is not zero

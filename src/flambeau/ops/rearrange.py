@@ -12,7 +12,8 @@ from ..dtypes import int64
 from ..tensor import views
 from ..tensor.op import op
 from ..tensor.tensor import Tensor
-from ..tensor.views import as_int, as_shape, expand, movedim, permute, reshape, squeeze, transpose, unsqueeze, wrap_dim, wrap_dims
+from ..tensor.views import (as_int, as_shape, expand, movedim, permute, reshape, spread_over, squeeze, transpose, unsqueeze, wrap_dim,
+                            wrap_dims)
 from ..tensor.write import check_writable
 from ..warning import warn_once
 from .creation import from_array
@@ -219,6 +220,7 @@ def _flip(input: Tensor, dims):
     return p.flip(input, wrap_dims(dims, input.ndim) if input.ndim else ())
 
 
+@spread_over("dims")
 def flip(input: Tensor, *dims: Any) -> Tensor:
     """A copy with the order along `dims` reversed."""
     dims = as_shape(dims)
@@ -276,7 +278,9 @@ def roll(input: Tensor, shifts, dims=()):
 
 
 def _rolled(x, shift: int, dim: int):
-    n = x.shape[dim] if x.ndim else 1
+    if not x.ndim:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+    n = x.shape[dim]
     cut = -shift % n if n else 0
     return x if cut == 0 else p.concat([p.slice_dim(x, dim, cut, n), p.slice_dim(x, dim, 0, cut)], dim)
 
@@ -292,6 +296,7 @@ def _repeat(input: Tensor, repeats):
     return p.reshape(p.broadcast_to(p.reshape(input, apart), wide), tuple(r * n for r, n in zip(repeats, shape)))
 
 
+@spread_over("repeats")
 def repeat(self: Tensor, *repeats: Any) -> Tensor:
     """A copy with the whole tensor repeated so many times along each dimension; new dimensions come first."""
     repeats = as_shape(repeats)
@@ -303,6 +308,7 @@ def repeat(self: Tensor, *repeats: Any) -> Tensor:
     return _repeat(self, repeats)
 
 
+@spread_over("dims")
 def tile(input: Tensor, *dims: Any) -> Tensor:
     """`repeat` with missing leading repetitions taken as 1."""
     dims = as_shape(dims)

@@ -49,9 +49,14 @@ def _numbered(name: str, first: int, dim_position: int = 1):
     return lambda *args: f"{name}Backward{first if args[dim_position] is None else 1 - first}"
 
 
+def not_implemented(kernel: str, dt: dtype_class) -> NotImplementedError:
+    """PyTorch's error for a dtype that an operation does not take."""
+    return NotImplementedError(f"\"{kernel}\" not implemented for '{dt._legacy}'")
+
+
 def require_ordered(x: Var, kernel: str) -> None:
     if x.dtype.kind == "c":
-        raise RuntimeError(f"\"{kernel}\" not implemented for '{x.dtype._legacy}'")
+        raise not_implemented(kernel, x.dtype)
 
 
 def require_nonempty(name: str, x: Var, dims: Sequence[int]) -> None:
@@ -297,7 +302,7 @@ def min(input, *args, **kwargs):
 def _arg(name: str, find, x: Var, dim: Any, keepdim: bool) -> Var:
     require_ordered(x, f"{name}_cpu")
     if x.dtype is bool_:
-        raise RuntimeError(f"\"{name}_cpu\" not implemented for 'Bool'")
+        raise not_implemented(f"{name}_cpu", x.dtype)
     if dim is None:
         if x.size == 0:
             raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with "

@@ -10,7 +10,7 @@ from ..dtypes import int64
 from ..ir.graph import Var
 from ..ir.types import tensor_type
 from .base import Primitive
-from .elementwise import div, eq, mul, select, zeros_like
+from .elementwise import conj, div, eq, mul, select, zeros_like
 
 _UFUNC: dict[str, Any] = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
 
@@ -76,9 +76,13 @@ def _put_vjp(g, y, xs, dim, mode):
 def _combine_vjp(g, y, x, source, mode, read, write):
     """VJP of scatter-with-product and scatter-with-extremum, given the matching read and write."""
     if mode == "mul":
-        gx = write(g, source, "mul")
-        safe = select(eq(source, 0), 1, source)
-        return gx, None, div(read(mul(g, y)), safe)
+        zero = eq(source, 0)
+        # a zero's gradient is the product of the others, if none of those is zero, too
+        others = write(select(eq(x, 0), 1, x), select(zero, 1, source), "mul")
+        zeros = write(_as(eq(x, 0), g.dtype), _as(zero, g.dtype), "add")
+        product, count = read(mul(g, conj(others))), read(zeros)
+        gs = select(zero, select(eq(count, 1), product, 0), select(eq(count, 0), div(product, conj(select(zero, 1, source))), 0))
+        return write(g, conj(source), "mul"), None, gs
     count = write(_as(eq(x, y), g.dtype), _as(eq(read(y), source), g.dtype), "add")
     shared = div(g, select(eq(count, 0), 1, count))
     return mul(shared, _as(eq(x, y), g.dtype)), None, mul(read(shared), _as(eq(read(y), source), g.dtype))

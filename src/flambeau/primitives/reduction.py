@@ -49,6 +49,8 @@ def _extremum_vjp(g, y, xs, dims):
 def _prod_vjp(g, y, xs, dims):
     """Products of all other elements, exactly also where some are zero: prefix product times suffix product."""
     x = xs[0]
+    if not x.size:
+        return (zeros_like(x),)
     order = [i for i in range(x.ndim) if i not in dims] + list(dims)
     from .shape import permute
     moved = permute(x, order)

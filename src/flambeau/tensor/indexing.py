@@ -1,3 +1,4 @@
+# ruff: noqa: F821
 """`x[key]` and `x[key] = value`: NumPy's and PyTorch's indexing.
 
 A key is read left to right. Integers, slices, `None` and `...` are basic: together they make one view. Tensors, lists, arrays
@@ -387,8 +388,8 @@ def _number(target: Tensor, value: Any) -> Any:
         name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
         raise TypeError(f"can't assign a {name} to a torch.{target.dtype._legacy}Tensor")
     if isinstance(value, complex) and target.dtype.kind != "c":
-        names = {"f": {"float64": "double", "float16": "at::Half", "bfloat16": "at::BFloat16"}.get(target.dtype.name, "float")}
-        raise RuntimeError(f"value cannot be converted to type {names.get(target.dtype.kind, target.dtype.name + '_t')} without overflow")
+        name = target.dtype.name + "_t" if target.dtype.kind in "iu" else target.dtype.c_name
+        raise RuntimeError(f"value cannot be converted to type {name} without overflow")
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -286,8 +286,11 @@ def apply_inplace(op: Op, args: tuple) -> Tensor:
 
 
 def op(grad_name: str | Callable[..., str], *, name: str | None = None, returns: Any = None,
-       check: Callable[..., None] | None = None) -> Callable[[Callable], Any]:
-    """Makes a body into a public function. The function accepts `out=` beside its own parameters."""
+       check: Callable[..., None] | None = None, strict_out: bool = False) -> Callable[[Callable], Any]:
+    """Makes a body into a public function. The function accepts `out=` beside its own parameters.
+
+    strict_out: `out` must have the result's dtype and share no memory with an operand.
+    """
     def decorate(body: Callable) -> Any:
         entry = Op(name or body.__name__, grad_name, body, returns, check)
         n = len(entry.kinds)
@@ -301,8 +304,10 @@ def op(grad_name: str | Callable[..., str], *, name: str | None = None, returns:
                 out = kwargs.pop("out", None)
                 args = entry.bind(args, kwargs)
                 if out is not None:
-                    from .write import write_out
-                    return write_out(apply(entry, args), out)
+                    from .write import refuse_shared_memory, write_out
+                    if strict_out:
+                        refuse_shared_memory(args, out)
+                    return write_out(apply(entry, args), out, strict_out)
             elif len(args) != n or keyword_only:
                 tail = tails.get(len(args))
                 args = entry.bind(args, kwargs) if tail is None else args + tail

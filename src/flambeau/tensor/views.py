@@ -1,6 +1,8 @@
+# ruff: noqa: F821
 """Views: geometry on (shape, strides, offset). No view records anything until it is read."""
 from __future__ import annotations
 
+import functools
 from math import prod
 from typing import Any, Sequence
 
@@ -50,6 +52,18 @@ def as_shape(args: Any) -> tuple[int, ...]:
     if len(args) == 1 and isinstance(args[0], (tuple, list)):
         args = args[0]
     return tuple([a if a.__class__ is int else as_int(a, "size") for a in args])
+
+
+def spread_over(keyword: str) -> Any:
+    """For functions that take sizes or dimensions as several arguments, as one sequence, or by the keyword that PyTorch uses."""
+    def decorate(fn: Any) -> Any:
+        @functools.wraps(fn)
+        def function(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+            if keyword in kwargs:
+                args = (*args, kwargs.pop(keyword))
+            return fn(self, *args, **kwargs)
+        return function
+    return decorate
 
 
 def infer_size(shape: Sequence[int], numel: int) -> tuple[int, ...]:
@@ -124,6 +138,7 @@ def view_as_shape(t: Tensor, shape: Sequence[int], grad_name: str = "ViewBackwar
     return make_view(t, shape, new, offset, grad_name, lambda g: reshape(g, old))
 
 
+@spread_over("size")
 def view(self: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
     """The same memory in another shape (sizes multiply to the same number; one may be -1), or, given a dtype, as another type.
 
@@ -142,6 +157,7 @@ def view(self: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
     return out
 
 
+@spread_over("shape")
 def reshape(input: Tensor, *shape: Any) -> Tensor:
     """input in another shape: a view where its strides allow it, else a copy."""
     shape = as_shape(shape)
@@ -197,6 +213,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
                      "UnsqueezeBackward0", lambda g: reshape(g, shape))
 
 
+@spread_over("dims")
 def permute(input: Tensor, *dims: Any) -> Tensor:
     """Dimension i of the result is dimension dims[i] of input."""
     dims = as_shape(dims)
@@ -250,6 +267,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     return permute(input, [place[i] if i in place else next(rest) for i in range(ndim)]) if ndim else alias_view(input)
 
 
+@spread_over("size")
 def expand(self: Tensor, *size: Any) -> Tensor:
     """self with size-1 dimensions repeated (stride 0) and leading dimensions added; -1 keeps a size."""
     shape, strides, offset = self._geometry()

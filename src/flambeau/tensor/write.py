@@ -109,11 +109,19 @@ def assign(t: Tensor, new: Tensor) -> None:
             view.node_version = storage.version
 
 
-def write_out(result: Any, out: Any) -> Any:
-    """The `out=` form: copies results into given tensors, which are resized when their shape differs."""
+def refuse_shared_memory(operands: Any, out: Any) -> None:
+    """RuntimeError if an output uses the memory of an operand."""
+    outs = out if isinstance(out, tuple) else (out,)
+    if any(isinstance(a, Tensor) and a._storage is o._storage for a in operands for o in outs):
+        raise RuntimeError("unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+                           "location. Please clone() the tensor before performing the operation.")
+
+
+def write_out(result: Any, out: Any, strict: bool = False) -> Any:
+    """The `out=` form: copies results into given tensors, which are resized when their shape differs. strict: dtypes must agree."""
     if isinstance(result, tuple):
         for r, o in zip(result, out):
-            write_out(r, o)
+            write_out(r, o, strict)
         return type(result)(out)
     from ..ops.conversion import cast_to
     from .views import resize_
@@ -122,6 +130,9 @@ def write_out(result: Any, out: Any) -> Any:
     if mode.enabled and (out._node is not None or result._node is not None):
         raise RuntimeError("functions with out=... arguments don't support automatic differentiation, but one of the arguments "
                            "requires grad.")
+    if strict and result.dtype is not out.dtype:
+        raise RuntimeError(f"Expected out tensor to have dtype {result.dtype.c_name}, but got {out.dtype.c_name} instead")
+    check_writable(out)
     if not can_cast(result.dtype, out.dtype):
         raise RuntimeError(f"result type {result.dtype._legacy} can't be cast to the desired output type {out.dtype._legacy}")
     if out.shape != result.shape:
@@ -131,6 +142,5 @@ def write_out(result: Any, out: Any) -> Any:
                           f"not match the required output shape {list(result.shape)}. Pass a new tensor, or one resized to no "
                           "elements, to reuse memory.", UserWarning, stacklevel=4)
         resize_(out, result.shape)
-    check_writable(out)
     assign(out, cast_to(result, out.dtype))
     return out
