@@ -31,35 +31,51 @@ class Images(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What a transform does to a stack: `run(stack (N, C, H, W), words (N, number of words)) -> stack`."""
+    """What a transform does to the images of a batch: `run(images, words (N, number of words)) -> images`.
+
+    Images are a sequence of arrays (C, H, W): a stack (N, C, H, W), or a list of views, which crops and flips leave and
+    the next computation gathers.
+    """
 
     words: int
     images: Images
-    run: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    run: Callable[[Any, np.ndarray], Any]
+
+
+def gather(images: Any, dtype: str) -> np.ndarray:
+    """A stack of its own, in this dtype."""
+    if isinstance(images, np.ndarray):
+        return images.astype(dtype, order="C")
+    out = np.empty((len(images), *images[0].shape), dtype)
+    for place, image in zip(out, images):
+        place[...] = image
+    return out
+
+
+def _keep(images: Any, words: np.ndarray) -> Any:
+    return images
+
+
+def _unit(images: Any, words: np.ndarray) -> np.ndarray:
+    scaled = gather(images, "float32")
+    scaled /= np.float32(255)
+    return scaled
 
 
 def _to_tensor(t: Any, images: Images) -> Step | None:
     if not images.pil or torch.get_default_dtype() != torch.float32:
         return None
-
-    def run(stack: np.ndarray, words: np.ndarray) -> np.ndarray:
-        scaled = stack.astype(np.float32, order="C")
-        scaled /= np.float32(255)
-        return scaled
-
-    return Step(0, images._replace(pil=False, dtype="float32"), run)
+    return Step(0, images._replace(pil=False, dtype="float32"), _unit)
 
 
 def _pil_to_tensor(t: Any, images: Images) -> Step | None:
-    return Step(0, images._replace(pil=False), lambda stack, words: stack) if images.pil else None
+    return Step(0, images._replace(pil=False), _keep) if images.pil else None
 
 
 def _convert_image_dtype(t: Any, images: Images) -> Step | None:
     if images.pil or t.dtype != torch.float32:
         return None
-    if images.dtype == "float32":
-        return Step(0, images, lambda stack, words: stack)
-    return Step(0, images._replace(dtype="float32"), lambda stack, words: stack.astype(np.float32) / np.float32(255))
+    return Step(0, images._replace(dtype="float32"), _keep if images.dtype == "float32" else _unit)
 
 
 def _normalize(t: Any, images: Images) -> Step | None:
@@ -69,9 +85,12 @@ def _normalize(t: Any, images: Images) -> Step | None:
     if {mean.size, std.size} - {1, images.channels} or not std.all():
         return None
 
-    def run(stack: np.ndarray, words: np.ndarray) -> np.ndarray:
-        stack = np.subtract(stack, mean, out=stack)
-        return np.divide(stack, std, out=stack)
+    def run(stack: Any, words: np.ndarray) -> np.ndarray:
+        if not isinstance(stack, np.ndarray):
+            stack = gather(stack, "float32")
+        stack -= mean
+        stack /= std
+        return stack
 
     return Step(0, images, run)
 
@@ -83,51 +102,49 @@ def _sides(padding: Any) -> tuple[int, int, int, int] | None:
     return sides if sides and all(isinstance(side, int) and side >= 0 for side in sides) else None
 
 
-def _padded(stack: np.ndarray, sides: tuple[int, int, int, int], fill: float) -> np.ndarray:
-    left, top, right, bottom = sides
-    n, c, h, w = stack.shape
-    out = (np.full if fill else np.zeros)((n, c, h + top + bottom, w + left + right), *([fill] if fill else []), dtype=stack.dtype)
-    out[:, :, top:top + h, left:left + w] = stack
-    return out
-
-
 def _pad(t: Any, images: Images) -> Step | None:
     sides = _sides(t.padding)
     if sides is None or t.padding_mode != "constant" or not isinstance(t.fill, int) or not 0 <= t.fill <= 255:
         return None
     left, top, right, bottom = sides
-    after = images._replace(height=images.height + top + bottom, width=images.width + left + right)
-    return Step(0, after, lambda stack, words: _padded(stack, sides, t.fill))
+    c, h, w = images[1:4]
+    after = images._replace(height=h + top + bottom, width=w + left + right)
 
+    def run(stack: Any, words: np.ndarray) -> np.ndarray:
+        out = np.full((len(stack), *after[1:4]), t.fill, images.dtype)
+        inner = out[:, :, top:top + h, left:left + w]
+        if isinstance(stack, np.ndarray):
+            inner[...] = stack
+        else:
+            for place, image in zip(inner, stack):
+                place[...] = image
+        return out
 
-def _windows(stack: np.ndarray, tops: np.ndarray, lefts: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The window of each image at its own place."""
-    out = np.empty((*stack.shape[:2], height, width), stack.dtype)
-    for k, (top, left) in enumerate(zip(tops.tolist(), lefts.tolist())):
-        out[k] = stack[k, :, top:top + height, left:left + width]
-    return out
+    return Step(0, after, run)
 
 
 def _random_crop(t: Any, images: Images) -> Step | None:
     height, width = t.size
-    before = None
+    pad = None
     if t.padding is not None:
-        before = _pad(t, images)
-        if before is None:
+        pad = _pad(t, images)
+        if pad is None:
             return None
-        images = before.images
+        images = pad.images
     rows, columns = images.height - height + 1, images.width - width + 1
     if rows < 1 or columns < 1:
         return None
-    after = images._replace(height=height, width=width)
     moves = (rows, columns) != (1, 1)
 
-    def run(stack: np.ndarray, words: np.ndarray) -> np.ndarray:
-        if before is not None:
-            stack = before.run(stack, words)
-        return _windows(stack, words[:, 0] % rows, words[:, 1] % columns, height, width) if moves else stack
+    def run(stack: Any, words: np.ndarray) -> Any:
+        if pad is not None:
+            stack = pad.run(stack, words)
+        if not moves:
+            return stack
+        tops, lefts = (words[:, 0] % rows).tolist(), (words[:, 1] % columns).tolist()
+        return [image[:, i:i + height, j:j + width] for image, i, j in zip(stack, tops, lefts)]
 
-    return Step(2 if moves else 0, after, run)
+    return Step(2 if moves else 0, images._replace(height=height, width=width), run)
 
 
 def _center_crop(t: Any, images: Images) -> Step | None:
@@ -135,21 +152,18 @@ def _center_crop(t: Any, images: Images) -> Step | None:
     if height > images.height or width > images.width:
         return None
     top, left = int(round((images.height - height) / 2.0)), int(round((images.width - width) / 2.0))
-    return Step(0, images._replace(height=height, width=width),
-                lambda stack, words: stack[:, :, top:top + height, left:left + width])
+    window = (slice(None), slice(top, top + height), slice(left, left + width))
+    return Step(0, images._replace(height=height, width=width), lambda stack, words: [image[window] for image in stack])
 
 
-def _random_flip(reverse: tuple[Any, ...]) -> Callable[[Any, Images], Step]:
+def _random_flip(reverse: tuple[slice, ...]) -> Callable[[Any, Images], Step]:
     def rule(t: Any, images: Images) -> Step:
         # the draw (word mod 2^24)·2^-24 is below p exactly when word mod 2^24 is below p·2^24
         limit = float(np.float32(t.p)) * 2.0 ** 24
 
-        def run(stack: np.ndarray, words: np.ndarray) -> np.ndarray:
-            chosen = np.flatnonzero((words[:, 0] & np.uint32(0xFFFFFF)) < limit)
-            if stack.base is not None or not stack.flags.writeable:
-                stack = stack.copy()
-            stack[chosen] = stack[chosen][reverse]
-            return stack
+        def run(stack: Any, words: np.ndarray) -> list[np.ndarray]:
+            hits = ((words[:, 0] & np.uint32(0xFFFFFF)) < limit).tolist()
+            return [image[reverse] if hit else image for image, hit in zip(stack, hits)]
 
         return Step(1, images, run)
     return rule
@@ -159,8 +173,9 @@ def _grayscale(t: Any, images: Images) -> Step | None:
     if not images.pil or images.channels not in (1, 3) or t.num_output_channels not in (1, 3):
         return None
 
-    def run(stack: np.ndarray, words: np.ndarray) -> np.ndarray:
-        if stack.shape[1] == 3:  # Pillow's luma, in 16-bit fixed point
+    def run(stack: Any, words: np.ndarray) -> np.ndarray:
+        stack = gather(stack, "uint8")
+        if images.channels == 3:  # Pillow's luma, in 16-bit fixed point
             r, g, b = (stack[:, k].astype(np.uint32) for k in range(3))
             stack = ((r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16).astype(np.uint8)[:, None]
         return np.repeat(stack, t.num_output_channels, 1)
@@ -168,7 +183,6 @@ def _grayscale(t: Any, images: Images) -> Step | None:
     return Step(0, images._replace(channels=t.num_output_channels), run)
 
 
-_EVERYTHING = (slice(None),) * 2
 RULES: dict[type, Callable[[Any, Images], Step | None]] = {
     T.ToTensor: _to_tensor,
     T.PILToTensor: _pil_to_tensor,
@@ -177,8 +191,8 @@ RULES: dict[type, Callable[[Any, Images], Step | None]] = {
     T.Pad: _pad,
     T.RandomCrop: _random_crop,
     T.CenterCrop: _center_crop,
-    T.RandomHorizontalFlip: _random_flip((*_EVERYTHING, slice(None), slice(None, None, -1))),
-    T.RandomVerticalFlip: _random_flip((*_EVERYTHING, slice(None, None, -1))),
+    T.RandomHorizontalFlip: _random_flip((slice(None), slice(None), slice(None, None, -1))),
+    T.RandomVerticalFlip: _random_flip((slice(None), slice(None, None, -1))),
     T.Grayscale: _grayscale,
 }
 
@@ -198,10 +212,9 @@ def _is_hooked(transform: Any) -> bool:
                 or "forward" in vars(transform))
 
 
-def plan(transform: Any, images: Images) -> list[Step] | None:
-    """A step for each transform, or None if one of them has no rule for what it gets, or the result is no Tensor."""
+def _build(parts: list[Any], images: Images) -> list[Step] | None:
     steps = []
-    for part in _parts(transform):
+    for part in parts:
         rule = RULES.get(type(part))
         step = rule(part, images) if rule is not None and not _is_hooked(part) else None
         if step is None:
@@ -209,6 +222,35 @@ def plan(transform: Any, images: Images) -> list[Step] | None:
         steps.append(step)
         images = step.images
     return None if images.pil else steps
+
+
+def _state(part: Any) -> dict[str, Any]:
+    """What a plan depends on, so that a change of it is noticed."""
+    return {name: list(value) if isinstance(value, list) else value for name, value in vars(part).items()}
+
+
+def _unchanged(part: Any, state: dict[str, Any]) -> bool:
+    try:
+        return vars(part) == state
+    except (ValueError, RuntimeError):  # another array or tensor than before: whether it is equal has no one answer
+        return False
+
+
+_plans: dict[int, tuple[Any, ...]] = {}  # by id of the transform, which the entry keeps alive
+
+
+def plan(transform: Any, images: Images) -> list[Step] | None:
+    """A step for each transform, or None if one of them has no rule for what it gets, or the result is no Tensor."""
+    parts = _parts(transform)
+    known = _plans.get(id(transform))
+    if known is not None and known[1] == images and len(known[2]) == len(parts) and all(
+            part is kept and _unchanged(part, state) for part, (kept, state) in zip(parts, known[2])):
+        return known[3]
+    if len(_plans) >= 16:
+        _plans.clear()
+    steps = _build(parts, images)
+    _plans[id(transform)] = transform, images, [(part, _state(part)) for part in parts], steps
+    return steps
 
 
 def transform_batch(pixels: np.ndarray, indices: Sequence[int], transform: Any, target: Callable[[int], Any],
@@ -219,7 +261,7 @@ def transform_batch(pixels: np.ndarray, indices: Sequence[int], transform: Any, 
     steps = plan(transform, Images(True, channels, *pixels.shape[1:3])) if channels in (1, 3) else None
     if steps is None:
         return None
-    needed = sum(step.words for step in steps)
+    needed = sum([step.words for step in steps])
     if needed and target_transform is not None:
         return None  # it might draw, too, between the images
     targets = [target(i) for i in indices]
@@ -229,11 +271,13 @@ def transform_batch(pixels: np.ndarray, indices: Sequence[int], transform: Any, 
         return None
     picked = pixels[indices]
     stack = picked.transpose(0, 3, 1, 2) if picked.ndim == 4 else picked[:, None]
-    words = _draws.words(len(targets) * needed).reshape(len(targets), needed) if needed else np.empty((len(targets), 0), np.uint32)
+    words = _draws.words(len(targets) * needed).reshape(len(targets), needed) if needed else _NO_WORDS
     column = 0
     for step in steps:
         stack = step.run(stack, words[:, column:column + step.words])
         column += step.words
-    images = as_tensor(stack)
-    collated = [images, as_tensor(np.array(targets, np.int64))]
-    return BatchedSamples(collated, len(targets), lambda k: (images[k], targets[k]))
+    images = as_tensor(gather(stack, steps[-1].images.dtype) if isinstance(stack, list) else stack)
+    return BatchedSamples([images, as_tensor(np.array(targets, np.int64))], len(targets), lambda k: (images[k], targets[k]))
+
+
+_NO_WORDS = np.empty((0, 0), np.uint32)
