@@ -33,15 +33,15 @@ def _leading(nodes: Sequence[Node], targets: set[Node]) -> set[Node]:
 
 
 def _run_pre_hooks(node: Node, grads: list) -> list:
-    if node.tensor_hooks:
-        for nr, hooks in node.tensor_hooks.items():
+    if node.hooks.tensor:  # type: ignore[union-attr]
+        for nr, hooks in node.hooks.tensor.items():  # type: ignore[union-attr]
             if nr < len(grads) and grads[nr] is not None:
                 for fn in list(hooks.values()):
                     new = fn(grads[nr])
                     if new is not None:
                         grads[nr] = new
-    if node.pre_hooks:
-        for fn in list(node.pre_hooks.values()):
+    if node.hooks.pre:  # type: ignore[union-attr]
+        for fn in list(node.hooks.pre.values()):  # type: ignore[union-attr]
             new = fn(tuple(grads))
             if new is not None:
                 grads = list(new) if isinstance(new, (tuple, list)) else [new]
@@ -49,7 +49,7 @@ def _run_pre_hooks(node: Node, grads: list) -> list:
 
 
 def _run_post_hooks(node: Node, results: list, grads: list) -> list:
-    for fn in list(node.post_hooks.values()):  # type: ignore[union-attr]
+    for fn in list(node.hooks.post.values()):  # type: ignore[union-attr]
         new = fn(tuple(results), tuple(grads))
         if new is not None:
             results = list(new) if isinstance(new, (tuple, list)) else [new]
@@ -116,7 +116,7 @@ def run_backward(roots: Sequence[Tensor], grads: Sequence[Tensor], retain_graph:
             slots = pending.pop(node, None)
             if slots is None or on_way is not None and node not in on_way:
                 continue
-            if node.pre_hooks or node.tensor_hooks:
+            if node.hooks is not None:
                 slots = _run_pre_hooks(node, slots)
             if wanted is not None:
                 for nr, g in enumerate(slots):
@@ -129,7 +129,7 @@ def run_backward(roots: Sequence[Tensor], grads: Sequence[Tensor], retain_graph:
             if wanted is not None and not any(e is not None and e[0] in on_way for e in node.edges):  # type: ignore[operator]
                 continue
             results = _step(node, slots, create_graph)
-            if node.post_hooks:
+            if node.hooks is not None and node.hooks.post:
                 results = _run_post_hooks(node, results, slots)
             for e, g in zip(node.edges, results):
                 if e is not None and g is not None:

@@ -14,7 +14,7 @@ class Specialization:
     single: whether the op returns one tensor and not a tuple. structure: None, or a callable that packs the outputs.
     """
 
-    __slots__ = ("name", "grad_name", "graph", "out_types", "single", "structure", "_gradients", "checks", "can_differentiate")
+    __slots__ = ("name", "grad_name", "graph", "out_types", "single", "structure", "gradients", "checks", "can_differentiate")
 
     def __init__(self, name: str, grad_name: str, graph: Graph, single: bool, structure: Any = None, checks: Any = None,
                  visible: int | None = None):
@@ -23,13 +23,13 @@ class Specialization:
         self.out_types: tuple[TensorType, ...] = tuple(v.type for v in graph.outputs[:n])
         self.checks = checks
         self.can_differentiate = any(differentiable(t) for t in self.out_types)
-        self._gradients: dict[tuple[bool, ...], Gradient] = {}
+        self.gradients: dict[tuple[bool, ...], Gradient] = {}
 
     def gradient(self, needs: tuple[bool, ...]) -> Gradient:
         """The variant that keeps what the gradient in the inputs marked by `needs` wants."""
-        found = self._gradients.get(needs)
+        found = self.gradients.get(needs)
         if found is None:
-            found = self._gradients[needs] = Gradient(self, needs)
+            found = self.gradients[needs] = Gradient(self, needs)
         return found
 
     def __repr__(self) -> str:
@@ -40,7 +40,7 @@ class Gradient:
     """A differentiable specialization: `forward` returns the residuals after the visible outputs."""
 
     __slots__ = ("of", "needs", "forward", "saved", "n_visible", "_backward", "is_differentiable", "wrt", "saved_inputs",
-                 "saved_outputs")
+                 "saved_outputs", "saved_places")
 
     def __init__(self, of: Specialization, needs: tuple[bool, ...]):
         self.of, self.needs = of, needs
@@ -50,7 +50,10 @@ class Gradient:
         self.forward = of if len(d.forward.outputs) == self.n_visible else \
             Specialization(of.name, of.grad_name, d.forward, of.single, of.structure, of.checks)
         self.saved = d.saved
-        self.saved_inputs = tuple(i for kind, i in d.saved if kind == "in")
+        n_in = len(of.graph.inputs)
+        first = {"in": 0, "out": n_in, "res": n_in + self.n_visible}
+        self.saved_places = tuple(first[kind] + i for kind, i in d.saved)  # in the operands followed by the outputs
+        self.saved_inputs = tuple(i for kind, i in d.saved if kind == "in" and not of.graph.inputs[i].type.weak)
         self.saved_outputs = tuple(i for kind, i in d.saved if kind == "out")
         self.wrt = tuple(i for i, need in enumerate(needs) if need)
         self.is_differentiable = present

@@ -83,6 +83,7 @@ class Trace:
 
 
 trace = Trace()
+_new = object.__new__
 
 
 def record(spec: Specialization, operands: list) -> list[Value]:
@@ -100,7 +101,8 @@ def record(spec: Specialization, operands: list) -> list[Value]:
         trace.records.append(tuple(entry))
         outputs = []
         for t in spec.out_types:
-            v = Value(t)
+            v = _new(Value)
+            v.type, v.buffer, v.pinned = t, None, None
             v.epoch = epoch
             v.slot = len(slots)
             slots.append(v)

@@ -18,20 +18,34 @@ FREED = ("Trying to backward through the graph a second time (or directly access
          "after calling backward.")
 
 
+class Hooks:
+    """The hooks of one node: before it, after it, and for each output's gradient."""
+
+    __slots__ = ("pre", "post", "tensor")
+
+    def __init__(self) -> None:
+        self.pre: dict = {}
+        self.post: dict = {}
+        self.tensor: dict[int, dict] = {}
+
+
 class Node:
     """edges: (node, output number) or None for each input that may get a gradient. sequence: creation order."""
 
-    __slots__ = ("edges", "sequence", "pre_hooks", "post_hooks", "tensor_hooks", "_metadata", "__weakref__", "where")
+    __slots__ = ("edges", "sequence", "hooks", "_metadata", "__weakref__", "where")
 
     n_outputs = 1
 
     def __init__(self, edges: tuple):
         self.edges = edges
         self.sequence = _next_sequence()
-        self.pre_hooks: dict | None = None
-        self.post_hooks: dict | None = None
-        self.tensor_hooks: dict[int, dict] | None = None
+        self.hooks: Hooks | None = None
         self.where = _call_site() if mode.anomaly else None
+
+    def _own_hooks(self) -> Hooks:
+        if self.hooks is None:
+            self.hooks = Hooks()
+        return self.hooks
 
     def name(self) -> str:
         """PyTorch's name of this kind of node."""
@@ -56,21 +70,15 @@ class Node:
 
     def register_hook(self, fn: Callable) -> Any:
         """fn(grad_inputs, grad_outputs) runs after this node; what it returns replaces grad_inputs."""
-        if self.post_hooks is None:
-            self.post_hooks = {}
-        return _handle(self.post_hooks, fn)
+        return _handle(self._own_hooks().post, fn)
 
     def register_prehook(self, fn: Callable) -> Any:
         """fn(grad_outputs) runs before this node; what it returns replaces grad_outputs."""
-        if self.pre_hooks is None:
-            self.pre_hooks = {}
-        return _handle(self.pre_hooks, fn)
+        return _handle(self._own_hooks().pre, fn)
 
     def add_tensor_hook(self, nr: int, fn: Callable) -> Any:
         """fn(grad) runs when the gradient of output `nr` is complete."""
-        if self.tensor_hooks is None:
-            self.tensor_hooks = {}
-        return _handle(self.tensor_hooks.setdefault(nr, {}), fn)
+        return _handle(self._own_hooks().tensor.setdefault(nr, {}), fn)
 
     def backward(self, grads: list, create_graph: bool) -> list:
         """One gradient (tensor or None) per edge, given one (or None) per output."""
@@ -134,20 +142,21 @@ class AccumulateGrad(Node):
 
 
 class OpNode(Node):
-    """The node of a recorded op call."""
+    """The node of a recorded op call. saved: the values that backward wants. watched: the storages they lie in, and
+    versions: which writes those had seen."""
 
-    __slots__ = ("gradient", "saved", "checks", "saved_edges")
+    __slots__ = ("gradient", "saved", "watched", "versions")
 
-    def __init__(self, gradient: Gradient, tensors: list, operands: list, outputs: list, skip_check: int = -1):
-        super().__init__(tuple([(tensors[i]._node, tensors[i]._nr) for i in gradient.wrt]))
+    def __init__(self, gradient: Gradient, tensors: list, values: list, skip: int = -1):
+        self.edges = tuple([(tensors[i]._node, tensors[i]._nr) for i in gradient.wrt])
+        self.sequence = _next_sequence()
+        self.hooks = None
+        self.where = _call_site() if mode.anomaly else None
         self.gradient = gradient
-        n = gradient.n_visible
-        self.saved: list | None = [operands[i] if kind == "in" else outputs[i if kind == "out" else n + i]
-                                   for kind, i in gradient.saved]
-        # history of the saved inputs, for a gradient of the gradient
-        self.saved_edges = [edge(tensors[i]) if kind == "in" and tensors[i] is not None else None for kind, i in gradient.saved]
-        self.checks = [(tensors[i]._storage, tensors[i]._storage.version) for i in gradient.saved_inputs
-                       if tensors[i] is not None and i != skip_check]
+        self.saved: list | None = [values[i] for i in gradient.saved_places]
+        # an in-place call overwrites its own operand (number `skip`) on purpose
+        self.watched = [tensors[i]._storage for i in gradient.saved_inputs if i != skip]
+        self.versions = [s.version for s in self.watched]
 
     @property
     def n_outputs(self) -> int:  # type: ignore[override]
@@ -159,12 +168,11 @@ class OpNode(Node):
     def watch_outputs(self, tensors: list) -> None:
         """Adds the outputs that backward reads to those that must not change meanwhile."""
         for i in self.gradient.saved_outputs:
-            self.checks.append((tensors[i]._storage, tensors[i]._storage.version))
+            self.watched.append(tensors[i]._storage)
+            self.versions.append(tensors[i]._storage.version)
 
-    def backward(self, grads: list, create_graph: bool) -> list:
-        if self.saved is None:
-            raise RuntimeError(FREED)
-        for storage, version in self.checks:
+    def _check_unchanged(self) -> None:
+        for storage, version in zip(self.watched, self.versions):
             if storage.version != version:
                 t = storage.value.type
                 raise RuntimeError(
@@ -175,40 +183,49 @@ class OpNode(Node):
                        "question was changed in there or anywhere later. Good luck!" if mode.anomaly else
                        "enable anomaly detection to find the operation that failed to compute its gradient, with "
                        "torch.autograd.set_detect_anomaly(True)."))
+
+    def _history(self, place: tuple[str, int]) -> tuple | None:
+        """Where a saved value's own gradient goes, for a gradient of the gradient."""
+        kind, i = place
+        if kind == "out":
+            return self, i
+        return self.edges[self.gradient.wrt.index(i)] if kind == "in" and i in self.gradient.wrt else None
+
+    def backward(self, grads: list, create_graph: bool) -> list:
+        if self.saved is None:
+            raise RuntimeError(FREED)
+        self._check_unchanged()
         from .op import record_specialization
-        present = tuple([g is not None for g in grads])
-        visible = self.gradient.is_differentiable
-        present = tuple(p and d for p, d in zip(present, visible))
-        spec, (saved_at, missing) = self.gradient.backward(present)
+        present = tuple([g is not None and d for g, d in zip(grads, self.gradient.is_differentiable)])
+        spec, (places, missing) = self.gradient.backward(present)
         if all(missing) or not any(present):
             return [None] * len(self.edges)
-        if len(saved_at) == len(self.saved):
-            values, edges = self.saved, self.saved_edges
-        else:  # fewer cotangents need fewer saved values
+        if places is self.gradient.saved:
+            values = self.saved
+        else:  # fewer cotangents may need fewer saved values
             at = {place: k for k, place in enumerate(self.gradient.saved)}
-            values = [self.saved[at[p]] for p in saved_at]
-            edges = [self.saved_edges[at[p]] for p in saved_at]
-        inputs = []
-        for k, v in enumerate(values):
-            if v.__class__ in _NUMBERS:
-                inputs.append(v)
-            else:
-                t = make_tensor(v)
-                if create_graph:
-                    where = edges[k]
-                    if where is None and self.gradient.saved[k][0] == "out":
-                        where = (self, self.gradient.saved[k][1])
-                    if where is not None:
-                        t._node, t._nr = where
-                inputs.append(t)
-        inputs.extend(g for g, p in zip(grads, present) if p)
+            values = [self.saved[at[p]] for p in places]
+        if create_graph:
+            inputs = [self._with_history(v, p) for v, p in zip(values, places)]
+        else:
+            inputs = [v if v.__class__ in _NUMBERS else make_tensor(v) for v in values]
+        inputs.extend([g for g, p in zip(grads, present) if p])
         results = record_specialization(spec, inputs)
-        return [None if m else r for r, m in zip(results, missing)]
+        return [None if m else r for r, m in zip(results, missing)] if any(missing) else results
+
+    def _with_history(self, value: Any, place: tuple[str, int]) -> Any:
+        if value.__class__ in _NUMBERS:
+            return value
+        t = make_tensor(value)
+        history = self._history(place)
+        if history is not None:
+            t._node, t._nr = history
+        return t
 
     def release(self) -> None:
         self.saved = None
-        self.checks = []
-        self.saved_edges = []
+        self.watched = []
+        self.versions = []
 
 
 _NUMBERS = {bool, int, float, complex}

@@ -167,49 +167,55 @@ def collect(op: Op, args: tuple) -> tuple[list, list, list] | None:
     key: list[Any] = []
     operands: list[Any] = []
     tensors: list[Any] = []
-    for position, (a, kind) in enumerate(zip(args, op.kinds)):
+    for a, kind in zip(args, op.kinds):
         if kind == STATIC:
             key.append(a)
-        elif isinstance(a, Tensor):
-            if kind == TENSORS:
-                raise _wrong_argument(op, position, a)
+        elif isinstance(a, Tensor) and kind != TENSORS:
             value = a._storage.value if a._view is None else a._value()
             operands.append(value)
             key.append(value.type)
             tensors.append(a)
         elif a is None:
             key.append(None)
-        elif a.__class__ is Var:
+        elif not _collect_other(op, len(key), a, kind, key, operands, tensors):
             return None
-        elif kind == SCALAR:
-            if a is op.defaults[position]:
-                key.append(a)
-            else:
-                a = _number(op, position, a)
-                operands.append(a)
-                key.append(SCALAR_TYPES[a.__class__])
-                tensors.append(None)
-        elif kind == TENSORS:
-            try:
-                items = list(a)
-            except TypeError:
-                raise _wrong_argument(op, position, a) from None
-            key.append(len(items))
-            for i, x in enumerate(items):
-                if isinstance(x, Tensor):
-                    value = x._storage.value if x._view is None else x._value()
-                    operands.append(value)
-                    key.append(value.type)
-                    tensors.append(x)
-                elif x is None:
-                    key.append(None)
-                elif x.__class__ is Var:
-                    return None
-                else:
-                    raise TypeError(f"expected Tensor as element {i} in argument {position}, but got {type(x).__name__}")
-        else:
-            raise _wrong_argument(op, position, a)
     return key, operands, tensors
+
+
+def _collect_other(op: Op, position: int, a: Any, kind: int, key: list, operands: list, tensors: list) -> bool:
+    """What is not a plain tensor argument: a number, or a sequence of tensors. False for symbolic values."""
+    if a.__class__ is Var:
+        return False
+    if kind == SCALAR:
+        if a is op.defaults[position]:
+            key.append(a)
+        else:
+            a = _number(op, position, a)
+            operands.append(a)
+            key.append(SCALAR_TYPES[a.__class__])
+            tensors.append(None)
+        return True
+    if kind != TENSORS or isinstance(a, Tensor):
+        raise _wrong_argument(op, position, a)
+    try:
+        items = list(a)
+    except TypeError:
+        raise _wrong_argument(op, position, a) from None
+    types: list[Any] = []
+    for i, x in enumerate(items):
+        if isinstance(x, Tensor):
+            value = x._value()
+            operands.append(value)
+            types.append(value.type)
+            tensors.append(x)
+        elif x is None:
+            types.append(None)
+        elif x.__class__ is Var:
+            return False
+        else:
+            raise TypeError(f"expected Tensor as element {i} in argument {position}, but got {type(x).__name__}")
+    key.append(tuple(types))
+    return True
 
 
 def apply(op: Op, args: tuple) -> Any:
@@ -235,19 +241,21 @@ def apply(op: Op, args: tuple) -> Any:
 
 def _record(spec: Specialization, operands: list, tensors: list, self_position: int) -> list[Tensor]:
     if mode.enabled and spec.can_differentiate:
-        for t in tensors:
-            if t is not None and t._node is not None:
-                return _record_differentiable(spec, operands, tensors, self_position)
+        needs = tuple([t is not None and t._node is not None for t in tensors])
+        if True in needs:
+            return _record_differentiable(spec, needs, operands, tensors, self_position)
     return [make_tensor(v) for v in record(spec, operands)]
 
 
-def _record_differentiable(spec: Specialization, operands: list, tensors: list, self_position: int) -> list[Tensor]:
-    gradient = spec.gradient(tuple([t is not None and t._node is not None for t in tensors]))
+def _record_differentiable(spec: Specialization, needs: tuple, operands: list, tensors: list, self_position: int) -> list[Tensor]:
+    gradient = spec.gradients.get(needs) or spec.gradient(needs)
     values = record(gradient.forward, operands)
-    node = OpNode(gradient, tensors, operands, values, self_position)
-    outs = []
-    for i, wanted in enumerate(gradient.is_differentiable):
-        outs.append(make_tensor(values[i], node, i) if wanted else make_tensor(values[i]))
+    node = OpNode(gradient, tensors, operands + values, self_position)
+    if spec.single:
+        outs = [make_tensor(values[0], node)]
+    else:
+        outs = [make_tensor(v, node, i) if wanted else make_tensor(v)
+                for i, (v, wanted) in enumerate(zip(values, gradient.is_differentiable))]
     if gradient.saved_outputs and self_position < 0:
         node.watch_outputs(outs)
     return outs

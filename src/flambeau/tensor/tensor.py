@@ -127,18 +127,16 @@ class Tensor:
             self._node, self._nr = as_strided_node(base, view), 0
 
 
-def make_tensor(value: Value, node: Any = None, nr: int = 0) -> Tensor:
-    """A tensor that is the whole of a new storage holding `value`."""
-    t = object.__new__(Tensor)
-    t._storage = Storage(value)
-    t._view = None
-    t._node = node
-    t._nr = nr
-    return t
-
-
 _new = object.__new__
 
+
+def make_tensor(value: Value, node: Any = None, nr: int = 0) -> Tensor:
+    """A tensor that is the whole of a new storage holding `value`."""
+    storage = _new(Storage)
+    storage.value, storage.version, storage.exports = value, 0, None
+    t = _new(Tensor)
+    t._storage, t._view, t._node, t._nr = storage, None, node, nr
+    return t
 
 def alias(t: Tensor, cls: type = Tensor) -> Any:
     """A second handle on t's memory and geometry, without history."""
