@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Generic, Iterable, TypeVar  # noqa: UP035
 
 import flambeau as torch
+from flambeau.utils.data._utils import arrays
 from flambeau.utils.data._utils.batch import BatchedSamples
 
 __all__ = [
@@ -75,15 +76,13 @@ class TensorDataset(Dataset[tuple["torch.Tensor", ...]]):
     def __getitems__(self, indices: list[int]) -> list[tuple[torch.Tensor, ...]]:
         if not self._is_plain() or not all(type(index) is int for index in indices):
             return [self[index] for index in indices]
-        batch = [tensor[indices].contiguous() for tensor in self.tensors]
+        batch = [arrays.take(tensor, indices) for tensor in self.tensors]
         return BatchedSamples(batch, len(indices), lambda k: self[indices[k]])
 
     def _is_plain(self) -> bool:
         """Whether a sample is nothing but elements: a subclass may make others, of the set or of Tensor, and a gradient
         would be recorded otherwise."""
-        return type(self).__getitem__ is TensorDataset.__getitem__ and all(
-            type(tensor) is torch.Tensor and not tensor.requires_grad for tensor in self.tensors
-        )
+        return type(self).__getitem__ is TensorDataset.__getitem__ and all(map(arrays.is_plain, self.tensors))
 
     def __len__(self) -> int:
         return self.tensors[0].size(0)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import flambeau as torch
+from flambeau.utils.data._utils import arrays
 
 default_collate_err_msg_format = (
     "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
@@ -109,13 +110,18 @@ def collate(batch: Sequence, *, collate_fn_map: CollateFnMap | None = None) -> A
 
 def collate_tensor_fn(batch: Sequence[torch.Tensor], *, collate_fn_map: CollateFnMap | None = None) -> torch.Tensor:
     """Tensors of one shape, stacked along a new first axis."""
-    return torch.stack(list(batch), 0)
+    stacked = arrays.stack_tensors(batch)
+    return torch.stack(list(batch), 0) if stacked is None else stacked
 
 
 def collate_numpy_array_fn(batch: Sequence[np.ndarray], *, collate_fn_map: CollateFnMap | None = None) -> Any:
     """Arrays of one shape, as one tensor."""
     if _holds_text_or_objects(batch[0].dtype):
         raise TypeError(default_collate_err_msg_format.format(batch[0].dtype))
+    if collate_fn_map and collate_fn_map.get(torch.Tensor) is collate_tensor_fn:
+        stacked = arrays.stack(batch) if all(isinstance(array, np.ndarray) for array in batch) else None
+        if stacked is not None:
+            return stacked
     return collate([torch.as_tensor(array) for array in batch], collate_fn_map=collate_fn_map)
 
 
@@ -126,12 +132,14 @@ def collate_numpy_scalar_fn(batch: Sequence[np.generic], *, collate_fn_map: Coll
 
 def collate_float_fn(batch: Sequence[float], *, collate_fn_map: CollateFnMap | None = None) -> torch.Tensor:
     """Python floats, as a 1-D float64 tensor."""
-    return torch.tensor(batch, dtype=torch.float64)
+    values = np.array(batch)
+    return arrays.tensor_of(values) if values.dtype == np.float64 else torch.tensor(batch, dtype=torch.float64)
 
 
 def collate_int_fn(batch: Sequence[int], *, collate_fn_map: CollateFnMap | None = None) -> torch.Tensor:
     """Python ints, as a 1-D int64 tensor (bools: bool)."""
-    return torch.tensor(batch)
+    values = np.array(batch)
+    return arrays.tensor_of(values) if values.dtype in (np.int64, np.bool_) else torch.tensor(batch)
 
 
 def collate_str_fn(batch: Sequence, *, collate_fn_map: CollateFnMap | None = None) -> Sequence:

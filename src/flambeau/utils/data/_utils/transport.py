@@ -28,6 +28,8 @@ from typing import Any
 import numpy as np
 
 import flambeau as torch
+from flambeau.tensor.attributes import host_array
+from flambeau.utils.data._utils import arrays
 
 INLINE_LIMIT = 256 * 1024  # bytes; two such messages fit in a socket's buffer, one being read and one ahead
 ALIGNMENT = 64  # bytes; of each buffer within a message, for vector loads
@@ -43,19 +45,18 @@ _live_maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
 
 def _rebuild_tensor(values: np.ndarray, dtype: torch.dtype, requires_grad: bool) -> torch.Tensor:
-    tensor = torch.from_numpy(values)
+    tensor = arrays.tensor_of(values)
     if tensor.dtype != dtype:
         tensor = tensor.view(dtype)
     return tensor.requires_grad_() if requires_grad else tensor
 
 
 def _tensor_values(tensor: torch.Tensor) -> np.ndarray:
-    """The values as an array: of the bits, for a dtype that NumPy does not have."""
+    """The values as a contiguous array, which travels as a buffer: of the bits, for the dtype that NumPy does not have."""
     tensor = tensor.detach()
     if tensor.dtype == torch.bfloat16:
         tensor = tensor.view(torch.int16)
-    values = tensor.numpy()
-    # Only a contiguous array travels as a buffer; one with broadcast axes would be pickled at its full size, too.
+    values = host_array(tensor)
     return values if values.flags.c_contiguous else np.ascontiguousarray(values).reshape(values.shape)
 
 
