@@ -14,19 +14,13 @@ import numpy as np
 from .dtypes import float64, uint8
 from .ir.types import tensor_type
 from .ops.creation import from_array
-from .primitives.random import STATE
+from .primitives.random import STATE, seeded_state
 from .runtime.trace import Value
 from .tensor.attributes import host_array
 from .tensor.device import CPU, check_device
 from .tensor.tensor import Tensor
 
 DEFAULT_SEED = 67280421310721
-
-
-def seeded_state(seed: int) -> np.ndarray:
-    """MT19937 after init_genrand(low 32 bits of seed): 624 words, and the position 624 (none of them drawn)."""
-    key = np.random.RandomState(seed & 0xFFFFFFFF).get_state(legacy=False)["state"]["key"]
-    return np.concatenate([key, [624]]).astype(np.uint32)
 
 
 class Generator:

@@ -4,6 +4,7 @@ The state is uint32[625]: the 624 words of the twister and the position of the n
 """
 from __future__ import annotations
 
+import ctypes
 import threading
 
 import numpy as np
@@ -13,18 +14,26 @@ from ..ir.graph import Var
 from ..ir.types import tensor_type
 from .base import Primitive
 
-# NumPy's twister does the drawing; seeding a new one for each draw would cost more than the draw
+# NumPy's twister does the drawing and seeding. Its memory is read and written as the array of 624 words and the position
+# that it is: the `state` property takes forty times as long as a draw.
 _twister = np.random.MT19937(0)
+_seeder = np.random.RandomState(_twister)
+_memory = np.frombuffer((ctypes.c_uint32 * 625).from_address(_twister.ctypes.state_address), np.uint32)
 _lock = threading.Lock()
 STATE = tensor_type(uint32, (625,))
 
 
+def seeded_state(seed: int) -> np.ndarray:
+    """MT19937 after init_genrand(low 32 bits of seed): 624 words, and the position 624 (none of them drawn)."""
+    with _lock:
+        _seeder.seed(seed & 0xFFFFFFFF)
+        return _memory.copy()
+
+
 def _draw(state: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     with _lock:
-        _twister.state = {"bit_generator": "MT19937", "state": {"key": state[:624], "pos": int(state[624])}}
-        out = _twister.random_raw(n).astype(np.uint32) if n else np.empty(0, np.uint32)
-        after = _twister.state["state"]
-    return out, np.concatenate([after["key"], [after["pos"]]]).astype(np.uint32)
+        _memory[:] = state
+        return _twister.random_raw(n).astype(np.uint32), _memory.copy()
 
 
 random_bits_p = Primitive("random_bits", lambda state, n: (tensor_type(uint32, (n,)), STATE), _draw, None, n_outputs=2, kind="random")
