@@ -39,15 +39,15 @@ from .ops.pointwise import (abs, absolute, acos, acosh, angle, arccos, arccosh, 
                             sigmoid, sign, signbit, sin, sinh, sqrt, square, tan, tanh, trunc, where)
 # reductions, joining and splitting, reading and writing at positions, order
 from .warning import is_warn_always_enabled, set_warn_always
-from .ops.reduction import (all, amax, amin, aminmax, any, argmax, argmin, count_nonzero, logsumexp, max, mean, min, nanmean, nansum,
-                            prod, sum)
+from .ops.reduction import (all, amax, amin, aminmax, any, argmax, argmin, count_nonzero, hash_tensor, logsumexp, max, mean, min,
+                            nanmean, nansum, prod, sum)
 from .ops.indexing import (gather, index_add, index_copy, index_fill, index_put, index_put_, index_reduce, index_select, put, scatter,
                            scatter_add, scatter_reduce, take, take_along_dim)
 from .ops.norms import dist, norm, renorm
 from .ops.masking import argwhere, masked_fill, masked_scatter, masked_select, nonzero
 from .ops.rearrange import (adjoint, as_strided_, atleast_1d, atleast_2d, atleast_3d, broadcast_shapes, broadcast_tensors, broadcast_to,
-                            cartesian_prod, combinations, flip, fliplr, flipud, meshgrid, moveaxis, ravel, repeat_interleave, roll, rot90,
-                            swapaxes, swapdims, tile)
+                            cartesian_prod, combinations, flip, fliplr, flipud, meshgrid, moveaxis, ravel, repeat_interleave, resize_as_, roll,
+                            rot90, swapaxes, swapdims, tile)
 from .ops.diagonal import (as_strided_scatter, block_diag, diag, diag_embed, diagflat, diagonal_scatter, select_scatter, slice_scatter,
                            trace, tril, triu, vander)
 from .ops.histogram import bincount, histc, histogram, histogramdd

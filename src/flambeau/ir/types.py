@@ -1,6 +1,7 @@
 """`TensorType`: the interned (dtype, shape) of a value. Interning makes signatures compare and hash by identity."""
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 
 from ..dtypes import dtype
@@ -46,6 +47,11 @@ def tensor_type(dtype: dtype, shape: tuple[int, ...], weak: bool = False) -> Ten
 
 def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Row-major strides, in elements; a 0-sized dimension counts as 1, as in PyTorch."""
+    return _strides(tuple(shape))
+
+
+@lru_cache(maxsize=4096)
+def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     strides = []
     step = 1
     for s in reversed(shape):

@@ -388,7 +388,12 @@ def as_strided_(self: Tensor, size: Sequence[int], stride: Sequence[int], storag
     return _in_place(views.as_strided)(self, size, stride, storage_offset)
 
 
+def resize_as_(self: Tensor, other: Tensor, *, memory_format: Any = None) -> Tensor:
+    """Changes the sizes to those of `other`, in place: see `resize_`."""
+    return views.resize_(self, other.shape, memory_format=memory_format)
+
+
 METHODS = {f.__name__: f for f in (
     adjoint, swapaxes, swapdims, moveaxis, ravel, view_as, reshape_as, expand_as, broadcast_to, flip, fliplr, flipud, rot90, roll, repeat,
-    tile, repeat_interleave, as_strided_, *map(_in_place, (squeeze, unsqueeze, transpose, views.t, swapaxes, swapdims)))} | {
+    tile, repeat_interleave, as_strided_, resize_as_, *map(_in_place, (squeeze, unsqueeze, transpose, views.t, swapaxes, swapdims)))} | {
     "T": property(_T), "mT": property(_mT), "H": property(_H), "mH": property(_mH)}

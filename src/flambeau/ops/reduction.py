@@ -5,13 +5,17 @@ from __future__ import annotations
 import builtins
 from typing import Any, Sequence
 
+import numpy as np
+
 from .. import primitives as p
 from .. import return_types
-from ..dtypes import bfloat16, bool_, dtype as dtype_class, float16, float32, get_default_dtype, int64, uint8
+from ..dtypes import bfloat16, bool_, dtype as dtype_class, float16, float32, get_default_dtype, int64, uint8, uint64
 from ..ir.graph import Var
+from ..tensor.attributes import host_array
 from ..tensor.op import op
 from ..tensor.tensor import Tensor
 from ..tensor.views import as_shape, wrap_dim, wrap_dims
+from .creation import from_array
 
 
 def dims_of(dim: Any, ndim: int) -> tuple[int, ...]:
@@ -171,22 +175,37 @@ def _logical(name: str, reduce, x: Var, dim: Any, keepdim: bool) -> Var:
     return kept(p.cast(truth, uint8 if x.dtype is uint8 else bool_), x, dims, keepdim)
 
 
-@op("NotDifferentiable")
+@op(None)
 def all(input: Tensor, dim=None, keepdim=False):
     """Whether every element along `dim` is true (not zero); True for none. uint8 gives uint8, else bool."""
     return _logical("all", p.reduce_prod, input, dim, keepdim)
 
 
-@op("NotDifferentiable")
+@op(None)
 def any(input: Tensor, dim=None, keepdim=False):
     """Whether some element along `dim` is true (not zero); False for none. uint8 gives uint8, else bool."""
     return _logical("any", p.reduce_sum, input, dim, keepdim)
 
 
-@op("NotDifferentiable")
+@op(None)
 def count_nonzero(input: Tensor, dim=None):
     """How many elements along `dim` (all by default) are not zero, as int64."""
     return p.reduce_sum(p.cast(p.ne(input, 0), int64), dims_of(dim, input.ndim))
+
+
+def hash_tensor(input: Tensor, dim: Any = (), *, keepdim: bool = False, mode: int = 0) -> Tensor:
+    """The exclusive or, over `dim` (all by default), of the elements' 64-bit patterns (floats as float64), as uint64."""
+    if mode != 0:
+        raise RuntimeError(f"hash_tensor: Unknown HashMode: {mode}")
+    if input.dtype.kind == "c":
+        raise not_implemented("xor_sum_cpu", input.dtype)
+    dims = dims_of(dim, input.ndim)
+    array = host_array(input)
+    if not array.size and dim in (None, ()):
+        raise RuntimeError("hash_tensor: Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the "
+                           "'dim' argument.")
+    bits = np.ascontiguousarray(array.astype(np.float64 if input.dtype.kind == "f" else np.int64)).view(np.uint64).reshape(array.shape)
+    return from_array(np.asarray(np.bitwise_xor.reduce(bits, axis=dims, keepdims=keepdim)), uint64)
 
 
 # ------------------------------------------------------------------ extrema
@@ -315,17 +334,17 @@ def _arg(name: str, find, x: Var, dim: Any, keepdim: bool) -> Var:
     return kept(find(x, d), x, (d,), keepdim) if x.ndim else p.constant(0, int64, x.builder)
 
 
-@op("NotDifferentiable")
+@op(None)
 def argmax(input: Tensor, dim=None, keepdim=False):
     """The index of the largest value along `dim`, the first of equals; without dim, in the flattened input."""
     return _arg("argmax", p.argmax, input, dim, keepdim)
 
 
-@op("NotDifferentiable")
+@op(None)
 def argmin(input: Tensor, dim=None, keepdim=False):
     """The index of the smallest value along `dim`, the first of equals; without dim, in the flattened input."""
     return _arg("argmin", p.argmin, input, dim, keepdim)
 
 
 METHODS = {f.__name__: f for f in (sum, nansum, prod, mean, nanmean, logsumexp, all, any, count_nonzero, amax, amin, aminmax, max, min,
-                                   argmax, argmin)} | {"sum_to_size": _sum_to_size}
+                                   argmax, argmin, hash_tensor)} | {"sum_to_size": _sum_to_size}

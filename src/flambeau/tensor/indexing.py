@@ -350,11 +350,24 @@ def _fill_where(input: Tensor, mask: Tensor, value: Tensor, dim):
 
 def getitem(self: Tensor, key: Any) -> Tensor:
     """self[key]: a view for a basic key, else a new tensor."""
+    if key.__class__ is int:
+        return row(self, key)
     view, indices = parse(self, key)
     if not indices:
         return view
     dims, tensors = positions(view, indices)
     return index(view, tensors, dims)
+
+
+def row(self: Tensor, i: int) -> Tensor:
+    """self[i], the most frequent key."""
+    shape, strides, offset = self._geometry()
+    n = shape[0] if shape else 0
+    if not -n <= i < n:
+        return parse(self, i).view  # for its errors
+    i = i + n if i < 0 else i
+    return make_view(self, shape[1:], strides[1:], offset + i * strides[0], "SelectBackward0",
+                     lambda g: place_part(g, shape, (i, *(0,) * (len(shape) - 1)), (1,) * len(shape), (1, *shape[1:])))
 
 
 def setitem(self: Tensor, key: Any, value: Any) -> None:

@@ -350,7 +350,7 @@ def make_views(t: Tensor, geometries: Sequence[tuple], grad_name: str, backward:
     """Views (shape, strides, offset) that share one autograd node. backward(grads) takes a gradient, or None, for each."""
     from .grad_mode import mode
     from .node import MultiViewNode
-    views = tuple([make_view(t, *g, grad_name, None) for g in geometries])
+    views = tuple([make_view(t, *g, grad_name, backward) for g in geometries])
     if mode.enabled and t._node is not None:
         node = MultiViewNode(grad_name, t, backward, len(views))
         for i, v in enumerate(views):

@@ -104,7 +104,7 @@ def assign(t: Tensor, new: Tensor) -> None:
         base._node, base._nr = whole._node, whole._nr
     else:
         storage.write(record(spec, [storage.value, value])[0])
-        if mode.enabled and base is None and new._node is not None:
+        if mode.enabled and base is None:
             t._node, t._nr = new._node, new._nr
             view.node_version = storage.version
 
