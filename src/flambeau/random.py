@@ -14,8 +14,8 @@ import numpy as np
 from .dtypes import float64, uint8
 from .ir.types import tensor_type
 from .ops.creation import from_array
-from .primitives.random import STATE, seeded_state
-from .runtime.trace import Value
+from .primitives.random import STATE, _draw, seeded_state
+from .runtime.trace import Value, trace
 from .tensor.attributes import host_array
 from .tensor.device import CPU, check_device
 from .tensor.tensor import Tensor
@@ -47,6 +47,16 @@ class Generator:
         self.normal: Value | None = None
         return self
 
+    def advance(self, state: Value) -> None:
+        """Moves on to `state`; a program that fails puts the old one back."""
+        if self.state.buffer is not None:
+            trace.undo.append((self, self.state))
+        self.state = state
+
+    def restore(self, state: Value) -> None:
+        """Takes back draws whose program failed."""
+        self.state = state
+
     def initial_seed(self) -> int:
         """The seed that started the stream."""
         return self._seed
@@ -56,6 +66,12 @@ class Generator:
         seed = int.from_bytes(os.urandom(8), "little")
         self.manual_seed(seed)
         return seed
+
+    def words(self, n: int) -> np.ndarray:
+        """Draws the next n 32-bit words at once, as an array: for callers that make many small numbers of their own."""
+        words, after = _draw(self.state.array(), n)
+        self.state = Value(STATE, after)
+        return words
 
     def get_state(self) -> Tensor:
         """The state as a ByteTensor (5,056 bytes, PyTorch's layout)."""

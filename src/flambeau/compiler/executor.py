@@ -14,8 +14,10 @@ from ..ir.graph import Graph, Node, Var
 from .llvm import jit
 from .llvm.emit import new_module
 from .llvm.target import host_target
-from .kernels import Kernel, emit_fill, emit_map, emit_reduce
-from .schedule import Fill, Host, Map, Reduce, Scheduler, Special, Step
+from .kernel import Kernel
+from .kernels import emit_fill, emit_map, emit_reduce
+from .legalize import legalize
+from .schedule import Contract, Fill, Host, Map, Reduce, Scheduler, Special, Step
 from .special import SPECIAL
 from .threads import Program
 
@@ -92,6 +94,8 @@ def _reads(steps: list[Step]) -> list[set[Var]]:
             result.append({x.var for x in loads(step.value) if isinstance(x, Load)})
         elif isinstance(step, Fill):
             result.append(set())
+        elif isinstance(step, Contract):
+            result.append(step.kernel.reads)
         else:
             result.append(set(step.node.inputs))
     return result
@@ -103,6 +107,7 @@ class Segment:
     def __init__(self) -> None:
         self.names: list[tuple[str, int]] = []
         self.work = 0
+        self.scratch = 0
         self.program: Program | None = None
 
 
@@ -119,6 +124,8 @@ def _work(step: Step) -> int:
         return n
     if isinstance(step, Fill):
         return step.target.size
+    if isinstance(step, Contract):
+        return step.kernel.work
     return getattr(step.lower, "work", lambda node: node.outputs[0].size)(step.node)  # type: ignore[union-attr]
 
 
@@ -126,7 +133,8 @@ class CompiledProgram:
     """The prepared function: call it with input arrays and numbers."""
 
     def __init__(self, graph: Graph):
-        self.graph = graph
+        self.source = graph
+        graph = legalize(graph)
         steps = Scheduler(graph, SPECIAL).run()
         buffers = dict.fromkeys([*graph.inputs, *[v for s in steps for v in targets(s)], *graph.outputs])
         self.slot_of = {v: i for i, v in enumerate(buffers, 1)}  # entry 0 of the table is the error flag
@@ -169,12 +177,13 @@ class CompiledProgram:
             k = Kernel(module, target, f"k{number}", self.slot_of)
             segment.names.append((k.name, _emit(k, step)))
             segment.work += _work(step)
+            segment.scratch = max(segment.scratch, k.scratch)
         names = [name for p in parts if isinstance(p, Segment) for name, _ in p.names]
         if names:
             library = jit.load(jit.compile_module(module, target), names)
             for p in parts:
                 if isinstance(p, Segment):
-                    p.program = Program([(library[name], chunks) for name, chunks in p.names], keep=library,
+                    p.program = Program([(library[name], chunks) for name, chunks in p.names], p.scratch, keep=library,
                                         parallel=p.work >= PARALLEL_WORK)
         return parts
 
@@ -197,7 +206,7 @@ class CompiledProgram:
                 self._run_host(part, arrays)
         if self.flag[0]:
             self.flag[0] = 0
-            return Interpreter().prepare(self.graph)(inputs)  # raises the error that the kernel saw
+            return Interpreter().prepare(self.source)(inputs)  # raises the error that the kernel saw
         return [arrays[slot] if fresh else arrays[slot].copy() for slot, _, _, fresh in self.outputs]
 
     def _run_host(self, node: Node, arrays: dict[int, np.ndarray]) -> None:
@@ -216,6 +225,8 @@ def _emit(k: Kernel, step: Step) -> int:
         return emit_reduce(k, step)
     if isinstance(step, Fill):
         return emit_fill(k, step)
+    if isinstance(step, Contract):
+        return step.kernel.emit(k)
     assert isinstance(step, Special)
     return step.lower(k, step.node)
 

@@ -10,7 +10,8 @@ from typing import Callable, NamedTuple, Sequence, Union
 from ..ir.graph import Graph, Node, Var
 from ..ir.types import contiguous_strides
 from .affine import Affine, identity, linear
-from .expression import Expression, ExpressionBuilder, NeedsBuffer
+from .contractions import CONTRACTIONS, ContractionKernel, leaves_gaps
+from .expression import Expression, ExpressionBuilder, Load, NeedsBuffer, loads
 from .scalar_ops import ELEMENT, supported
 
 EXPENSIVE = {"exp", "expm1", "log", "log1p", "log2", "log10", "exp2", "sin", "cos", "tan", "tanh", "sigmoid", "erf", "erfc", "pow", "sinh",
@@ -58,13 +59,20 @@ class Special(NamedTuple):
     lower: Callable
 
 
+class Contract(NamedTuple):
+    """A contraction; `kernel` knows its operands and writes it."""
+
+    node: Node
+    kernel: ContractionKernel
+
+
 class Host(NamedTuple):
     """A node that the interpreter runs."""
 
     node: Node
 
 
-Step = Union[Map, Fill, Reduce, Special, Host]
+Step = Union[Map, Fill, Reduce, Special, Contract, Host]
 
 
 def is_fusable(node: Node) -> bool:
@@ -138,7 +146,9 @@ class Scheduler:
 
     def _readable_in_place(self, node: Node, v: Var) -> bool:
         """Whether a step computes this operand itself, in its loop."""
-        return node.prim.name in REDUCTIONS or node.prim.name in COPIES or getattr(self.special.get(node.prim.name), "fuses_inputs", False)
+        if node.prim.name in CONTRACTIONS:
+            return v.node is not None and v.node.prim.kind == "view" and is_fusable(v.node)
+        return node.prim.name in REDUCTIONS or node.prim.name in COPIES
 
     # ------------------------------------------------------------------ steps
 
@@ -148,6 +158,8 @@ class Scheduler:
             name = node.prim.name
             if name in self.special and _native(node):
                 steps.append(Special(node, self.special[name]))
+            elif name in CONTRACTIONS and node.outputs[0].dtype.kind == "f" and _native(node) and node.outputs[0].size:
+                steps.extend(self._contract(node))
             elif name in REDUCTIONS and _native(node) and node.outputs[0].dtype.kind in "fiu":
                 steps.append(self._reduce(node))
             elif name in COPIES and _native(node):
@@ -159,6 +171,18 @@ class Scheduler:
             else:
                 steps.append(Host(node))
         return steps
+
+    def _operand(self, v: Var) -> Load:
+        """A contraction's operand as a strided view of a buffer."""
+        value = ExpressionBuilder(v.shape, self.buffers).build(v, identity(v.ndim))
+        if not isinstance(value, Load):
+            raise NeedsBuffer(v)
+        return value
+
+    def _contract(self, node: Node) -> list[Step]:
+        kernels = CONTRACTIONS[node.prim.name](node, *[self._operand(v) for v in node.inputs])
+        steps: list[Step] = [Fill(node.outputs[0], 0)] if leaves_gaps(node, kernels) else []
+        return steps + [Contract(node, kernel) for kernel in kernels]
 
     def _map(self, v: Var) -> Map:
         builder = ExpressionBuilder(v.shape, self.buffers)
@@ -224,7 +248,6 @@ class Scheduler:
 
 
 def _can_merge(a: Map, b: Map) -> bool:
-    from .expression import Load, loads
     if a.domain != b.domain or len(a.stores) >= 8:
         return False
     written = {s.target: s.offset for s in a.stores}

@@ -12,7 +12,7 @@ from llvmlite import ir
 from ..ir.graph import Node, Var
 from ..ir.types import contiguous_strides
 from . import scalar_ops
-from .kernels import CHUNK, Kernel
+from .kernel import CHUNK, Kernel
 from .llvm.emit import I64, Emitter, Index, Value, const, vector
 from .scalar_ops import memory_type
 

@@ -41,7 +41,8 @@ def draw(name: str, body: Any, static: tuple, scalars: tuple = (), generator: An
         types = [STATE, *[v.type for v in operands], *[SCALAR_TYPES[s.__class__] for s in scalars]]
         graph, _ = trace_graph(lambda *xs: body(*xs, *static), types)
         spec = _specs[key] = Specialization(name, name, graph, False)
-    *results, g.state = record(spec, [g.state, *operands, *scalars])
+    *results, state = record(spec, [g.state, *operands, *scalars])
+    g.advance(state)
     return results
 
 

@@ -80,7 +80,7 @@ def flatten(key: ProgramKey, slots: list) -> tuple[Graph, tuple[int, ...]]:
                 input_slots.append(slot)
                 next_slot += 1
             args.append(env[slot])
-        outs = inline(spec.graph, args, builder)
+        outs = inline(spec.graph, args, builder, expand=True)
         env.update(enumerate(outs, next_slot))  # slots are numbered in order of appearance
         next_slot += len(outs)
     return builder.finish([env[i] for i in key.live]), tuple(input_slots)

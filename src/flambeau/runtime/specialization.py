@@ -3,26 +3,30 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..primitives.base import no_derivative_p
 from ..primitives.derive import derive_vjp, differentiable
 from ..ir.graph import Graph
 from ..ir.types import TensorType
 
 
 class Specialization:
-    """What is recorded. Compared by identity; `name` is the op's, `grad_name` that of its autograd node.
+    """What is recorded. Compared by identity; `name` is the op's, `grad_name` that of its autograd node (None: it has none).
 
     single: whether the op returns one tensor and not a tuple. structure: None, or a callable that packs the outputs.
+    undefined: None, or what the graph computes that has no known derivative.
     """
 
-    __slots__ = ("name", "grad_name", "graph", "out_types", "single", "structure", "gradients", "checks", "can_differentiate")
+    __slots__ = ("name", "grad_name", "graph", "out_types", "single", "structure", "gradients", "checks", "can_differentiate",
+                 "undefined")
 
-    def __init__(self, name: str, grad_name: str, graph: Graph, single: bool, structure: Any = None, checks: Any = None,
+    def __init__(self, name: str, grad_name: str | None, graph: Graph, single: bool, structure: Any = None, checks: Any = None,
                  visible: int | None = None):
         self.name, self.grad_name, self.graph, self.single, self.structure = name, grad_name, graph, single, structure
         n = len(graph.outputs) if visible is None else visible
         self.out_types: tuple[TensorType, ...] = tuple(v.type for v in graph.outputs[:n])
         self.checks = checks
-        self.can_differentiate = any(differentiable(t) for t in self.out_types)
+        self.can_differentiate = grad_name is not None and any(differentiable(t) for t in self.out_types)
+        self.undefined = next((n.params[0] for n in graph.nodes if n.prim is no_derivative_p), None)
         self.gradients: dict[tuple[bool, ...], Gradient] = {}
 
     def gradient(self, needs: tuple[bool, ...]) -> Gradient:

@@ -25,6 +25,9 @@ LENGTH_LIMIT = 1000  # records: a loop that never observes stays bounded
 BYTES_LIMIT = 1 << 30  # of recorded results
 
 
+FAILED = "the program that computes this value failed earlier; its error was raised there"
+
+
 class Value:
     """An immutable dense array of `type`. `buffer` is None until the trace that records it is flushed.
 
@@ -44,9 +47,10 @@ class Value:
     def array(self) -> np.ndarray:
         """The computed array (bfloat16 as bits); runs the trace if it has to. Never write to it."""
         if self.buffer is None:
-            flush()
+            if self.epoch == trace.epoch:
+                flush()
             if self.buffer is None:
-                raise RuntimeError("the program that computes this value failed earlier; its error was raised there")
+                raise RuntimeError(FAILED)
         return self.buffer
 
 
@@ -56,7 +60,7 @@ class Trace:
     def __init__(self):
         self.lock = threading.RLock()
         self.epoch = 0
-        self.undo: list[tuple[Any, Value]] = []  # (storage, value before its first write)
+        self.undo: list[tuple[Any, Value]] = []  # (storage or generator, its value before the first write)
         self.listeners: list[Callable[..., None]] = []
         self.clear()
 
@@ -71,6 +75,8 @@ class Trace:
 
     def operand(self, value: Value) -> int:
         """The slot of a value that enters the trace as an input."""
+        if value.buffer is None:
+            raise RuntimeError(FAILED)
         value.epoch = self.epoch
         value.slot = slot = len(self.slots)
         self.slots.append(value)
@@ -145,9 +151,8 @@ def flush() -> None:
         except BaseException:
             undo = list(trace.undo)
             trace.clear()
-            for storage, value in reversed(undo):  # a failed step changes nothing
-                storage.value = value
-                storage.version += 1
+            for holder, value in reversed(undo):  # a failed step changes nothing
+                holder.restore(value)
             raise
         trace.clear()
 

@@ -39,6 +39,11 @@ class Storage:
             self.value = value
         self.version += 1
 
+    def restore(self, value: Value) -> None:
+        """Takes back a write whose program failed."""
+        self.value = value
+        self.version += 1
+
     def flat(self) -> np.ndarray:
         """The current memory as a 1-D array; not to be written to."""
         return self.value.array().reshape(-1)

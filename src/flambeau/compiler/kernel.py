@@ -1,0 +1,49 @@
+"""`Kernel`: one function of a program under construction, `void kernel(void **buffers, i64 chunk, void *scratch)`."""
+from __future__ import annotations
+
+from typing import Sequence
+
+from llvmlite import ir
+
+from ..ir.graph import Var
+from .llvm.emit import I64, PTR, Emitter, Value
+from .llvm.target import Target
+
+CHUNK = 1 << 14  # elements that a chunk works on, about: large enough to pay for claiming it, small enough to balance
+
+
+class Kernel:
+    """One kernel's function under construction. slot_of: a buffer's number in the table of pointers."""
+
+    def __init__(self, module: ir.Module, target: Target, name: str, slot_of: dict[Var, int]):
+        self.e = Emitter.define(module, target, name, [PTR, I64, PTR])
+        self.name = name
+        self.scratch = 0  # bytes that a chunk needs
+        self.slot_of = slot_of
+        self.pointers: dict[Var, Value] = {}
+        self.flag = self.e.load(self.e.args[0], PTR)  # the table's first entry
+        self.lanes = target.isa.lanes(4)
+
+    @property
+    def chunk(self) -> Value:
+        return self.e.args[1]
+
+    def pointer(self, var: Var) -> Value:
+        """The address of a buffer, loaded once at the kernel's entry."""
+        p = self.pointers.get(var)
+        if p is None:
+            slot = self.e.at(self.e.args[0], self.slot_of[var], PTR)
+            p = self.pointers[var] = self.e.load(slot, PTR)
+        return p
+
+    def prepare(self, variables: Sequence[Var]) -> None:
+        """Loads the addresses that the body will use."""
+        for v in variables:
+            self.pointer(v)
+
+    def fail(self) -> None:
+        """Sets the program's error flag: the interpreter then runs the program again, and raises the error."""
+        self.e.store(self.e.i64(1), self.flag)
+
+    def finish(self) -> None:
+        self.e.b.ret_void()
