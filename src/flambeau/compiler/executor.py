@@ -101,6 +101,40 @@ def _reads(steps: list[Step]) -> list[set[Var]]:
     return result
 
 
+def donations(graph: Graph, steps: list[Step]) -> dict[Var, Var]:
+    """output → input whose memory it may take over: the loop that writes the one reads the other at the same point only, and
+    no later step reads it."""
+    from .expression import Load, loads
+    last_read: dict[Var, int] = {}
+    for i, reads in enumerate(_reads(steps)):
+        for v in reads:
+            last_read[v] = i
+    wanted = set(graph.outputs)
+    inputs = set(graph.inputs)
+    given: set[Var] = set()
+    found: dict[Var, Var] = {}
+    for i, step in enumerate(steps):
+        if not isinstance(step, Map):
+            continue
+        reads = [x for s in step.stores for x in loads(s.value) if isinstance(x, Load)]
+        for store in step.stores:
+            if store.target not in wanted:
+                continue
+            for x in loads(store.value):
+                if not isinstance(x, Load) or x.var not in inputs or x.var in given or x.var.type is not store.target.type:
+                    continue
+                if last_read[x.var] == i and all(y.offset == store.offset for y in reads if y.var is x.var):
+                    found[store.target] = x.var
+                    given.add(x.var)
+                    break
+    return found
+
+
+def address_of(a: np.ndarray) -> int:
+    """The address of an array's first element."""
+    return a.__array_interface__["data"][0]
+
+
 class Segment:
     """Native steps that run in one call."""
 
@@ -108,6 +142,7 @@ class Segment:
         self.names: list[tuple[str, int]] = []
         self.work = 0
         self.scratch = 0
+        self.commits = False  # whether it overwrites inputs
         self.program: Program | None = None
 
 
@@ -139,7 +174,7 @@ class CompiledProgram:
         buffers = dict.fromkeys([*graph.inputs, *[v for s in steps for v in targets(s)], *graph.outputs])
         self.slot_of = {v: i for i, v in enumerate(buffers, 1)}  # entry 0 of the table is the error flag
         self.memory = Memory(graph, steps, self.slot_of)
-        self.parts = self._compile(steps)
+        self.parts = self._compile(graph, steps)
         self.arena = np.empty(self.memory.size + ALIGNMENT, np.uint8)
         base = -(-self.arena.ctypes.data // ALIGNMENT) * ALIGNMENT
         self.table = np.zeros(len(self.slot_of) + 1, np.uint64)
@@ -148,31 +183,41 @@ class CompiledProgram:
         for v, at in self.memory.offsets.items():
             self.table[self.slot_of[v]] = base + at
         self.table_address = self.table.ctypes.data
-        self._plan_calls(graph, base)
+        self._plan_calls(graph, base, steps)
 
-    def _plan_calls(self, graph: Graph, base: int) -> None:
+    def _plan_calls(self, graph: Graph, base: int, steps: list[Step]) -> None:
         self.inputs = [(self.slot_of[v], v.dtype.np) for v in graph.inputs]
         produced = set(self.slot_of) - set(graph.inputs)
+        donors = donations(graph, steps)
+        place = {v: i for i, v in enumerate(graph.inputs)}
+        self.donatable = tuple(place[v] for v in donors.values())
         self.outputs = []
         seen: set[Var] = set()
         for v in graph.outputs:
             fresh = v in produced and v not in seen
             seen.add(v)
-            self.outputs.append((self.slot_of[v], v.type.shape, v.dtype.np, fresh))
+            donor = place[donors[v]] if v in donors and fresh else -1
+            self.outputs.append((self.slot_of[v], v.type.shape, v.dtype.np, fresh, donor))
         start = base - self.arena.ctypes.data
         self.views = {v: self.arena[start + at:start + at + v.type.nbytes].view(v.dtype.np).reshape(v.shape)
                       for v, at in self.memory.offsets.items()}
 
-    def _compile(self, steps: list[Step]) -> list[Any]:
+    def _compile(self, graph: Graph, steps: list[Step]) -> list[Any]:
         target = host_target()
         module = new_module(target)
         parts: list[Any] = []
+        donors = donations(graph, steps)
+        may_fail = any(isinstance(s, Special) for s in steps)
+        first_commit = next((i for i, s in enumerate(steps) if any(v in donors for v in targets(s))), len(steps)) if may_fail \
+            else len(steps)
         for number, step in enumerate(steps):
             if isinstance(step, Host):
                 parts.append(step.node)
                 continue
-            if not parts or not isinstance(parts[-1], Segment):
+            commits = number >= first_commit
+            if not parts or not isinstance(parts[-1], Segment) or parts[-1].commits != commits:
                 parts.append(Segment())
+                parts[-1].commits = commits
             segment = parts[-1]
             k = Kernel(module, target, f"k{number}", self.slot_of)
             segment.names.append((k.name, _emit(k, step)))
@@ -187,27 +232,36 @@ class CompiledProgram:
                                         parallel=p.work >= PARALLEL_WORK)
         return parts
 
-    def __call__(self, inputs: list) -> list[np.ndarray]:
+    def __call__(self, inputs: list, dead: frozenset = frozenset()) -> list[np.ndarray]:
+        """Runs on arrays and numbers. dead: the inputs (by number, of `donatable`) whose memory results may take over."""
         table = self.table
         arrays: dict[int, np.ndarray] = {}
         for (slot, t), a in zip(self.inputs, inputs):
             if a.__class__ is not np.ndarray:
                 a = np.asarray(a, t)
             arrays[slot] = a
-            table[slot] = a.ctypes.data
-        for slot, shape, t, fresh in self.outputs:
-            if fresh:
-                a = arrays[slot] = np.empty(shape, t)
-                table[slot] = a.ctypes.data
+            table[slot] = address_of(a)
+        for slot, shape, t, fresh, donor in self.outputs:
+            if not fresh:
+                continue
+            if donor in dead:
+                a = inputs[donor]
+                table[slot] = table[self.inputs[donor][0]]
+            else:
+                a = np.empty(shape, t)
+                table[slot] = address_of(a)
+            arrays[slot] = a
         for part in self.parts:
             if part.__class__ is Segment:
+                if part.commits and self.flag[0]:
+                    break  # an index was out of range: nothing that donated its memory has been overwritten yet
                 part.program.run(self.table_address)
             else:
                 self._run_host(part, arrays)
         if self.flag[0]:
             self.flag[0] = 0
             return Interpreter().prepare(self.source)(inputs)  # raises the error that the kernel saw
-        return [arrays[slot] if fresh else arrays[slot].copy() for slot, _, _, fresh in self.outputs]
+        return [arrays[slot] if fresh else arrays[slot].copy() for slot, _, _, fresh, _ in self.outputs]
 
     def _run_host(self, node: Node, arrays: dict[int, np.ndarray]) -> None:
         slot_of, views = self.slot_of, self.views

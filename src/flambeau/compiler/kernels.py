@@ -141,10 +141,13 @@ def emit_map(k: Kernel, step: Map) -> int:
     def point(index: Sequence[Index], lanes: int, count: int | None) -> None:
         known: dict[tuple[Var, Affine], Value] = {}
         p = Point(k, map_of, index, lanes, count, known)
-        for s, m in zip(step.stores, store_maps):
+        values = []
+        for s in step.stores:
             value = p.value(s.value)
-            p.store(s.target, m, value)
+            values.append(value)
             known[s.target, s.offset] = value
+        for s, m, value in zip(step.stores, store_maps, values):  # all reads first: a store may overwrite an operand
+            p.store(s.target, m, value)
     if not sizes:
         point((), 1, None)
         k.finish()

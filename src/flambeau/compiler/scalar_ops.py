@@ -54,9 +54,7 @@ def _only(kinds: str, emit: Callable) -> Callable:
 def _sgn(e: Emitter, x: Value, d: dtype) -> Value:
     if d.kind == "f":
         one = e.intrinsic("copysign", const(x.type, 1.0), x)
-        plain = e.b.fcmp_unordered("!=", x, const(x.type, 0.0))
-        signed = e.b.select(plain, one, x)
-        return e.b.select(e.b.fcmp_unordered("uno", x, x), x, signed)
+        return e.b.select(e.b.fcmp_ordered("!=", x, const(x.type, 0.0)), one, const(x.type, 0.0))  # NaN has no sign: 0
     zero, one = const(x.type, 0), const(x.type, 1)
     if d.kind == "u":
         return e.b.select(e.b.icmp_unsigned("!=", x, zero), one, zero)

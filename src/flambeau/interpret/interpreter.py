@@ -60,7 +60,7 @@ class Interpreter:
         input_types = [v.dtype.np for v in graph.inputs]
         size = len(index)
 
-        def run(inputs: list) -> list[np.ndarray]:
+        def run(inputs: list, dead: frozenset = frozenset()) -> list[np.ndarray]:
             env: list = [None] * size
             taken = set()
             for i, (a, t) in enumerate(zip(inputs, input_types)):

@@ -23,7 +23,11 @@ class ProgramKey(NamedTuple):
 
 
 class Executor(Protocol):
-    """Turns a graph into a function from input arrays (or Python numbers) to output arrays, each freshly owned."""
+    """Turns a graph into a function `run(inputs, dead)` from arrays and Python numbers to output arrays, each owned by nobody else.
+
+    `run.donatable`, if it is there, lists inputs whose memory the function can reuse for results; `dead` are those of them
+    that nobody else wants any more.
+    """
 
     def prepare(self, graph: Graph) -> Callable[[list], list[np.ndarray]]: ...
 

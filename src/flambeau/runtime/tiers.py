@@ -46,7 +46,12 @@ class TieredProgram:
         self.current = Interpreter().prepare(graph)
         self.future: Future | None = None
 
-    def __call__(self, inputs: list) -> list[np.ndarray]:
+    @property
+    def donatable(self) -> tuple[int, ...]:
+        """The inputs whose memory the program can take over for results."""
+        return getattr(self.current, "donatable", ())
+
+    def __call__(self, inputs: list, dead: frozenset = frozenset()) -> list[np.ndarray]:
         if self.runs < SWITCH_AT:
             self.runs += 1
             if self.runs == COMPILE_AT:
@@ -54,7 +59,7 @@ class TieredProgram:
             elif self.runs == SWITCH_AT and self.future is not None:
                 self.current = self.future.result()
                 self.future = None
-        return self.current(inputs)
+        return self.current(inputs, dead)
 
 
 class Tiered:

@@ -157,13 +157,37 @@ def flush() -> None:
         trace.clear()
 
 
+def _unreferenced(slots: list, candidates: list[int], kept: dict[int, int], alone: int) -> list[int]:
+    """Which candidate slots hold a value that only the trace (and `kept` references of it, by id) refers to."""
+    return [i for i in candidates if sys.getrefcount(slots[i]) <= alone + kept.get(id(slots[i]), 0)]
+
+
+def _calibrate_unreferenced() -> int:
+    slots = [Value(SCALAR_TYPES[int])]
+    return next(count for count in range(16) if _unreferenced(slots, [0], {}, count))
+
+
+_UNREFERENCED = _calibrate_unreferenced()
+
+
 def run_program(program: Program, slots: list, live: tuple[int, ...]) -> None:
     """Feeds a program the buffers of its inputs and hands out its results."""
+    places = program.input_slots
     inputs = []
-    for i in program.input_slots:
+    for i in places:
         v = slots[i]
         inputs.append(v.array() if v.__class__ is Value else v)
-    for i, buffer in zip(live, program.run(inputs)):
+    donatable = getattr(program.run, "donatable", ())
+    dead: frozenset[int] = frozenset()
+    if donatable:
+        kept: dict[int, int] = {}
+        for _, value in trace.undo:
+            kept[id(value)] = kept.get(id(value), 0) + 1
+        value = v = None
+        by_slot = {places[n]: n for n in donatable}
+        unwanted = _unreferenced(slots, list(by_slot), kept, _UNREFERENCED)
+        dead = frozenset([by_slot[i] for i in unwanted if slots[i].pinned is None])
+    for i, buffer in zip(live, program.run(inputs, dead)):
         slots[i].buffer = buffer
 
 

@@ -255,7 +255,20 @@ class _Tile:
         self.along_output = s.vector_axis >= 0
         self.vectors = -(-extents[s.vector_axis] // s.lanes) if self.along_output else 1
         self.positions = list(product(*[range(1 if i == s.vector_axis else n) for i, n in enumerate(extents)]))
+        self.steps_order = self._multiplication_order()
         self.type = vector(kernel.sum_type, s.lanes)
+
+    def _multiplication_order(self) -> list[int]:
+        """Accumulators in the order of their products: for each value of the operand with more of them in the tile, all of
+        the other's, so that few stay in registers."""
+        def values(op: str) -> list[tuple]:
+            return [(sum(i * x for i, x in zip(p, self.k.walks[op].outer)), j if self._varies(op) else 0)
+                    for p, j in product(self.positions, range(self.vectors))]
+        keys = max(values("a"), values("b"), key=lambda v: len(set(v)))
+        return sorted(range(len(keys)), key=lambda n: keys[n])
+
+    def _varies(self, op: str) -> bool:
+        return self.along_output and self.k.walks[op].outer[self.s.vector_axis] != 0
 
     def write(self) -> None:
         e, s = self.e, self.s
@@ -313,10 +326,11 @@ class _Tile:
     def _step(self, a: Value, b: Value, sums: list[Value], count: int) -> list[Value]:
         """One step of the reduction: every product of the tile. Each element is loaded once."""
         loaded: dict[tuple, Value] = {}
-        result = []
-        for n, (position, j) in enumerate(product(self.positions, range(self.vectors))):
+        result = list(sums)
+        for n in self.steps_order:
+            position, j = self.positions[n // self.vectors], n % self.vectors
             x, y = (self._operand(op, p, position, j, count, loaded) for op, p in (("a", a), ("b", b)))
-            result.append(self.e.fma(x, y, sums[n]))
+            result[n] = self.e.fma(x, y, sums[n])
         return result
 
     def _operand(self, op: str, pointer: Value, position: tuple[int, ...], j: int, count: int, loaded: dict) -> Value:
@@ -398,11 +412,11 @@ def add_lanes(e: Emitter, sums: list[Value]) -> Value:
     while len(level) > 1:  # neighbours' lanes in pairs: two vectors' sums share one
         level = [_add_pairs(e, x, y, range(0, 2 * lanes, 2)) for x, y in zip(level[::2], level[1::2])]
     x = level[0]
-    while lanes > size:
+    while lanes > max(size, 2):
         x = _add_pairs(e, x, x, range(0, lanes, 2))
         lanes //= 2
     if n == 1:
-        return e.b.extract_element(x, ir.IntType(32)(0)) if lanes > 1 or isinstance(x.type, ir.VectorType) else x
+        return e.horizontal("fadd", x)
     return e.shuffle(x, x, range(n)) if n < lanes else x
 
 

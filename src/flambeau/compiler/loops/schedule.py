@@ -2,8 +2,8 @@
 
 The cost model counts, for one step of the reduction in one register tile, the instructions that compete: fused
 multiply-adds (two a cycle), loads and broadcasts (two a cycle; a broadcast folded into its arithmetic costs a load all
-the same), and the latency of the sums (each accumulator takes one addition every four cycles). Tiles that stick out over
-an axis do the whole work for part of the result. The cheapest candidate wins; everything depends on shapes and the ISA
+the same), the latency of the sums (each accumulator takes one addition every four cycles), and the cache lines that come
+from L2 where a tile reads more than L1 holds. Tiles that stick out over an axis cost what their cut-off shape costs. The cheapest candidate wins; everything depends on shapes and the ISA
 alone, so a kernel's result does not depend on the machine's load or number of threads.
 
 Vectors lie either along an output axis (`vector_axis >= 0`), contiguous in the output: one operand is loaded as vectors
@@ -26,6 +26,8 @@ L2_BYTES = 256 * 1024        # of the least L2 that matters; half of it holds a 
 CHUNK_CYCLES = 40_000        # a chunk is worth some ten microseconds: thousands of times what claiming it costs
 MAX_CHUNKS = 256
 FMA_LATENCY = 4
+L1_BYTES = 24 * 1024         # what a tile's operands may take of the first cache
+LINE_BYTES, LINE_CYCLES = 64, 4.0  # a line from L2, measured with many streams
 
 
 @dataclass(frozen=True)
@@ -133,8 +135,39 @@ def _tile_sizes(size: int, most: int) -> list[int]:
     return sorted({ceil(size / ceil(size / m)) for m in range(1, min(size, most) + 1)})
 
 
-def _step_cost(fmas: float, loads: float, accumulators: int) -> float:
-    return max(fmas / 2, loads / 2, accumulators and FMA_LATENCY * fmas / accumulators) + 0.25
+def _lines(c: Contraction, tile: dict[int, int], operand: str) -> float:
+    """Cache lines of an operand that a register tile touches in the whole reduction. Axes with the same stride overlap."""
+    item = np.dtype(c.accumulate).itemsize
+    sizes: dict[int, int] = {}
+    for stride, n in [(c.outer[i].stride(operand), n) for i, n in tile.items()] + [(r.stride(operand), r.size) for r in c.reduced]:
+        if stride:
+            sizes[abs(stride)] = sizes.get(abs(stride), 1) + n - 1
+    lines, span = 1.0, 1
+    for stride, n in sorted(sizes.items()):
+        if stride * item < LINE_BYTES or stride <= span:
+            span += (n - 1) * stride
+        else:
+            lines *= n
+    whole, part = divmod(span * item, LINE_BYTES)
+    # whole lines are taken as aligned; a part lies across two lines more often the longer it is
+    return lines * (whole + (1 + part / LINE_BYTES if part else 0))
+
+
+def _memory_cost(c: Contraction, tile: dict[int, int], packed: str | None) -> float:
+    """Cycles a step for lines that do not stay in the first cache."""
+    steps = prod(r.size for r in c.reduced)
+    lines = 0.0
+    for op in "ab":
+        if op == packed:
+            width = max(n for i, n in tile.items() if c.outer[i].stride(op))
+            lines += steps * width * np.dtype(c.accumulate).itemsize / LINE_BYTES
+        else:
+            lines += _lines(c, tile, op)
+    return LINE_CYCLES * lines / max(steps, 1) if lines * LINE_BYTES > L1_BYTES else 0.0
+
+
+def _step_cost(fmas: float, loads: float, accumulators: int, memory: float) -> float:
+    return max(fmas / 2, loads / 2, accumulators and FMA_LATENCY * fmas / accumulators, memory) + 0.25
 
 
 def _loads(axes: tuple[Axis, ...], tile: dict[int, int], operand: str, skip: int) -> int:
@@ -142,15 +175,17 @@ def _loads(axes: tuple[Axis, ...], tile: dict[int, int], operand: str, skip: int
     return prod(m for i, m in tile.items() if i != skip and axes[i].stride(operand))
 
 
-def _tile_cost(c: Contraction, tile: dict[int, int], vector_axis: int, lanes: int) -> float:
+def _tile_cost(c: Contraction, tile: dict[int, int], vector_axis: int, lanes: int, packed: str | None) -> float:
     """Cycles of one reduction step in all register tiles, full and cut ones."""
+    memory = _memory_cost(c, tile, packed) / (prod(tile.values()) or 1)
+
     def visit(axes: list[int], chosen: dict[int, int]) -> float:
         if not axes:
             vectors = ceil(chosen[vector_axis] / lanes) if vector_axis >= 0 else 1
             count = prod(m for i, m in chosen.items() if i != vector_axis)
             loads = sum(_loads(c.outer, chosen, op, vector_axis)
                         * (vectors if vector_axis >= 0 and c.outer[vector_axis].stride(op) else 1) for op in "ab")
-            return _step_cost(count * vectors, loads, count * vectors)
+            return _step_cost(count * vectors, loads, count * vectors, memory * prod(chosen.values()))
         i, rest = axes[0], axes[1:]
         full, cut = divmod(c.outer[i].size, tile[i])
         return (full * visit(rest, {**chosen, i: tile[i]}) if full else 0.0) + \
@@ -226,16 +261,26 @@ def _best_tile(c: Contraction, isa: Isa, vector_axis: int, lanes: int, packed: s
                 accumulators = prod(sizes) * n
                 if vector_axis >= 0:
                     tile[vector_axis] = n * lanes
-                    temporaries = n + (0 if isa.folds_broadcast else 1)
-                else:
-                    temporaries = min(_loads(c.outer, tile, op, -1) for op in "ab") + 1
+                temporaries = _temporaries(c, isa, tile, vector_axis, n)
                 if accumulators + temporaries > registers:
                     continue
-                cost = _tile_cost(c, tile, vector_axis, lanes)
+                cost = _tile_cost(c, tile, vector_axis, lanes, packed)
                 if best is None or cost < best[0] * 0.999:
                     best = cost, tuple(tile.get(i, 1) for i in range(len(c.outer)))
     assert best is not None
     return best
+
+
+def _temporaries(c: Contraction, isa: Isa, tile: dict[int, int], vector_axis: int, vectors: int) -> int:
+    """Registers beside the accumulators: all of the operand with fewer values in the tile, and one of the other, unless
+    that is a broadcast which its multiplication can fold."""
+    values = {}
+    for op in "ab":
+        varies = vector_axis >= 0 and c.outer[vector_axis].stride(op)
+        values[op] = _loads(c.outer, tile, op, vector_axis) * (vectors if varies else 1)
+    many = max("ab", key=lambda op: values[op])
+    broadcast = vector_axis >= 0 and not c.outer[vector_axis].stride(many)
+    return min(values.values()) + (0 if broadcast and isa.folds_broadcast else 1)
 
 
 def _pair_sizes(c: Contraction, pair: tuple[int, ...], most: int) -> list[tuple[int, ...]]:
