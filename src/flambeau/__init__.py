@@ -37,6 +37,7 @@ from .ops.pointwise import (abs, absolute, acos, acosh, angle, arccos, arccosh, 
                             atanh, ceil, clamp, clamp_max, clamp_min, clip, cos, cosh, deg2rad, exp, exp2, expm1, fix, floor, frac, log,
                             log1p, log2, log10, nan_to_num, neg, negative, positive, rad2deg, reciprocal, relu, round, rsqrt, sgn,
                             sigmoid, sign, signbit, sin, sinh, sqrt, square, tan, tanh, trunc, where)
+from .ops.special import (digamma, erf, erfc, erfinv, frexp, i0, igamma, igammac, lgamma, logit, mvlgamma, polygamma, sinc, xlogy)
 # reductions, joining and splitting, reading and writing at positions, order
 from .warning import is_warn_always_enabled, set_warn_always
 from .ops.reduction import (all, amax, amin, aminmax, any, argmax, argmin, count_nonzero, hash_tensor, logsumexp, max, mean, min,

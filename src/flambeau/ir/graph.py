@@ -116,11 +116,17 @@ def needed(nodes: Sequence[Node], outputs: Sequence[Var]) -> list[Node]:
     return kept
 
 
-def inline(graph: Graph, args: Sequence[Var], builder: GraphBuilder) -> list[Var]:
-    """Copies `graph` into `builder` with `args` for its inputs; returns its outputs there."""
+def inline(graph: Graph, args: Sequence[Var], builder: GraphBuilder, expand: bool = False) -> list[Var]:
+    """Copies `graph` into `builder` with `args` for its inputs; returns its outputs there.
+
+    expand: whether primitives that are defined by others give way to their definition.
+    """
     env: dict[Var, Var] = dict(zip(graph.inputs, args))
     for node in graph.nodes:
-        outs = builder.call(node.prim, tuple(env[v] for v in node.inputs), node.params, [o.type for o in node.outputs])
+        if expand and node.prim.definition is not None:
+            outs: Sequence[Var] = inline(node.prim.definition(node), [env[v] for v in node.inputs], builder, True)
+        else:
+            outs = builder.call(node.prim, tuple(env[v] for v in node.inputs), node.params, [o.type for o in node.outputs])
         env.update(zip(node.outputs, outs))
     return [env[v] for v in graph.outputs]
 

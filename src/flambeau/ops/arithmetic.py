@@ -2,7 +2,6 @@
 # ruff: noqa: F821
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from .. import primitives as p
@@ -10,7 +9,7 @@ from ..dtypes import bool_, complex128, float64, get_default_dtype
 from ..ir.graph import Var
 from ..tensor.op import apply, apply_inplace, inplace, inplace_operator, op, operator, reflected
 from ..tensor.tensor import Tensor
-from .promotion import convert, in_opmath, not_implemented, promoted, promoted_float, result_dtype
+from .promotion import convert, in_opmath, need_tensor, not_implemented, promoted, promoted_float, result_dtype
 
 
 def _scaled(x: Var, alpha: Any) -> Var:
@@ -45,7 +44,7 @@ def sub(input: Scalar, other: Scalar, *, alpha: Scalar = 1):
 
 
 @op("RsubBackward1")
-def rsub(input: Scalar, other: Scalar, *, alpha: Scalar = 1):
+def rsub(input: Tensor, other: Scalar, *, alpha: Scalar = 1):
     """other − alpha · input."""
     _refuse_bool_minus(input, other)
     x, y = promoted(input, other)
@@ -105,11 +104,12 @@ def floor_divide(input: Scalar, other: Scalar):
 @op("RemainderBackward0")
 def remainder(input: Scalar, other: Scalar):
     """What is left of input after taking out `other` a whole number of times; it has the sign of other (as Python's %)."""
+    need_tensor("remainder", input, other)
     return _real_binary("remainder_cpu", p.remainder, input, other)
 
 
 @op("FmodBackward0")
-def fmod(input: Scalar, other: Scalar):
+def fmod(input: Tensor, other: Scalar):
     """What is left of input after taking out `other` a whole number of times; it has the sign of input (as C's fmod)."""
     return _real_binary("fmod_cpu", p.fmod, input, other)
 
@@ -128,6 +128,7 @@ _STATIC_EXPONENTS = frozenset({-2, -1, 0, 1, 2, 3, 4, 0.5, -0.5})  # common enou
 
 @op("PowBackward1", name="pow")
 def _pow(input: Scalar, exponent: Scalar):
+    need_tensor("pow", input, exponent)
     x, y = promoted(input, exponent)
     if x.dtype is bool_:
         raise not_implemented("pow", x.dtype)
@@ -171,7 +172,7 @@ def _pow_entry(input: Any, exponent: Any) -> tuple[Any, tuple]:
                 raise RuntimeError("Integers to negative integer powers are not allowed.")
         elif exponent in _STATIC_EXPONENTS and not isinstance(exponent, bool):
             return _pow_static.op, (input, exponent)
-    return _pow_number.op, (input, exponent)
+    return (_pow if _is_number(input) else _pow_number).op, (input, exponent)
 
 
 def pow(input: Any, exponent: Any, *, out: Any = None) -> Tensor:
@@ -209,6 +210,7 @@ def _rpow_operator(self, other):
 @op("PowBackward1")
 def float_power(input: Scalar, exponent: Scalar):
     """input raised to exponent, computed in float64 (complex128 where an operand is complex)."""
+    need_tensor("float_power", input, exponent)
     dt = complex128 if result_dtype(input, exponent).kind == "c" else float64
     return p.power(*convert(dt, input, exponent))
 
@@ -331,14 +333,7 @@ def hypot(input: Tensor, other: Tensor):
     x, y = p.as_vars(*promoted(input, other))
     if x.dtype.kind != "f":
         raise not_implemented("hypot_cpu", x.dtype)
-
-    def compute(x, y):
-        x, y = p.absolute(x), p.absolute(y)
-        long, short = p.maximum(x, y), p.minimum(x, y)
-        plain = _or(p.eq(long, 0), p.eq(long, float("inf")))  # where the quotient below is 0/0 or inf/inf
-        ratio = p.div(short, p.select(plain, 1, long))
-        return p.select(plain, long, p.mul(long, p.sqrt(p.add(p.mul(ratio, ratio), 1))))
-    return in_opmath(compute, x, y)
+    return in_opmath(p.hypot, x, y)
 
 
 @op("CopysignBackward0")
@@ -359,7 +354,7 @@ def nextafter(input: Tensor, other: Tensor):
     return p.nextafter(x, y)
 
 
-@op("NotDifferentiable")
+@op(None)
 def heaviside(input: Tensor, values: Tensor):
     """0 where input < 0, 1 where input > 0, and `values` where it is 0."""
     if input.dtype.kind == "c" or values.dtype.kind == "c":
@@ -384,17 +379,7 @@ def logaddexp(input: Tensor, other: Tensor):
     x, y = p.as_vars(*promoted(input, other))
     if x.dtype.kind not in "fc":
         raise not_implemented("logaddexp_cpu", x.dtype)
-    return in_opmath(lambda x, y: _logaddexp(x, y, p.exp, p.log1p), x, y)
-
-
-def _logaddexp(x: Var, y: Var, exp: Any, log1p: Any) -> Var:
-    """The larger operand + log(1 + exp(smaller − larger)); equal operands, infinite ones too, differ by 0."""
-    if x.dtype.kind == "c":
-        first = p.ge(p.real(x), p.real(y))
-        larger, distance = p.select(first, x, y), p.select(first, p.sub(y, x), p.sub(x, y))
-    else:
-        larger, distance = p.maximum(x, y), p.neg(p.absolute(p.sub(x, y)))
-    return p.add(larger, log1p(exp(p.select(p.eq(x, y), p.zeros_like(x), distance))))
+    return in_opmath(p.logaddexp, x, y)
 
 
 @op("Logaddexp2Backward0")
@@ -403,20 +388,16 @@ def logaddexp2(input: Tensor, other: Tensor):
     x, y = p.as_vars(*promoted(input, other))
     if x.dtype.kind not in "fc":
         raise not_implemented("logaddexp2_cpu", x.dtype)
-    return in_opmath(lambda x, y: _logaddexp(x, y, _exp2, lambda v: p.mul(p.log1p(v), 1 / math.log(2))), x, y)
+    return in_opmath(p.logaddexp2, x, y)
 
 
-def _exp2(x: Var) -> Var:
-    return p.exp2(x) if x.dtype.kind == "f" else p.exp(p.mul(x, math.log(2)))
-
-
-@op("NotDifferentiable")
+@op(None)
 def gcd(input: Tensor, other: Tensor):
     """The greatest common divisor, not negative; gcd(0, 0) is 0."""
     return _integer_binary("gcd_cpu", p.gcd, input, other)
 
 
-@op("NotDifferentiable")
+@op(None)
 def lcm(input: Tensor, other: Tensor):
     """The least common multiple, not negative; 0 where an operand is 0."""
     def compute(x, y):

@@ -8,19 +8,20 @@ from .. import primitives as p
 from ..dtypes import bool_
 from ..ir.graph import Var
 from ..tensor.op import inplace, inplace_operator, op, operator, reflected
-from .promotion import not_implemented, promoted
+from .promotion import need_tensor, not_implemented, promoted
 
 
 def bitwise(name: str, primitive: Callable[[Any, Any], Var], doc: str, kinds: str = "biu") -> Any:
     """A public function of two integral operands."""
     def body(input: Scalar, other: Scalar):
+        need_tensor(name, input, other)
         x, y = promoted(input, other)
         if x.dtype.kind not in kinds:
             raise not_implemented(f"{name}_cpu", x.dtype)
         return primitive(x, y)
     body.__name__ = body.__qualname__ = name
     body.__doc__, body.__module__ = doc, __name__
-    return op("NotDifferentiable")(body)
+    return op(None)(body)
 
 
 bitwise_and = bitwise("bitwise_and", p.bitwise_and, "The bits that both have; the logical and of booleans.")
@@ -30,7 +31,7 @@ bitwise_left_shift = bitwise("bitwise_left_shift", p.shift_left, "input · 2^oth
 bitwise_right_shift = bitwise("bitwise_right_shift", p.shift_right, "input / 2^other rounded down: its bits moved down by other.", "iu")
 
 
-@op("NotDifferentiable")
+@op(None)
 def bitwise_not(input: Tensor):
     """Every bit reversed; the logical not of booleans."""
     if input.dtype.kind not in "biu":
@@ -48,7 +49,7 @@ def _shift(name: str, integers: Callable[[Any, Any], Var], floats: Callable[[Any
             raise not_implemented(name, x.dtype)
         return floats(x, p.exp2(y))
     body.__name__ = body.__qualname__ = name
-    return op("NotDifferentiable")(body)
+    return op(None)(body)
 
 
 _lshift, _rshift = _shift("lshift_cpu", p.shift_left, p.mul), _shift("rshift_cpu", p.shift_right, p.div)
@@ -67,7 +68,7 @@ def logical(name: str, primitive: Callable[[Any, Any], Var], doc: str) -> Any:
         return primitive(*p.as_vars(truth(input), truth(other)))
     body.__name__ = body.__qualname__ = name
     body.__doc__, body.__module__ = doc, __name__
-    return op("NotDifferentiable")(body)
+    return op(None)(body)
 
 
 logical_and = logical("logical_and", p.bitwise_and, "Whether both are nonzero.")
@@ -75,7 +76,7 @@ logical_or = logical("logical_or", p.bitwise_or, "Whether either is nonzero.")
 logical_xor = logical("logical_xor", p.bitwise_xor, "Whether just one is nonzero.")
 
 
-@op("NotDifferentiable")
+@op(None)
 def logical_not(input: Tensor):
     """Whether each element is zero."""
     return p.logical_not(input)

@@ -16,14 +16,14 @@ from .promotion import not_implemented, promoted
 
 def comparison(name: str, primitive: Callable[[Any, Any], Var], doc: str, *, ordered: bool = True) -> Any:
     """A public comparison of promoted operands."""
-    def body(input: Scalar, other: Scalar):
+    def body(input: Tensor, other: Scalar):
         x, y = promoted(input, other)
         if ordered and x.dtype.kind == "c":
             raise not_implemented(f"{name}_cpu", x.dtype)
         return primitive(x, y)
     body.__name__ = body.__qualname__ = name
     body.__doc__, body.__module__ = doc, __name__
-    return op("NotDifferentiable")(body)
+    return op(None)(body)
 
 
 eq = comparison("eq", p.eq, "input = other, elementwise.", ordered=False)
@@ -44,19 +44,19 @@ def _either_part(test: Callable[[Var], Var], x: Var) -> Var:
     return p.bitwise_or(test(p.real(x)), test(p.imag(x))) if x.dtype.kind == "c" else test(x)
 
 
-@op("NotDifferentiable")
+@op(None)
 def isnan(input: Tensor):
     """Whether each element is NaN (complex: whether a part is)."""
     return p.isnan(input) if input.dtype.kind in "fc" else _false(input)
 
 
-@op("NotDifferentiable")
+@op(None)
 def isinf(input: Tensor):
     """Whether each element is infinite (complex: whether a part is)."""
     return _either_part(lambda x: p.eq(p.absolute(x), math.inf), input) if input.dtype.kind in "fc" else _false(input)
 
 
-@op("NotDifferentiable")
+@op(None)
 def isfinite(input: Tensor):
     """Whether each element is neither NaN nor infinite (complex: neither part)."""
     if input.dtype.kind not in "fc":
@@ -74,14 +74,14 @@ def _signed_infinity(name: str, value: float) -> Any:
     body.__name__ = body.__qualname__ = name
     body.__doc__ = f"Whether each element is {'+' if value > 0 else '−'}∞."
     body.__module__ = __name__
-    return op("NotDifferentiable")(body)
+    return op(None)(body)
 
 
 isposinf = _signed_infinity("isposinf", math.inf)
 isneginf = _signed_infinity("isneginf", -math.inf)
 
 
-@op("NotDifferentiable")
+@op(None)
 def isreal(input: Tensor):
     """Whether each element has no imaginary part."""
     return p.eq(p.imag(input), 0) if input.dtype.kind == "c" else p.full(input.shape, True, bool_, input.builder)
@@ -89,7 +89,7 @@ def isreal(input: Tensor):
 
 # ------------------------------------------------------------------ closeness
 
-@op("NotDifferentiable")
+@op(None)
 def isclose(input: Tensor, other: Tensor, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Whether |input − other| ≤ atol + rtol · |other|, elementwise; infinities are close to themselves, NaN if equal_nan."""
     if input.dtype is not other.dtype:

@@ -14,29 +14,32 @@ from ..tensor.tensor import Tensor
 from .promotion import convert, in_opmath, not_implemented, result_dtype, to_float
 
 
-def floating(name: str, compute: Callable[[Var], Var], doc: str, *, complex: bool = True, grad_name: str | None = None) -> Any:
+def named(body: Callable, name: str, doc: str) -> Callable:
+    """body with the name and the docstring that it is published with."""
+    body.__name__ = body.__qualname__ = name
+    body.__doc__ = doc
+    return body
+
+
+def floating(name: str, compute: Callable[[Var], Var], doc: str, *, complex: bool = True, grad_name: str | None = "") -> Any:
     """The public function of one tensor that `compute` describes; integers become the default floating dtype."""
     def body(input: Tensor):
         x = to_float(input)
         if x.dtype.kind == "c" and not complex:
-            raise not_implemented(f"{name}_vml_cpu", x.dtype)
+            raise not_implemented(f"{name}_cpu", x.dtype)
         return in_opmath(compute, x)
-    body.__name__ = body.__qualname__ = name
-    body.__doc__, body.__module__ = doc, __name__
-    return op(grad_name or name.title().replace("_", "") + "Backward0")(body)
+    return op(name.title() + "Backward0" if grad_name == "" else grad_name)(named(body, name, doc))
 
 
 def rounding(name: str, compute: Callable[[Var], Var], doc: str) -> Any:
     """A public function that leaves integers as they are and refuses booleans and complex numbers."""
     def body(input: Tensor):
-        if input.dtype.kind == "c" and name != "round":
+        if input.dtype.kind == "c":
             raise NotImplementedError(f"{name} is not supported for complex inputs")
         if input.dtype.kind in "bc":
             raise not_implemented(f"{name}_vml_cpu", input.dtype)
         return compute(input) if input.dtype.kind == "f" else input
-    body.__name__ = body.__qualname__ = name
-    body.__doc__, body.__module__ = doc, __name__
-    return op(name.title() + "Backward0")(body)
+    return op(name.title() + "Backward0")(named(body, name, doc))
 
 
 # ------------------------------------------------------------------ signs and sizes
@@ -86,7 +89,7 @@ def sgn(input: Tensor):
     return input if input.dtype is bool_ else p.sgn(input)
 
 
-@op("NotDifferentiable")
+@op(None)
 def signbit(input: Tensor):
     """Whether the sign is negative; true of −0.0, too."""
     if input.dtype.kind == "c":
@@ -100,7 +103,8 @@ def signbit(input: Tensor):
 def angle(input: Tensor):
     """The argument of complex numbers, in (−π, π]; for real ones π where negative, else 0 (NaN stays)."""
     if input.dtype.kind == "c":
-        return p.atan2(p.imag(input), p.real(input))
+        zero = p.eq(input, 0)  # the angle of 0 is 0, and so is its gradient
+        return p.atan2(p.select(zero, 0, p.imag(input)), p.select(zero, 1, p.real(input)))
     x = to_float(input)
     return p.select(p.isnan(x), x, p.select(p.lt(x, 0), math.pi, p.zeros_like(x)))
 
@@ -190,9 +194,7 @@ def _scaled_angle(name: str, factor: float, doc: str) -> Any:
         if input.dtype.kind == "c":
             raise RuntimeError(f"{name} is not supported for complex tensors.")
         return p.mul(to_float(input), factor)
-    body.__name__ = body.__qualname__ = name
-    body.__doc__, body.__module__ = doc, __name__
-    return op(name.title() + "Backward0")(body)
+    return op(name.title() + "Backward0")(named(body, name, doc))
 
 
 deg2rad = _scaled_angle("deg2rad", math.pi / 180, "Degrees as radians.")

@@ -80,6 +80,13 @@ def in_opmath(compute: Callable[..., Any], *xs: Any) -> Any:
     return cast(result, halves.pop()) if result.dtype is float32 else result
 
 
+def need_tensor(name: str, *operands: Any) -> None:
+    """PyTorch's error for calls on numbers alone."""
+    if all(x.type.weak for x in operands):
+        kinds = ", ".join({"b": "bool", "i": "int", "f": "float", "c": "complex"}[x.dtype.kind] for x in operands)
+        raise TypeError(f"{name}() received an invalid combination of arguments - got ({kinds})")
+
+
 def not_implemented(name: str, dt: dtype) -> NotImplementedError:
     """PyTorch's error for a kernel that has no variant for `dt`."""
     return NotImplementedError(f'"{name}" not implemented for \'{dt._legacy}\'')

@@ -47,7 +47,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool
     return _sort(input, dim, descending, **rest) if stable is None else _stable_sort(input, stable, dim, descending, **rest)
 
 
-@op("NotDifferentiable")
+@op(None)
 def argsort(input: Tensor, dim=-1, descending=False, stable=False):
     """The indices that put input in order along `dim`."""
     return sorted_pair(input, dim, descending)[1]
@@ -119,7 +119,7 @@ def _search(edges: Var, values: Var, right: bool, out_int32: bool) -> Var:
     return p.cast(found, int32 if out_int32 else int64)
 
 
-@op("NotDifferentiable", name="searchsorted", check=_check_sorter)
+@op(None, name="searchsorted", check=_check_sorter)
 def _searchsorted(sorted_sequence: Tensor, values: Scalar, out_int32, right, sorter: Tensor | None):
     _compatible(sorted_sequence, values)
     edges = sorted_sequence
@@ -149,7 +149,7 @@ def searchsorted(sorted_sequence: Tensor, input: Any = None, *, out_int32: bool 
                          **({} if out is None else {"out": out}))
 
 
-@op("NotDifferentiable")
+@op(None)
 def bucketize(input: Scalar, boundaries: Tensor, *, out_int32=False, right=False):
     """The number of the bucket, between sorted 1-D boundaries, of each value; right says to which one a boundary itself belongs."""
     if boundaries.ndim != 1:
@@ -157,7 +157,7 @@ def bucketize(input: Scalar, boundaries: Tensor, *, out_int32=False, right=False
     return _search(boundaries, input, bool(right), bool(out_int32))
 
 
-@op("NotDifferentiable", name="isin")
+@op(None, name="isin")
 def _isin(elements: Scalar, test_elements: Scalar, invert):
     from .promotion import convert, result_dtype
     x, tests = convert(result_dtype(elements, test_elements), elements, test_elements)

@@ -11,7 +11,7 @@ from typing import Any, Callable, Sequence
 import numpy as np
 
 from ..dtypes import bool_, dtype
-from ..ir.graph import GraphBuilder, Var
+from ..ir.graph import Graph, GraphBuilder, Node, Var, trace
 from ..ir.types import TensorType, tensor_type
 
 PRIMITIVES: dict[str, Primitive] = {}
@@ -24,15 +24,17 @@ class Primitive:
     the first two are that output's, not tuples. `differentiable` is False for those with integer or boolean results.
     `moves_data` marks those that never compute on elements, so that half-precision bits pass unconverted.
     `cheap` marks those that a gradient would rather recompute than keep the result of.
+    `definition` is None, or gives the graph of other primitives that a call stands for: see `composite`.
     """
 
-    __slots__ = ("name", "types", "kernel", "vjp", "n_outputs", "moves_data", "cheap", "kind")
+    __slots__ = ("name", "types", "kernel", "vjp", "n_outputs", "moves_data", "cheap", "kind", "definition")
 
     def __init__(self, name: str, types: Callable[..., Any], kernel: Callable[..., Any],
                  vjp: Callable[..., Any] | None, *, n_outputs: int = 1, moves_data: bool = False, cheap: bool = False,
                  kind: str = "other"):
         self.name, self.types, self.kernel, self.vjp = name, types, kernel, vjp
         self.n_outputs, self.moves_data, self.cheap, self.kind = n_outputs, moves_data, cheap, kind
+        self.definition: Callable[[Node], Graph] | None = None
         PRIMITIVES[name] = self
 
     def __repr__(self) -> str:
@@ -128,6 +130,41 @@ def as_vars(*args: Any) -> list[Var]:
     made = [a if isinstance(a, Var) else constant(a, like.dtype, first.builder) for a in args]
     shape = broadcast_shapes(*[v.shape for v in made])
     return [broadcast_to(v, shape) for v in made]
+
+
+def composite(name: str, body: Callable[..., Var], vjp: Callable[..., tuple]) -> Callable[..., Var]:
+    """A function on Vars with a gradient rule of its own, where the one derived from its body would be inexact.
+
+    Executors see its body. body(x, …) and vjp(g, y, x, …) take operands of one dtype; numbers and shapes broadcast.
+    """
+    def types(*operands: TensorType) -> TensorType:
+        return trace(body, operands)[0].outputs[0].type
+
+    def definition(node: Node) -> Graph:
+        return trace(body, [v.type for v in node.inputs])[0]
+
+    def kernel(*arrays):
+        raise AssertionError(f"{name} is defined by other primitives")
+    prim = Primitive(name, types, kernel, lambda g, y, xs: vjp(g, y, *xs), cheap=True, kind="composite")
+    prim.definition = definition
+
+    def apply(*xs: Any) -> Var:
+        return prim(as_vars(*xs))
+    apply.__name__ = apply.__qualname__ = name
+    apply.__doc__ = body.__doc__
+    return apply
+
+
+def _undefined(x, what):
+    raise NotImplementedError(f"the derivative for '{what}' is not implemented.")
+
+
+no_derivative_p = Primitive("no_derivative", lambda x, what: x, _undefined, None)
+
+
+def no_derivative(x: Var, what: str) -> Var:
+    """The cotangent of an operand x of `what` whose derivative is not known: an error if anything needs it."""
+    return no_derivative_p((x,), what)
 
 
 def same_type(name: str, *types: TensorType) -> TensorType:

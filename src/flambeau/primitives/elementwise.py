@@ -14,6 +14,7 @@ from ..dtypes import bool_, complex64, complex128, dtype, float32, float64, narr
 from ..ir.graph import Var
 from ..ir.types import tensor_type
 from .base import Primitive, as_vars, broadcast_to, constant, same_type
+from .kernels import erf as erf_kernels
 
 
 def _quiet(kernel):
@@ -49,17 +50,6 @@ def _binary(name: str, kernel: Callable, vjp: Callable | None, boolean: bool = F
     return apply
 
 
-def _elementwise_math(fn: Callable[[float], float], bad: float = math.nan) -> Callable:
-    """A kernel from a scalar function of `math` (the reference need not be fast)."""
-    def safe(v):
-        try:
-            return fn(v)
-        except (ValueError, OverflowError):
-            return bad
-    vector = np.vectorize(safe, otypes=[np.float64])
-    return lambda x: vector(x).astype(x.dtype) if x.size else x.copy()
-
-
 # ------------------------------------------------------------------ casts and complex parts
 
 def _cast_kernel(x, dt: dtype, source: dtype):
@@ -90,8 +80,8 @@ def cast(x: Var, dt: dtype) -> Var:
     return x if x.dtype is dt else cast_p((x,), dt, x.dtype)
 
 
-_real = _unary("real", lambda x: np.ascontiguousarray(x.real), lambda g, y, x: make_complex(g, zeros_like(g)), lambda d: d.to_real())
-_imag = _unary("imag", lambda x: np.ascontiguousarray(x.imag), lambda g, y, x: make_complex(zeros_like(g), g), lambda d: d.to_real())
+_real = _unary("real", lambda x: x.real.copy(), lambda g, y, x: make_complex(g, zeros_like(g)), lambda d: d.to_real())
+_imag = _unary("imag", lambda x: x.imag.copy(), lambda g, y, x: make_complex(zeros_like(g), g), lambda d: d.to_real())
 _conj = _unary("conj", np.conj, lambda g, y, x: conj(g))
 
 
@@ -105,11 +95,6 @@ def imag(x: Var) -> Var:
 
 def conj(x: Var) -> Var:
     return _conj(x) if x.dtype.kind == "c" else x
-
-
-def _make_complex(re, im):
-    return (re + 1j * im).astype(np.complex128 if re.dtype == np.float64 else np.complex64) if re.size and np.isfinite(im).all() \
-        else _assemble(re, im)
 
 
 def _assemble(re, im):  # re + 1j*im would turn inf*0 into nan
@@ -145,6 +130,8 @@ def _real_of(d: dtype) -> dtype:
 
 
 def _sgn_kernel(x):
+    if x.dtype.kind == "f":  # NaN has no sign: 0
+        return np.greater(x, 0).astype(x.dtype) - np.less(x, 0)
     if x.dtype.kind != "c":
         return np.sign(x)
     size = np.abs(x)
@@ -202,8 +189,8 @@ atanh = _unary("atanh", np.arctanh, lambda g, y, x: g / conj(1 - x * x))
 # the mask comes from the output, so that an in-place relu may overwrite its input; relu(NaN) is NaN
 relu = _unary("relu", lambda x: np.maximum(x, np.asarray(0, x.dtype)), lambda g, y, x: select(le(y, 0), zeros_like(g), g))
 sigmoid = _unary("sigmoid", _sigmoid_kernel, lambda g, y, x: g * conj(y * (1 - y)))
-erf = _unary("erf", _elementwise_math(math.erf), lambda g, y, x: g * (exp(neg(x * x)) * (2 / math.sqrt(math.pi))))
-erfc = _unary("erfc", _elementwise_math(math.erfc), lambda g, y, x: g * (exp(neg(x * x)) * (-2 / math.sqrt(math.pi))))
+erf = _unary("erf", lambda x: erf_kernels.erf(x.astype(np.float64)).astype(x.dtype), lambda g, y, x: g * (exp(neg(x * x)) * (2 / math.sqrt(math.pi))))
+erfc = _unary("erfc", lambda x: erf_kernels.erfc(x.astype(np.float64)).astype(x.dtype), lambda g, y, x: g * (exp(neg(x * x)) * (-2 / math.sqrt(math.pi))))
 bitwise_not = _unary("bitwise_not", lambda x: np.logical_not(x) if x.dtype == np.bool_ else np.invert(x), None)
 
 
@@ -214,7 +201,12 @@ def logical_not(x: Var) -> Var:
 # ------------------------------------------------------------------ binary
 
 def _div_kernel(x, y):
-    return np.true_divide(x, y).astype(x.dtype, copy=False) if x.dtype.kind in "fc" else np.trunc(np.true_divide(x, y)).astype(x.dtype)
+    if x.dtype.kind in "fc":
+        return np.true_divide(x, y)
+    if (y == 0).any():
+        raise RuntimeError("ZeroDivisionError")
+    q = np.floor_divide(x, y)  # rounds down: one more where that passed the quotient's integer part
+    return q + ((q < 0) & (q * y != x)) if x.dtype.kind == "i" else q
 
 
 def _pow_kernel(x, y):
@@ -292,7 +284,7 @@ remainder = _binary("remainder", _rem_kernel, lambda g, z, x, y: (g, neg(g * flo
 fmod = _binary("fmod", _fmod_kernel, lambda g, z, x, y: (g, neg(g * trunc(x / y))))
 floor_divide = _binary("floor_divide", _floor_divide_kernel, lambda g, z, x, y: (None, None))
 copysign = _binary("copysign", np.copysign, lambda g, z, x, y: (select(eq(x, 0), zeros_like(g), g * (z / x)), zeros_like(y)))
-nextafter = _binary("nextafter", np.nextafter, None)
+nextafter = _binary("nextafter", np.nextafter, lambda g, z, x, y: (select(eq(x, y), zeros_like(g), g), zeros_like(g)))
 bitwise_and = _binary("bitwise_and", np.bitwise_and, None)
 bitwise_or = _binary("bitwise_or", np.bitwise_or, None)
 bitwise_xor = _binary("bitwise_xor", np.bitwise_xor, None)

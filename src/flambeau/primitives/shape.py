@@ -164,7 +164,7 @@ def _bitcast_vjp(g, y, xs, dt, source):
 
 
 bitcast_p = Primitive("bitcast", _bitcast_types, lambda x, dt, source: np.ascontiguousarray(x).reshape(-1).view(dt.np),
-                      _bitcast_vjp, moves_data=True, cheap=True, kind="view")
+                      _bitcast_vjp, moves_data=True, cheap=True, kind="bits")
 
 
 def bitcast(x: Var, dt: dtype) -> Var:

@@ -3,13 +3,13 @@ from __future__ import annotations
 
 from ..ops import (arithmetic, bits, bitwise, comparison, complex, conversion, creation, diagonal, from_data,
                    histogram, indexing, linear, masking, norms, pointwise, random, rearrange, reduction, scan, shape,
-                   sorting, statistics, view_copies)
+                   sorting, special, statistics, view_copies)
 from . import indexing as subscript
 from . import text, views
 from .attributes import ATTRIBUTES
 from .tensor import Tensor
 
-FAMILIES = (creation, from_data, conversion, arithmetic, pointwise, comparison, bits, bitwise, complex, linear, random, reduction, shape,
+FAMILIES = (creation, from_data, conversion, arithmetic, pointwise, special, comparison, bits, bitwise, complex, linear, random, reduction, shape,
             rearrange, indexing, masking, statistics, scan, sorting, histogram,
             diagonal, view_copies, norms, subscript, text)
 

@@ -200,6 +200,8 @@ class OpNode(Node):
         spec, (places, missing) = self.gradient.backward(present)
         if all(missing) or not any(present):
             return [None] * len(self.edges)
+        if spec.undefined is not None:
+            raise NotImplementedError(f"the derivative for '{spec.undefined}' is not implemented.")
         if places is self.gradient.saved:
             values = self.saved
         else:  # fewer cotangents may need fewer saved values

@@ -29,8 +29,9 @@ _KINDS = {"Tensor": TENSOR, "Tensor | None": TENSOR, "Tensors": TENSORS, "Scalar
 
 
 class Op:
-    """name; grad_name (of its autograd nodes: a string, or a function of the arguments that returns it); body (on Vars); kinds and defaults of its parameters; its specializations.
+    """name; body (on Vars); kinds and defaults of its parameters; its specializations.
 
+    grad_name: of its autograd nodes: a string, a function of the arguments that returns it, or None: no gradient flows.
     returns: None, or what packs the tuple of results (a class of `return_types`). check: None, or what looks at the actual
     arguments at each call, for errors that depend on values (an index out of range).
     """
@@ -38,7 +39,7 @@ class Op:
     __slots__ = ("name", "grad_name", "body", "kinds", "defaults", "names", "n_positional", "specializations", "returns", "check",
                  "_inplace")
 
-    def __init__(self, name: str, grad_name: str | Callable[..., str], body: Callable, returns: Any = None, check: Any = None):
+    def __init__(self, name: str, grad_name: str | Callable[..., str] | None, body: Callable, returns: Any = None, check: Any = None):
         self.name, self.grad_name, self.returns, self.check = name, grad_name, returns, check
         parameters = list(inspect.signature(body).parameters.values())
         self.n_positional = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
@@ -140,7 +141,7 @@ def _specialize(op: Op, args: tuple) -> Specialization:
     result = op.body(*symbols)
     single = isinstance(result, Var)
     graph = builder.finish([result] if single else list(result))
-    grad_name = op.grad_name if isinstance(op.grad_name, str) else op.grad_name(*symbols)
+    grad_name = op.grad_name(*symbols) if callable(op.grad_name) else op.grad_name
     return Specialization(op.name, grad_name, graph, single, op.returns)
 
 
@@ -293,7 +294,7 @@ def apply_inplace(op: Op, args: tuple) -> Tensor:
     return target
 
 
-def op(grad_name: str | Callable[..., str], *, name: str | None = None, returns: Any = None,
+def op(grad_name: str | Callable[..., str] | None, *, name: str | None = None, returns: Any = None,
        check: Callable[..., None] | None = None, strict_out: bool = False) -> Callable[[Callable], Any]:
     """Makes a body into a public function. The function accepts `out=` beside its own parameters.
 
