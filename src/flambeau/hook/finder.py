@@ -131,7 +131,10 @@ def present(module: ModuleType) -> None:
     if shown is None:
         return
     for obj in _definitions(vars(module), lambda origin: origin == name):
+        line = vars(obj).get("__firstlineno__")  # Python 3.13 forgets it with the new name; inspect.getsource wants it
         obj.__module__ = shown
+        if line is not None:
+            obj.__firstlineno__ = line
     if name in NAMESPACES:
         for obj in _definitions(vars(module), is_room):
             if vars(module).get(obj.__qualname__) is obj:

@@ -11,13 +11,17 @@ from types import ModuleType
 from typing import Any
 
 
+def _install_hook() -> None:
+    from .finder import install
+
+    install()
+
+
 class _InstallHook:
     """Unpickles by installing the hook."""
 
     def __reduce__(self):
-        from .finder import install
-
-        return install, ()
+        return _install_hook, ()
 
 
 def install_in_children(spawn: ModuleType) -> None:

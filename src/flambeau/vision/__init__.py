@@ -2,6 +2,7 @@
 `import torchvision` under `flambeau run`."""
 from __future__ import annotations
 
+from ..version import torchvision as __version__
 from . import datasets, io, transforms, utils
 
 _image_backend = "PIL"
