@@ -4,11 +4,11 @@ This file is the table of contents of `torch.*`: every public name, from the roo
 """
 # ruff: noqa: F401
 from . import dtypes as _dtypes
-from .dtypes import (bfloat16, can_cast, complex64, complex128, dtype, finfo, float16, float32, float64, get_default_dtype, iinfo, int8,
-                     int16, int32, int64, set_default_dtype, uint8, uint16, uint32, uint64)
+from .dtypes import (bfloat16, can_cast, complex32, complex64, complex128, dtype, finfo, float8_e4m3fn, float8_e4m3fnuz, float8_e5m2,
+                     float8_e5m2fnuz, float16, float32, float64, get_default_dtype, iinfo, int8, int16, int32, int64, set_default_dtype, uint8, uint16, uint32, uint64)
 from .dtypes import bool_ as bool
 from .dtypes import float16 as half, float32 as float, float64 as double, int16 as short, int32 as int, int64 as long
-from .dtypes import complex64 as cfloat, complex128 as cdouble
+from .dtypes import complex32 as chalf, complex64 as cfloat, complex128 as cdouble
 from .dtypes import promote as promote_types
 from .tensor.device import device
 from .tensor.size import Size
@@ -72,15 +72,42 @@ from . import autograd, return_types
 from .autograd import (enable_grad, inference_mode, is_anomaly_enabled, is_grad_enabled, is_inference_mode_enabled, no_grad,
                        set_grad_enabled)
 
+from .misc import (are_deterministic_algorithms_enabled, compile, get_default_device, get_float32_matmul_precision,
+                   get_num_interop_threads, get_num_threads, is_complex, is_deterministic_algorithms_warn_only_enabled, is_floating_point,
+                   is_inference, is_same_size, is_storage, is_tensor, is_warn_always_enabled, numel, result_type, set_default_device,
+                   set_default_tensor_type, set_float32_matmul_precision, set_num_interop_threads, set_num_threads, set_warn_always,
+                   typename, use_deterministic_algorithms)
+
 # packages that load when they are first used, so that `import flambeau` stays quick
 _LAZY = frozenset(("accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions", "fft", "func", "futures", "hub",
                    "jit", "linalg", "mps", "multiprocessing", "nn", "onnx", "optim", "overrides", "profiler", "serialization", "sparse",
                    "special", "testing", "types", "utils", "version", "vision", "xpu"))
+# names whose modules load when they are first used
+_LAZY_NAMES = {
+    "__version__": ".torch_version", "install": ".hook",
+    **dict.fromkeys(("save", "load"), ".serialization"),
+    **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"), ".ops.recurrent"),
+    **dict.fromkeys(("celu", "celu_", "hardshrink", "log_softmax", "prelu", "relu_", "rrelu", "rrelu_", "selu", "selu_", "softmax",
+                     "threshold", "threshold_"), ".nn.functional.activation"),
+    **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_max_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d", "max_pool3d",
+                     "max_pool1d_with_indices"), ".nn.functional.pooling"),
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), ".nn.functional.conv"),
+    **dict.fromkeys(("alpha_dropout", "dropout", "feature_alpha_dropout"), ".nn.functional.dropout"),
+    **dict.fromkeys(("batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"), ".nn.functional.normalization"),
+    **dict.fromkeys(("cosine_similarity", "pairwise_distance", "pdist"), ".nn.functional.distance"),
+    "constant_pad_nd": ".nn.functional.padding",
+    **dict.fromkeys(("pixel_shuffle", "pixel_unshuffle", "channel_shuffle"), ".nn.functional.vision"),
+    "inf": "math", "nan": "math", "pi": "math", "e": "math",
+}
 
 
 def __getattr__(name):
+    from importlib import import_module
+    home = _LAZY_NAMES.get(name)
+    if home is not None:
+        value = globals()[name] = getattr(import_module(home, __name__), name)
+        return value
     if name in _LAZY:
-        from importlib import import_module
         try:
             return import_module("." + name, __name__)
         except ModuleNotFoundError as error:
@@ -88,3 +115,7 @@ def __getattr__(name):
                 raise
     from .hook.missing import missing_name
     raise missing_name(__name__, name)
+
+
+def __dir__():
+    return sorted({*globals(), *_LAZY_NAMES})

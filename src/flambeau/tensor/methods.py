@@ -13,6 +13,19 @@ FAMILIES = (creation, from_data, conversion, arithmetic, pointwise, special, com
             rearrange, indexing, masking, statistics, scan, sorting, histogram,
             diagonal, view_copies, norms, subscript, text)
 
+# methods whose module loads when they are first called
+_LATE = {"softmax": "activation", "log_softmax": "activation", "prelu": "activation", "hardshrink": "activation", "relu_": "activation"}
+
+
+def _late(name: str, module: str):
+    def method(self, *args, **kwargs):
+        from importlib import import_module
+        found = import_module("flambeau.nn.functional." + module).METHODS[name]
+        setattr(Tensor, name, found)
+        return found(self, *args, **kwargs)
+    method.__name__ = method.__qualname__ = name
+    return method
+
 
 def attach() -> None:
     """Gives Tensor its attributes and methods."""
@@ -21,6 +34,8 @@ def attach() -> None:
     for name in ("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "t", "movedim", "expand",
                  "narrow", "select", "unbind", "diagonal", "unfold", "as_strided", "clone", "is_contiguous", "contiguous", "resize_"):
         setattr(Tensor, name, getattr(views, name))
+    for name, module in _LATE.items():
+        setattr(Tensor, name, _late(name, module))
     for family in FAMILIES:
         for name, method in getattr(family, "METHODS", {}).items():
             setattr(Tensor, name, method)

@@ -1,0 +1,178 @@
+"""Small functions of `torch.*` about tensors, settings and the process."""
+from __future__ import annotations
+
+from typing import Any
+
+from .dtypes import set_default_dtype
+from .ir.types import tensor_type
+from .tensor.tensor import Tensor
+
+__all__ = ["are_deterministic_algorithms_enabled", "compile", "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads",
+           "is_complex", "is_deterministic_algorithms_warn_only_enabled", "is_floating_point", "is_inference", "is_same_size", "is_storage",
+           "is_tensor", "is_warn_always_enabled", "numel", "result_type", "set_default_device", "get_default_device",
+           "set_default_tensor_type", "set_float32_matmul_precision", "set_num_interop_threads", "set_num_threads", "set_warn_always",
+           "typename", "use_deterministic_algorithms"]
+
+
+def is_tensor(obj: Any, /) -> bool:
+    """Whether obj is a tensor."""
+    return isinstance(obj, Tensor)
+
+
+def is_storage(obj: Any, /) -> bool:
+    """Whether obj is a storage."""
+    from .tensor.storage import Storage
+    return isinstance(obj, Storage)
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether input's dtype is a floating one."""
+    return input.dtype.is_floating_point
+
+
+def is_complex(input: Tensor) -> bool:
+    """Whether input's dtype is complex."""
+    return input.dtype.is_complex
+
+
+def is_inference(input: Tensor) -> bool:
+    """Whether input was made in inference mode."""
+    return input.is_inference()  # type: ignore[attr-defined]
+
+
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have one shape."""
+    return input.shape == other.shape
+
+
+def numel(input: Tensor) -> int:
+    """The number of elements."""
+    return input.shape.numel()
+
+
+def typename(obj: Any, /) -> str:
+    """The type of obj as text: 'torch.FloatTensor' for tensors, the qualified class name for others."""
+    if isinstance(obj, Tensor):
+        return f"torch.{obj.dtype._legacy}Tensor"
+    cls = obj if isinstance(obj, type) else type(obj)
+    module = getattr(obj, "__module__", None) or cls.__module__
+    name = getattr(obj, "__qualname__", None) or cls.__qualname__
+    return name if module in (None, "builtins", "") else f"{module}.{name}"
+
+
+def result_type(tensor1: Any, tensor2: Any) -> Any:
+    """The dtype that an operation on the two (tensors or numbers) would compute in."""
+    from .ir.graph import GraphBuilder
+    from .ops.promotion import result_dtype
+    builder = GraphBuilder()
+    operands = [builder.input(tensor_type(x.dtype, tuple(x.shape))) if isinstance(x, Tensor) else x for x in (tensor1, tensor2)]
+    return result_dtype(*operands)
+
+
+# ------------------------------------------------------------------ threads
+
+_interop = 1
+
+
+def get_num_threads() -> int:
+    """The threads that programs run on."""
+    from .compiler.threads import get_num_threads as get
+    return get()
+
+
+def set_num_threads(n: int, /) -> None:
+    """Sets the threads that programs run on. Results do not depend on it."""
+    from .compiler.threads import set_num_threads as set_
+    if not isinstance(n, int) or isinstance(n, bool):
+        raise RuntimeError(f"set_num_threads expects an int, but got {type(n).__name__}")
+    set_(n)
+
+
+def get_num_interop_threads() -> int:
+    """1: programs run one after the other."""
+    return _interop
+
+
+def set_num_interop_threads(n: int, /) -> None:
+    """Accepted and remembered; programs run one after the other."""
+    global _interop
+    if n <= 0:
+        raise RuntimeError("Expected nthreads > 0 to be true, but got false.")
+    _interop = n
+
+
+# ------------------------------------------------------------------ settings
+
+_deterministic = [False, False]
+_precision = "highest"
+_warn_always = False
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Remembers the wish, which is always fulfilled: results are the same run to run."""
+    _deterministic[:] = [bool(mode), bool(mode and warn_only)]
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """What `use_deterministic_algorithms` set."""
+    return _deterministic[0]
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """Whether only warnings were asked for."""
+    return _deterministic[1]
+
+
+def get_float32_matmul_precision() -> str:
+    """What `set_float32_matmul_precision` set; products on the CPU are always in full float32."""
+    return _precision
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Remembers "highest", "high" or "medium"; products on the CPU are always in full float32."""
+    global _precision
+    if precision not in ("highest", "high", "medium"):
+        raise RuntimeError(f"setFloat32MatmulPrecision call failed, {precision} is not one of ['highest', 'high', 'medium']")
+    _precision = precision
+
+
+def set_warn_always(b: bool, /) -> None:
+    """Remembered; warnings follow Python's filters."""
+    global _warn_always
+    _warn_always = bool(b)
+
+
+def is_warn_always_enabled() -> bool:
+    """What `set_warn_always` set."""
+    return _warn_always
+
+
+def set_default_tensor_type(t: Any, /) -> None:
+    """Sets the default dtype by a tensor type (`torch.DoubleTensor`) or its name. Deprecated in PyTorch."""
+    from .dtypes import ALL
+    name = t if isinstance(t, str) else getattr(t, "__name__", str(t))
+    kind = name.rsplit(".", 1)[-1]
+    found = next((d for d in ALL if d._legacy + "Tensor" == kind), None)
+    if found is None:
+        raise TypeError(f"invalid type object: {name}")
+    set_default_dtype(found)
+
+
+def get_default_device() -> Any:
+    """The CPU."""
+    from .tensor.device import CPU
+    return CPU
+
+
+def set_default_device(device: Any) -> None:
+    """Accepts the CPU; raises for devices that are not here."""
+    from .tensor.device import check_device
+    check_device(device)
+
+
+def compile(model: Any = None, *, fullgraph: bool = False, dynamic: Any = None, backend: Any = "inductor", mode: Any = None,
+            options: Any = None, disable: bool = False) -> Any:
+    """Returns the model or function: what it does is recorded and compiled anyway. Without a model, a decorator."""
+    return (lambda fn: fn) if model is None else model
+
+
