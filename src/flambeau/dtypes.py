@@ -1,26 +1,37 @@
 """dtype objects, the promotion lattice, and `finfo`/`iinfo`.
 
-bfloat16 has no NumPy type: its arrays hold the upper 16 bits of a float32 as uint16 (`dtype.np` is uint16), and
-`widen`/`narrow` convert. Everything else is the NumPy type of the same name.
+Most dtypes are the NumPy type of the same name. Those that NumPy lacks (bfloat16, complex32, float8_*) are *encoded*: their
+arrays hold bits as unsigned integers (`dtype.np`), and `widen`/`narrow` convert to and from numbers (`dtype.wide`).
 """
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, Callable
 
 import numpy as np
 
+from . import number_formats as formats
+
 
 class dtype:
-    """A tensor's element type. Instances are singletons (`flambeau.float32`), compared by identity."""
+    """A tensor's element type. Instances are singletons (`flambeau.float32`), compared by identity.
 
-    __slots__ = ("name", "np", "itemsize", "kind", "order", "_legacy", "__weakref__")
+    kind: 'b' bool, 'i' signed, 'u' unsigned, 'f' floating, 'c' complex. np: the NumPy type of its arrays. wide: the one that
+    arithmetic uses. encoded: whether the arrays hold bits of a format that NumPy lacks.
+    """
 
-    def __init__(self, name: str, np_type: Any, kind: str, order: int, legacy: str):
+    __slots__ = ("name", "np", "wide", "itemsize", "kind", "order", "encoded", "_decode", "_encode", "_legacy", "__weakref__")
+
+    def __init__(self, name: str, np_type: Any, kind: str, order: int, legacy: str, wide: Any = None,
+                 decode: Callable[[np.ndarray], np.ndarray] | None = None, encode: Callable[[np.ndarray], np.ndarray] | None = None):
         self.name = name
         self.np = np.dtype(np_type)
+        self.wide = self.np if wide is None else np.dtype(wide)
         self.itemsize = self.np.itemsize
-        self.kind = kind  # 'b' bool, 'i' signed, 'u' unsigned, 'f' floating, 'c' complex
+        self.kind = kind
         self.order = order
+        self.encoded = decode is not None
+        self._decode, self._encode = decode, encode
         self._legacy = legacy
 
     def __repr__(self) -> str:
@@ -54,11 +65,16 @@ class dtype:
 
     def to_real(self) -> dtype:
         """The dtype of this dtype's real part."""
-        return {complex64: float32, complex128: float64}.get(self, self)
+        return {complex32: float16, complex64: float32, complex128: float64}.get(self, self)
 
     def to_complex(self) -> dtype:
         """The complex dtype whose parts have this dtype's precision."""
-        return {float64: complex128}.get(self, self if self.kind == "c" else complex64)
+        return {float16: complex32, float64: complex128}.get(self, self if self.kind == "c" else complex64)
+
+
+def _float8(name: str, legacy: str) -> dtype:
+    return dtype(name, np.uint8, "f", 5, legacy, np.float32, partial(formats.decode_float8, name=name),
+                 partial(formats.encode_float8, name=name))
 
 
 bool_ = dtype("bool", np.bool_, "b", 0, "Bool")
@@ -70,19 +86,25 @@ int64 = dtype("int64", np.int64, "i", 4, "Long")
 uint16 = dtype("uint16", np.uint16, "u", 2, "UInt16")
 uint32 = dtype("uint32", np.uint32, "u", 3, "UInt32")
 uint64 = dtype("uint64", np.uint64, "u", 4, "UInt64")
-float16 = dtype("float16", np.float16, "f", 5, "Half")
-bfloat16 = dtype("bfloat16", np.uint16, "f", 5, "BFloat16")
+float16 = dtype("float16", np.float16, "f", 5, "Half", np.float32)
+bfloat16 = dtype("bfloat16", np.uint16, "f", 5, "BFloat16", np.float32, formats.decode_bfloat16, formats.encode_bfloat16)
 float32 = dtype("float32", np.float32, "f", 6, "Float")
 float64 = dtype("float64", np.float64, "f", 7, "Double")
+complex32 = dtype("complex32", np.uint32, "c", 7, "ComplexHalf", np.complex64, formats.decode_complex32, formats.encode_complex32)
 complex64 = dtype("complex64", np.complex64, "c", 8, "ComplexFloat")
 complex128 = dtype("complex128", np.complex128, "c", 9, "ComplexDouble")
+float8_e4m3fn = _float8("float8_e4m3fn", "Float8_e4m3fn")
+float8_e5m2 = _float8("float8_e5m2", "Float8_e5m2")
+float8_e4m3fnuz = _float8("float8_e4m3fnuz", "Float8_e4m3fnuz")
+float8_e5m2fnuz = _float8("float8_e5m2fnuz", "Float8_e5m2fnuz")
 
-ALL = (bool_, uint8, int8, int16, int32, int64, uint16, uint32, uint64, float16, bfloat16, float32, float64,
-       complex64, complex128)
+FLOAT8 = (float8_e4m3fn, float8_e5m2, float8_e4m3fnuz, float8_e5m2fnuz)
+ALL = (bool_, uint8, int8, int16, int32, int64, uint16, uint32, uint64, float16, bfloat16, float32, float64, complex32,
+       complex64, complex128, *FLOAT8)
 BY_NAME = {d.name: d for d in ALL}
 ALIASES = {"half": float16, "float": float32, "double": float64, "short": int16, "int": int32, "long": int64,
-           "cfloat": complex64, "cdouble": complex128}
-_FROM_NUMPY = {d.np: d for d in ALL if d is not bfloat16}
+           "chalf": complex32, "cfloat": complex64, "cdouble": complex128}
+_FROM_NUMPY = {d.np: d for d in ALL if not d.encoded}
 
 _C_NAMES = {"int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char", "uint8": "unsigned char", "float32": "float",
             "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "complex64": "c10::complex<float>",
@@ -128,32 +150,43 @@ def default_complex() -> dtype:
 _UNSIGNED_WIDE = (uint16, uint32, uint64)
 
 
-def promote(a: dtype, b: dtype) -> dtype:
+def _unsupported(what: str, a: dtype, b: dtype) -> RuntimeError:
+    return RuntimeError(f"Promotion for {what} is not supported, attempted to promote {a._legacy} and {b._legacy}")
+
+
+def promote(type1: dtype, type2: dtype) -> dtype:
     """The smallest dtype that both convert to (PyTorch's lattice, which is not NumPy's: int64 + float16 is float16)."""
+    a, b = type1, type2
     if a is b:
         return a
+    if a in FLOAT8 or b in FLOAT8:
+        raise _unsupported("Float8 Types", a, b)
+    if a in _UNSIGNED_WIDE and b.kind != "f" or b in _UNSIGNED_WIDE and a.kind != "f":
+        raise _unsupported("uint16, uint32, uint64 types", a, b)
     if a.kind == "c" or b.kind == "c":
-        if a.kind == "c" and b.kind == "c":
-            return complex128
-        z, other = (a, b) if a.kind == "c" else (b, a)
-        return complex128 if other is float64 else z
+        return _promote_complex(a, b)
     if a.kind == "f" or b.kind == "f":
         if a.kind == "f" and b.kind == "f":
             if {a, b} == {float16, bfloat16}:
                 return float32
             return a if a.order > b.order else b
         return a if a.kind == "f" else b
-    if a.kind == "b":
-        return b
-    if b.kind == "b":
-        return a
+    if a.kind == "b" or b.kind == "b":
+        return b if a.kind == "b" else a
+    if {a, b} == {uint8, int8}:
+        return int16
+    return a if a.order > b.order else b
+
+
+def _promote_complex(a: dtype, b: dtype) -> dtype:
+    """Complex, with parts of the wider of both precisions."""
     if a.kind == b.kind:
         return a if a.order > b.order else b
-    unsigned, signed = (a, b) if a.kind == "u" else (b, a)
-    if unsigned is uint8:
-        return int16 if signed is int8 else signed
-    raise RuntimeError(f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "
-                       f"{a._legacy} and {b._legacy}")
+    z, other = (a, b) if a.kind == "c" else (b, a)
+    if other.kind != "f":
+        return z
+    wide = other.to_complex()
+    return z if z.order > wide.order else wide
 
 
 def category(d: dtype) -> int:
@@ -169,24 +202,21 @@ def can_cast(from_: dtype, to: dtype) -> bool:
 
 
 def widen(array: np.ndarray, d: dtype) -> np.ndarray:
-    """`array` as NumPy can compute with it: bfloat16 bits become float32, everything else is returned as it is."""
-    if d is not bfloat16:
-        return array
-    return (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    """`array` as numbers: the bits of an encoded dtype are read, everything else is returned as it is."""
+    return array if d._decode is None else d._decode(array)
 
 
 def narrow(array: np.ndarray, d: dtype) -> np.ndarray:
-    """The inverse of `widen`: rounds float32 to bfloat16 bits, ties to even, NaN kept a NaN."""
-    if d is not bfloat16:
-        return array if array.dtype == d.np else array.astype(d.np)
-    bits = np.ascontiguousarray(array, dtype=np.float32).view(np.uint32)
-    rounded = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
-    rounded = np.where(np.isnan(bits.view(np.float32)), np.uint32(0x7FC0), rounded)
-    return rounded.astype(np.uint16).reshape(array.shape)
+    """The inverse of `widen`: numbers as an array of d's NumPy type, rounded to the nearest, ties to even."""
+    if d._encode is not None:
+        return d._encode(array.astype(d.wide, copy=False))
+    return array if array.dtype == d.np else array.astype(d.np)
 
 
-_BF16_INFO = {"bits": 16, "eps": 2.0 ** -7, "max": 3.3895313892515355e38, "min": -3.3895313892515355e38,
-              "tiny": 2.0 ** -126, "resolution": 0.01}
+# (bits, eps, largest, smallest normal, resolution) of the formats that NumPy does not know
+_LIMITS = {"bfloat16": (16, 2.0 ** -7, 3.3895313892515355e38, 2.0 ** -126, 0.01), "float8_e4m3fn": (8, 0.125, 448.0, 2.0 ** -6, 1.0),
+           "float8_e5m2": (8, 0.25, 57344.0, 2.0 ** -14, 1.0), "float8_e4m3fnuz": (8, 0.125, 240.0, 2.0 ** -7, 1.0),
+           "float8_e5m2fnuz": (8, 0.125, 57344.0, 2.0 ** -15, 1.0)}
 
 
 class finfo:
@@ -200,15 +230,13 @@ class finfo:
             raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.{d.name}'")
         d = d.to_real()
         self.dtype = d.name
-        if d is bfloat16:
-            info = _BF16_INFO
+        if d.name in _LIMITS:
+            self.bits, self.eps, self.max, self.tiny, self.resolution = _LIMITS[d.name]
         else:
             n = np.finfo(d.np)
-            info = {"bits": n.bits, "eps": float(n.eps), "max": float(n.max), "min": float(n.min),
-                    "tiny": float(n.tiny), "resolution": float(n.resolution)}
-        self.bits, self.eps, self.max, self.min = info["bits"], info["eps"], info["max"], info["min"]
-        self.tiny = self.smallest_normal = info["tiny"]
-        self.resolution = info["resolution"]
+            self.bits, self.eps, self.max = n.bits, float(n.eps), float(n.max)
+            self.tiny, self.resolution = float(n.tiny), 10.0 ** -n.precision
+        self.min, self.smallest_normal = -self.max, self.tiny
 
     def __repr__(self):
         return (f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "

@@ -5,10 +5,8 @@ from typing import Callable
 
 import numpy as np
 
-from ..dtypes import bfloat16, float16, narrow, widen
+from ..dtypes import narrow, widen
 from ..ir.graph import Graph, Node
-
-_HALF = (float16, bfloat16)
 
 
 def _owned(array: np.ndarray, taken: set[int]) -> np.ndarray:
@@ -22,9 +20,8 @@ def _owned(array: np.ndarray, taken: set[int]) -> np.ndarray:
 def run_node(node: Node, arrays: list[np.ndarray]) -> list[np.ndarray]:
     """Calls one kernel. Half precision is computed in float32 and rounded once, as PyTorch's CPU kernels do."""
     prim = node.prim
-    if not prim.moves_data and any(v.dtype in _HALF for v in node.inputs):
-        arrays = [widen(a, v.dtype) if v.dtype is bfloat16 else a.astype(np.float32) if v.dtype is float16 else a
-                  for a, v in zip(arrays, node.inputs)]
+    if not prim.moves_data and any(v.dtype.wide != v.dtype.np for v in node.inputs):
+        arrays = [widen(a, v.dtype).astype(v.dtype.wide, copy=False) for a, v in zip(arrays, node.inputs)]
     out = prim.kernel(*arrays, *node.params)
     outs = [out] if prim.n_outputs == 1 else list(out)
     return [_finish(o, v.type) for o, v in zip(outs, node.outputs)]
@@ -32,7 +29,7 @@ def run_node(node: Node, arrays: list[np.ndarray]) -> list[np.ndarray]:
 
 def _finish(array: np.ndarray, t) -> np.ndarray:
     array = np.asarray(array)
-    if array.dtype != t.dtype.np or (t.dtype is bfloat16 and array.dtype != np.uint16):
+    if array.dtype != t.dtype.np:
         array = narrow(array, t.dtype)
     assert array.shape == t.shape, (array.shape, t)
     return array

@@ -130,7 +130,7 @@ def _cast_method(name: str, dtype: dtype_class) -> Any:
 
 _CASTS = {"float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16, "bfloat16": dtypes.bfloat16, "int": dtypes.int32,
           "long": dtypes.int64, "short": dtypes.int16, "char": dtypes.int8, "byte": dtypes.uint8, "bool": dtypes.bool_,
-          "cfloat": dtypes.complex64, "cdouble": dtypes.complex128}
+          "chalf": dtypes.complex32, "cfloat": dtypes.complex64, "cdouble": dtypes.complex128}
 
 
 # ------------------------------------------------------------------ writes

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import bfloat16, bool_, default_complex, dtype as dtype_class, get_default_dtype, int64, narrow
+from ..dtypes import bool_, default_complex, dtype as dtype_class, get_default_dtype, int64, narrow
 from ..ir.types import contiguous_strides, tensor_type
 from ..runtime.trace import Value
 from ..tensor.device import check_device
@@ -32,8 +32,8 @@ def from_array(array: np.ndarray, dt: dtype_class) -> Tensor:
 
 def filled(shape: tuple[int, ...], value: Any, dt: dtype_class) -> Tensor:
     """A new tensor of one repeated value, computed at once (allocation is cheaper than a recorded call)."""
-    if dt is bfloat16:
-        return from_array(np.full(shape, narrow(np.asarray(value, np.float32), dt), np.uint16), dt)
+    if dt.encoded:
+        return from_array(np.full(shape, narrow(np.asarray(value, dt.wide), dt), dt.np), dt)
     array = np.zeros(shape, dt.np) if value.__class__ in (int, float, bool) and value == 0 and str(value)[0] != "-" \
         else np.full(shape, value, dt.np)
     return from_array(array, dt)
@@ -221,9 +221,7 @@ def scalar_tensor(s: Any, *, dtype: Any = None, layout: Any = None, device: Any 
 
 def _rounded(values: np.ndarray, dt: dtype_class) -> Tensor:
     """A tensor of dt from values computed in a wide type."""
-    if dt is bfloat16:
-        return from_array(narrow(values.astype(np.float32), dt), dt)
-    return from_array(values.astype(dt.np), dt)
+    return from_array(narrow(values, dt), dt)
 
 
 def _check_bounds(start: Any, end: Any, step: Any) -> None:
@@ -303,7 +301,7 @@ def _grid_dtype(numbers: tuple, dtype: Any, out: Any) -> dtype_class:
 
 def _grid(start: Any, end: Any, steps: int, dt: dtype_class) -> np.ndarray:
     """Evenly spaced numbers, counted from the nearer end so that both ends are exact, in dt's arithmetic."""
-    work = dt.np if dt.kind in "fc" and dt is not bfloat16 and dt.itemsize >= 4 else np.dtype(np.float32)
+    work = dt.wide
     if dt.kind in "iu":
         start, end, work = int(start), int(end), np.dtype(np.float64)
     first, last = work.type(start), work.type(end)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import bfloat16, bool_, default_complex, dtype as dtype_class, from_numpy_dtype, get_default_dtype, int64, narrow
+from ..dtypes import bool_, default_complex, dtype as dtype_class, from_numpy_dtype, get_default_dtype, int64, narrow
 from ..tensor.attributes import host_array
 from ..tensor.device import check_device
 from ..tensor.storage import Storage
@@ -97,8 +97,8 @@ def array_to_tensor(data: Any, dtype: Any = None) -> Tensor:
     dt = inferred if dtype is None else as_dtype(dtype)
     if not isinstance(data, np.ndarray):
         _check_range(array, dt)
-    if dt is bfloat16:
-        return from_array(narrow(np.asarray(array, np.float32), dt).copy(), dt)
+    if dt.encoded:
+        return from_array(narrow(array, dt), dt)
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", np.exceptions.ComplexWarning if hasattr(np, "exceptions") else Warning)
         return from_array(np.array(array, dtype=dt.np, order="C"), dt)

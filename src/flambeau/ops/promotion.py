@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Sequence
 
-from ..dtypes import bfloat16, bool_, category, default_complex, dtype, float16, float32, get_default_dtype, int64, promote
+from ..dtypes import BY_NAME, bool_, category, default_complex, dtype, get_default_dtype, int64, promote
 from ..ir.graph import Var
 from ..primitives import cast, constant
 
@@ -72,12 +72,14 @@ def to_float(x: Var) -> Var:
 
 
 def in_opmath(compute: Callable[..., Any], *xs: Any) -> Any:
-    """compute(*xs), with half-precision operands as float32 and the result rounded once to their dtype."""
-    halves = {x.dtype for x in xs if isinstance(x, Var) and x.dtype in (float16, bfloat16)}
+    """compute(*xs), with half-precision operands in single precision and the result rounded once to their dtype."""
+    halves = {x.dtype for x in xs if isinstance(x, Var) and x.dtype.wide != x.dtype.np}
     if not halves:
         return compute(*xs)
-    result = compute(*[cast(x, float32) if isinstance(x, Var) and x.dtype in halves else x for x in xs])
-    return cast(result, halves.pop()) if result.dtype is float32 else result
+    half = halves.pop()
+    wide = BY_NAME[half.wide.name]
+    result = compute(*[cast(x, wide) if isinstance(x, Var) and x.dtype is half else x for x in xs])
+    return cast(result, half) if result.dtype is wide else result
 
 
 def need_tensor(name: str, *operands: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Callable, Sequence
 
 import numpy as np
 
-from ..dtypes import bool_, dtype
+from ..dtypes import bool_, dtype, narrow
 from ..ir.graph import Graph, GraphBuilder, Node, Var, trace
 from ..ir.types import TensorType, tensor_type
 
@@ -48,8 +48,7 @@ class Primitive:
 
 
 def _full_kernel(value, dt: dtype, _sign):
-    from ..dtypes import narrow
-    return narrow(np.asarray(value, dtype=np.float32 if dt.name == "bfloat16" else dt.np), dt)
+    return narrow(np.asarray(value, dtype=dt.wide if dt.encoded else dt.np), dt)
 
 
 full_p = Primitive("full", lambda value, dt, sign: tensor_type(dt, ()), _full_kernel, None, moves_data=True, cheap=True,

@@ -62,7 +62,7 @@ def _cast_kernel(x, dt: dtype, source: dtype):
             return x.astype(np.int64).astype(dt.np) if dt.name != "uint64" else x.astype(np.uint64)
         if dt.kind == "f" and x.dtype.kind == "c":
             x = x.real
-        return narrow(x, dt) if dt.name == "bfloat16" else x.astype(dt.np)
+        return narrow(x, dt)
 
 
 def _cast_vjp(g, y, xs, dt, source):

@@ -113,8 +113,8 @@ def pad(x: Var, low: Sequence[int], high: Sequence[int], inner: Sequence[int] | 
         return x
     if x.dtype.kind in "iu":
         value = int(value)
-    elif x.dtype.name == "bfloat16" and value != 0:
-        raise AssertionError("pad of bfloat16 takes zeros; use select for other values")
+    elif x.dtype.encoded and value != 0:
+        raise AssertionError(f"pad of {x.dtype.name} takes zeros; use select for other values")
     return pad_p((x,), low, high, inner, value)
 
 

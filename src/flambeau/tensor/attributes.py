@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import bfloat16, widen
+from ..dtypes import widen
 from .device import CPU
 from .node import AccumulateGrad, Node
 from .tensor import Tensor, alias
@@ -157,7 +157,7 @@ def _set_data(self, new: Any) -> None:
 # ------------------------------------------------------------------ values
 
 def host_array(t: Tensor) -> np.ndarray:
-    """The tensor's values as an array that must not be written to (bfloat16 widened to float32)."""
+    """The tensor's values as an array that must not be written to (encoded dtypes widened)."""
     if t._view is None:
         return widen(t._storage.value.array(), t.dtype)
     shape, strides, offset = t._geometry()
@@ -188,8 +188,8 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
         return alias(self).resolve_conj().numpy()  # type: ignore[attr-defined]
     if _requires_grad(self):
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-    if self.dtype is bfloat16:
-        raise TypeError("Got unsupported ScalarType BFloat16")
+    if self.dtype.encoded:
+        raise TypeError(f"Got unsupported ScalarType {self.dtype._legacy}")
     exported = self._storage.export()
     if self._view is None:
         return exported
