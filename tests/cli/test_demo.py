@@ -19,6 +19,11 @@ def run_demo(folder, *arguments):
     return done.stdout, done.stderr
 
 
+def read(file):
+    with Image.open(file) as image:
+        return np.asarray(image.convert("RGB"))
+
+
 def epochs(output):
     return [(float(loss), float(accuracy))
             for loss, accuracy in re.findall(r"^epoch .* loss (\S+)  test accuracy (\S+)%$", output, re.MULTILINE)]
@@ -40,7 +45,7 @@ def test_two_epochs_give_pytorchs_numbers(tmp_path):
     assert epochs(out) == [pytest.approx((2.1370, 58.1), abs=3e-4), pytest.approx((0.9890, 81.4), abs=3e-4)]
     assert "epoch 2/2" in err  # the progress bar
     assert (tmp_path / "out/digits_lenet.pt").stat().st_size > 13706 * 4
-    assert Image.open(tmp_path / "out/digits_lenet.png").width == 960
+    assert read(tmp_path / "out/digits_lenet.png").shape[1:] == (960, 3)
 
 
 @pytest.mark.slow
@@ -57,7 +62,7 @@ def test_program_is_ordinary():
 
 def test_png_can_be_read_back():
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(digits_picture.png(pixels)))), pixels)
+    assert np.array_equal(read(io.BytesIO(digits_picture.png(pixels))), pixels)
 
 
 def test_picture_without_matplotlib(tmp_path, monkeypatch):
@@ -65,7 +70,7 @@ def test_picture_without_matplotlib(tmp_path, monkeypatch):
     images = np.zeros((3, 8, 8), np.float32)
     images[1] = 1
     digits_picture.save_picture(tmp_path / "a.png", [2.0, 1.0, 0.5], [0.5, 0.8, 0.9], images, [1, 2, 3], [1, 7, 3])
-    pixels = np.asarray(Image.open(tmp_path / "a.png"))
+    pixels = read(tmp_path / "a.png")
     assert pixels.shape == (400, 960, 3)
     red = (pixels == digits_picture.RED).all(axis=-1)
     assert red[50:60, 490:540].any() and red.sum() == red[50:60, 490:540].sum()  # the wrong digit, first and alone in red
