@@ -73,7 +73,7 @@ def test_picture_without_matplotlib(tmp_path, monkeypatch):
     pixels = read(tmp_path / "a.png")
     assert pixels.shape == (400, 960, 3)
     red = (pixels == digits_picture.RED).all(axis=-1)
-    assert red[50:60, 490:540].any() and red.sum() == red[50:60, 490:540].sum()  # the wrong digit, first and alone in red
+    assert red[50:60, 490:540].any() and red.sum() == red[50:60, 490:540].sum()  # the wrong digit is first
     assert (pixels[62:102, 490:530] == 0).all()  # and its image, all black
     curve = (pixels == digits_picture.BLUE).all(axis=-1)
     assert curve[50:53, 60].any() and not curve[200:, :200].any()  # starts at the top left, and ends at a quarter

@@ -17,7 +17,8 @@ FLAMBEAU = [sys.executable, "-m", "flambeau", "run"]
 def outcome(command, cwd):
     """(standard output, standard error, exit status) of a command."""
     env = {**os.environ, "PYTHONPATH": "", "COLUMNS": "80"}
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL)
     return done.stdout, done.stderr, done.returncode
 
 
@@ -106,7 +107,7 @@ def test_missing_script(tmp_path):
 
 
 def test_folder_and_zip(tmp_path):
-    source = "import sys, other; print(sys.argv, sys.path[0], __file__, __spec__.name, repr(__package__), other.__file__)"
+    source = "import sys, other as o; print(sys.argv, sys.path[0], __file__, __spec__.name, [__package__], o.__file__)"
     write(tmp_path, "app/__main__.py", source)
     write(tmp_path, "app/other.py", "")
     with zipfile.ZipFile(tmp_path / "app.zip", "w") as archive:

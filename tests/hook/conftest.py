@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def run_program(tmp_path):
-    """Runs a program in a fresh process, with `flambeau run` unless `plain`; it must succeed. Returns its output lines."""
+    """Runs a program in a fresh process, with `flambeau run` unless `plain`. It must succeed; returns its output lines."""
     def run(source, plain=False):
         path = tmp_path / "program.py"
         path.write_text(textwrap.dedent(source))

@@ -21,8 +21,8 @@ def test_not_pytorchs(name):
     assert flambeau_name(name) is None
 
 
-@pytest.mark.parametrize("name", ["numpy", "torch", "flambeaux", "flambeau.tensor.tensor", "flambeau.cli", "flambeau.dtypes",
-                                  "flambeau.nn.functional.loss"])
+@pytest.mark.parametrize("name", ["numpy", "torch", "flambeaux", "flambeau.tensor.tensor", "flambeau.cli",
+                                  "flambeau.dtypes", "flambeau.nn.functional.loss"])
 def test_nothing_of_pytorchs_stands_for(name):
     assert torch_name(name) is None
     assert is_room(name) == name.startswith("flambeau.")

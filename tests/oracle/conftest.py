@@ -1,7 +1,7 @@
 """Makes `import torchvision` work beside a CPU build of PyTorch.
 
-torchvision's wheel is built against CUDA, so its C++ library does not load there. Importing it then fails, because it describes
-an operator, `torchvision::nms`, that the library would have defined. Its schema is enough; nothing here calls it.
+torchvision's wheel is built against CUDA, so its C++ library does not load there. Importing it then fails, because it
+describes an operator, `torchvision::nms`, that the library would have defined. Its schema is enough; nothing calls it.
 """
 import importlib.util
 
