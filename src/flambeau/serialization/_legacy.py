@@ -1,0 +1,159 @@
+"""The format before PyTorch 1.6: five pickles in a row, then the bytes of each storage.
+
+    magic number | protocol version 1001 | {protocol_version, little_endian, type_sizes} | the object | [storage keys]
+    then for each key, in that order: number of elements (int64), elements
+
+Storages in the object are persistent ids ("storage", class, key, location, elements, view), view being None or (key of the
+view, offset, elements) in files of PyTorch 0.1; ("module", class, source file, source) says with which source code a
+whole module was saved.
+"""
+from __future__ import annotations
+
+import io
+import pickle
+import struct
+import sys
+from pickle import UnpicklingError
+from typing import Any, Callable
+
+import numpy as np
+
+from .. import dtypes
+from ._options import LoadEndianness, options
+from ._pickler import StorageKeys, pickler_class
+from ._source import Source
+from ._storages import Memory, StoredStorage, other_byte_order, persistent_storage
+
+MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
+PROTOCOL_VERSION = 1001
+_TYPE_SIZES = {"short": 2, "int": 4, "long": 4}
+
+
+class _LegacyKeys(StorageKeys):
+    """Persistent ids as the legacy format writes them, with a sixth part for views, which no longer occur."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: dict[str, int] = {}  # in elements of the class that the persistent id names
+
+    def persistent_id(self, storage: Any, dtype: dtypes.dtype | None) -> tuple:
+        pid = super().persistent_id(storage, dtype)
+        self.sizes[pid[2]] = pid[4]
+        return *pid, None
+
+
+def save(obj: Any, stream: Any, pickle_module: Any, protocol: int) -> None:
+    """Writes the legacy format."""
+    keys = _LegacyKeys()
+    pickled = io.BytesIO()
+    pickler_class(pickle_module)(pickled, keys, protocol).dump(obj)
+    system = {"protocol_version": PROTOCOL_VERSION, "little_endian": sys.byteorder == "little", "type_sizes": _TYPE_SIZES}
+    for head in (MAGIC_NUMBER, PROTOCOL_VERSION, system):
+        stream.write(pickle.dumps(head, protocol))
+    stream.write(pickled.getbuffer())
+    stream.write(pickle.dumps(sorted(keys.stored), protocol))
+    for key in sorted(keys.stored):
+        stream.write(struct.pack("=q", keys.sizes[key]))
+        stream.write(memoryview(keys.stored[key][1].view(np.uint8)))
+
+
+class LegacyReader:
+    """Reads a legacy file. run_pickle(data, position, load_persistent) -> (object, position behind it) reads one pickle.
+
+    restore(storage, location) puts a storage where it belongs.
+    """
+
+    def __init__(self, source: Source, run_pickle: Callable[..., tuple[Any, int]], restore: Callable[[Any, str], Any]):
+        self.source = source
+        self.run_pickle = run_pickle
+        self.restore = restore
+        self.swapped = False
+        self.memories: dict[str, tuple[Memory, dtypes.dtype]] = {}
+        self.storages: dict[str, StoredStorage] = {}
+        self.allocated = 0
+
+    def read(self) -> Any:
+        """The object, with all data read. RuntimeError or UnpicklingError if the file is damaged."""
+        window = self.source.window()
+        position = 0
+        if window[257:262] == b"ustar":
+            raise RuntimeError("this is a tar file; PyTorch 0.1 saved in such, and flambeau does not read them: load it with a newer "
+                               "PyTorch (below 1.6) and save it again")
+        magic, position = self.run_pickle(window, position, None)
+        if magic != MAGIC_NUMBER:
+            raise RuntimeError("Invalid magic number; corrupt file?")
+        version, position = self.run_pickle(window, position, None)
+        if version != PROTOCOL_VERSION:
+            raise RuntimeError(f"Invalid protocol version: {version!r:.40}")
+        system, position = self.run_pickle(window, position, None)
+        little = system.get("little_endian", True) if isinstance(system, dict) else True
+        self.swapped = other_byte_order("little" if little else "big")
+        result, position = self.run_pickle(window, position, self._persistent)
+        keys, position = self.run_pickle(window, position, None)
+        self._read_storages(keys, position, little)
+        return result
+
+    def _persistent(self, pid: Any) -> Any:
+        if isinstance(pid, tuple) and len(pid) == 4 and pid[0] in ("module", b"module"):
+            return pid[1]  # its source code is not compared: what runs is today's
+        dtype, key, location, size, view = persistent_storage(pid, (5, 6))
+        stored = self._storage(key, dtype or dtypes.uint8, location, size)
+        return self._view(stored, view[0]) if view and view[0] is not None else stored
+
+    def _storage(self, key: str, dtype: dtypes.dtype, location: str, size: int) -> StoredStorage:
+        """The storage of a key; its data, which come later in the file, are read into it then."""
+        found = self.storages.get(key)
+        if found is None:
+            self.allocated += size * dtype.itemsize
+            if self.allocated > self.source.size:
+                raise RuntimeError(f"corrupt file: its storages would need {self.allocated} bytes, the whole file has {self.source.size}")
+            memory = Memory(np.empty(size * dtype.itemsize, np.uint8))
+            self.memories[key] = (memory, dtype)
+            found = self.storages[key] = self.restore(StoredStorage(memory, dtype), location)
+        return found
+
+    def _view(self, stored: StoredStorage, view: Any) -> StoredStorage:
+        """A part of a storage, as PyTorch 0.1 shared them: (key of the view, offset, elements)."""
+        _, offset, size = view
+        assert stored.dtype is not None
+        itemsize = stored.dtype.itemsize
+        if type(offset) is not int or type(size) is not int or offset < 0 or size < 0 or (offset + size) > stored.size():
+            raise UnpicklingError("corrupt storage: a view beyond its end")
+        if offset == 0 and size == stored.size():
+            return stored
+        stored.memory.share()
+        return StoredStorage(Memory(stored.memory.bytes[offset * itemsize:(offset + size) * itemsize], shared=True), stored.dtype)
+
+    def _read_storages(self, keys: Any, position: int, little: bool) -> None:
+        """Fills the storages that the object refers to. Every key must have its data, every datum its key."""
+        if not isinstance(keys, list):
+            raise RuntimeError("corrupt file: the list of storages is missing")
+        names = [k.decode("ascii") if isinstance(k, bytes) else k for k in keys]
+        if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names) or set(names) != set(self.memories):
+            raise RuntimeError("corrupt file: the list of storages does not fit the object")
+        for name in names:
+            memory, dtype = self.memories[name]
+            head = self.source.read(position, 8)
+            if len(head) < 8:
+                raise RuntimeError("unexpected EOF. The file might be corrupted: it ends before its tensors' data do")
+            size = struct.unpack("<q" if little else ">q", head)[0]
+            if size * dtype.itemsize != memory.bytes.size:
+                raise RuntimeError(f"corrupt file: storage has wrong byte size: expected {memory.bytes.size} got {size * dtype.itemsize}")
+            position += 8
+            if options.skip_data:
+                memory.bytes[:] = 0
+            else:
+                try:
+                    self.source.read_into(position, memory.bytes)
+                except EOFError:
+                    raise RuntimeError("unexpected EOF. The file might be corrupted: it ends before its tensors' data do") from None
+            position += memory.bytes.size
+            if self.swapped:
+                memory.swap(dtype)
+
+
+def assumed_byte_order() -> str:
+    """Of a file that does not say: what `set_default_load_endianness` said, else this machine's."""
+    if options.endianness in (None, LoadEndianness.NATIVE):
+        return sys.byteorder
+    return "little" if options.endianness is LoadEndianness.LITTLE else "big"

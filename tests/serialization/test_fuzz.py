@@ -1,0 +1,159 @@
+"""Thousands of damaged files: each loads or fails with a clear error, within bounds, and nothing else happens."""
+import io
+import os
+import pickle
+import struct
+import time
+import tracemalloc
+import zipfile
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+import flambeau as fb
+from flambeau import safetensors
+from flambeau.cli.inspect import report
+from flambeau.serialization import load, save
+from flambeau.serialization._describe import describe_file
+
+ERRORS = (RuntimeError, pickle.UnpicklingError, EOFError, safetensors.SafetensorError)
+MEMORY = 80_000_000  # bytes that loading a damaged file of a few kilobytes may take
+SECONDS = 20
+
+
+def seeds() -> dict[str, bytes]:
+    """Small files with as much variety as possible, one of each format."""
+    base = fb.arange(24, dtype=fb.float32).reshape(4, 6)
+    obj = {
+        "state_dict": OrderedDict(weight=base, bias=base[0], half=fb.ones(3, dtype=fb.bfloat16), wide=fb.arange(4, dtype=fb.uint16)),
+        "view": base.t(), "optimizer": {"state": {0: {"step": fb.tensor(3.0)}}, "param_groups": [{"lr": 0.1, "betas": (0.9, 0.999)}]},
+        "numpy": [np.arange(4), np.float64(2.5), np.array(["a", None], object)], "set": {1, "x"}, "big": 1 << 70, "size": base.shape,
+    }
+    files = {}
+    for name, options in {"zip": {}, "zip4": {"pickle_protocol": 4}, "legacy": {"_use_new_zipfile_serialization": False}}.items():
+        stream = io.BytesIO()
+        save(obj, stream, **options)
+        files[name] = stream.getvalue()
+    deflated = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(files["zip"])) as z, zipfile.ZipFile(deflated, "w", zipfile.ZIP_DEFLATED) as w:
+        for info in z.infolist():
+            w.writestr(info.filename, z.read(info))
+    files["deflated"] = deflated.getvalue()
+    files["safetensors"] = safetensors.save({"a": fb.ones(3, 2), "b": fb.arange(5)}, {"format": "pt"})
+    return files
+
+
+SEEDS = seeds()
+NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 62, (1 << 64) - 1)
+
+
+def mutate(data: bytes, rng: np.random.Generator) -> bytes:
+    """One to four of: flipped bit, random byte, extreme number, cut, removed, doubled or moved piece."""
+    out = bytearray(data)
+    for _ in range(int(rng.integers(1, 5))):
+        if not out:
+            break
+        at = int(rng.integers(len(out)))
+        length = int(rng.integers(1, 40))
+        kind = rng.integers(8)
+        if kind == 0:
+            out[at] ^= 1 << int(rng.integers(8))
+        elif kind in (1, 2):
+            out[at] = int(rng.integers(256))
+        elif kind == 3:
+            raw = struct.pack("<Q", NUMBERS[rng.integers(len(NUMBERS))])[:int(rng.choice([1, 2, 4, 8]))]
+            out[at:at + len(raw)] = raw
+        elif kind == 4:
+            del out[at:(None if rng.integers(2) else at + length)]
+        elif kind == 5:
+            out[at:at] = out[at:at + length]
+        elif kind == 6:
+            other = int(rng.integers(len(out)))
+            out[at:at + length] = out[other:other + length]
+        else:
+            out[at:at] = bytes(int(b) for b in rng.integers(0, 256, length))
+    return bytes(out)
+
+
+def mutate_pickle(data: bytes, rng: np.random.Generator) -> bytes:
+    """A zip file whose pickle is damaged and whose checksums are right, so that the damage reaches the machine."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as z, zipfile.ZipFile(out, "w") as w:
+        for info in z.infolist():
+            content = z.read(info)
+            w.writestr(info.filename, mutate(content, rng) if info.filename.endswith("data.pkl") else content)
+    return out.getvalue()
+
+
+def attempt(data: bytes, name: str) -> bool:
+    """Loads and describes a file. True if it loaded; anything but the documented errors fails the test."""
+    loaded = False
+    try:
+        if name == "safetensors":
+            safetensors.load(data)
+        else:
+            load(io.BytesIO(data))
+        loaded = True
+    except ERRORS:
+        pass
+    try:
+        description = describe_file(io.BytesIO(data))
+        for _, line in zip(range(2000), report("x", description)):
+            assert line.isprintable()
+    except ERRORS:
+        pass
+    return loaded
+
+
+def fuzz(count: int, seed: int, folder) -> dict[str, int]:
+    """Runs `count` damaged files; how many of each format still loaded."""
+    rng = np.random.default_rng(seed)
+    names = list(SEEDS)
+    outcome = dict.fromkeys(names, 0)
+    for i in range(count):
+        name = names[i % len(names)]
+        damage = mutate_pickle if name.startswith("zip") and rng.integers(3) else mutate
+        data = damage(SEEDS[name], rng)
+        began = time.perf_counter()
+        try:
+            outcome[name] += attempt(data, name)
+        except BaseException:
+            (folder / "failing").write_bytes(data)
+            print(f"{name} #{i} of seed {seed}")
+            raise
+        assert time.perf_counter() - began < SECONDS, (name, i, seed)
+    return outcome
+
+
+def run_in(tmp_path, monkeypatch, count, seed):
+    """Fuzzes in an empty folder that must stay empty."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    tracemalloc.start()
+    try:
+        outcome = fuzz(count, seed, tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < MEMORY
+    finally:
+        tracemalloc.stop()
+    assert os.listdir(work) == []
+    return outcome
+
+
+def test_the_undamaged_files_load():
+    for name, data in SEEDS.items():
+        assert attempt(data, name)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_files(tmp_path, monkeypatch):
+    outcome = run_in(tmp_path, monkeypatch, 500, 1)
+    assert 0 < sum(outcome.values()) < 400  # some damage is harmless, most is not
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("seed", range(10, 20))
+def test_many_damaged_files(tmp_path, monkeypatch, seed):
+    run_in(tmp_path, monkeypatch, 2000, seed)
