@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def run_program(tmp_path):
-    """Runs a program in a fresh process, with `flambeau run` unless `plain`. It must succeed; returns its output lines."""
+    """Runs a program in a fresh process, with `flambeau run` unless `plain`; its output lines. It must succeed."""
     def run(source, plain=False):
         path = tmp_path / "program.py"
         path.write_text(textwrap.dedent(source))

@@ -36,7 +36,8 @@ def test_class_paths(run_program):
             return c.__module__ + "." + c.__qualname__
 
         assert path(torch.Tensor) == "torch.Tensor" and repr(type(torch.zeros(2))) == "<class 'torch.Tensor'>"
-        assert [path(torch.dtype), path(torch.device), path(torch.Size)] == ["torch.dtype", "torch.device", "torch.Size"]
+        assert [path(torch.dtype), path(torch.device), path(torch.Size)] == [
+            "torch.dtype", "torch.device", "torch.Size"]
         assert path(nn.Conv2d) == "torch.nn.modules.conv.Conv2d"
         assert path(nn.functional.cross_entropy) == "torch.nn.functional.cross_entropy"
         assert path(nn.Parameter) == "torch.nn.parameter.Parameter"
@@ -79,7 +80,8 @@ def test_modules_loaded_later(run_program):
         for name in names:
             module = sys.modules[name]
             assert module is sys.modules[name.replace("torch", "flambeau", 1)]
-            assert type(module.__loader__).__name__ == "SourceFileLoader" and module.__spec__.loader is module.__loader__
+            assert type(module.__loader__).__name__ == "SourceFileLoader"
+            assert module.__loader__ is module.__spec__.loader
             for obj in vars(module).values():
                 if isinstance(obj, type):
                     assert not obj.__module__.startswith("flambeau.utils"), obj
@@ -120,7 +122,7 @@ MISSING = {
     "from torch import zeroz": "ImportError: cannot import name 'zeroz' from 'torch': flambeau does not have it yet. "
                                "Nearest names: zeros",
     "from torch import zeros, zeroz as z": "ImportError: cannot import name 'zeroz' from 'torch': flambeau does not",
-    "from torch.nn.functional import reluu": "ImportError: cannot import name 'reluu' from 'torch.nn.functional': flamb",
+    "from torch.nn.functional import reluu": "ImportError: cannot import name 'reluu' from 'torch.nn.functional': f",
     "from torch.random import manual_sed": "ImportError: cannot import name 'manual_sed' from 'torch.random': flambeau",
     "from torchvision import transfroms": "ImportError: cannot import name 'transfroms' from 'torchvision': flambeau",
     "import torch.optimum": "ModuleNotFoundError: No module named 'torch.optimum': flambeau does not have it yet. "
