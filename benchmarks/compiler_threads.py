@@ -18,7 +18,8 @@ def empty_kernel() -> jit.Library:
 
 
 def seconds(program: Program, repeats: int) -> float:
-    buffers = ctypes.addressof(ctypes.c_void_p())
+    pointer = ctypes.c_void_p()
+    buffers = ctypes.addressof(pointer)
     for _ in range(100):
         program.run(buffers)
     best = float("inf")

@@ -15,7 +15,7 @@ from typing import Callable, Mapping, Sequence
 from llvmlite import ir
 
 from ..llvm.emit import F16, F32, F64, I64, PTR, VOID, Emitter, Index, Value, const, itemsize, vector
-from .schedule import Schedule
+from .schedule import Pack, Schedule
 
 ELEMENTS = {"float16": F16, "float32": F32, "float64": F64}
 
@@ -66,16 +66,16 @@ class _Kernel:
         self.inner = self.reduced[max(s.block_axis, 0):]  # reduced axes that run inside a register tile
         self.walks = {op: self._walk(op) for op in "ab"}
         self.functions: dict[tuple[int, ...], ir.Function] = {}
-        self.width = s.tile[s.vector_axis] if s.vector_axis >= 0 else 1
 
     def _walk(self, op: str) -> _Walk:
-        if op != self.s.packed:
+        pack = self.s.pack(op)
+        if pack is None:
             return _Walk(self.elements[op], tuple(x.stride(op) for x in self.outer), tuple(r.stride(op) for r in self.inner))
         # a panel: the inner reduced axes row by row, each row as wide as the tile
-        width = self.s.tile[self.s.vector_axis]
+        width = self.s.tile[pack.axis]
         sizes = [r.size for r in self.inner]
         strides = tuple(width * prod(sizes[i + 1:]) for i in range(len(sizes)))
-        return _Walk(self.sum_type, tuple(int(i == self.s.vector_axis) for i in range(len(self.outer))), strides)
+        return _Walk(self.sum_type, tuple(int(i == pack.axis) for i in range(len(self.outer))), strides)
 
     def _offset(self, element: ir.Type, pointer: Value, terms: Sequence[tuple[Index, int]]) -> Value:
         """pointer + Σ index·stride elements."""
@@ -125,8 +125,9 @@ class _Kernel:
         """The loop nest over tiles from loop `level` on. tiles: tile index on each output axis so far; number: of the tile
         in the chunk."""
         s, e = self.s, self.e
-        if s.packed and level == s.pack_depth:
-            operands = self._pack(tiles, operands, steps)
+        for pack in s.packs:
+            if pack.depth == level:
+                operands = self._pack(pack, at, tiles, operands, steps)
         if level == len(s.order):
             self._call_tile([], tiles, operands, steps, last, number)
             return
@@ -135,14 +136,21 @@ class _Kernel:
         if level < s.chunk_depth:
             self._tile_loop(level + 1, at, {**tiles, axis: at[level]}, operands, steps, last, number)
             return
-        first: Index = 0
-        stop: Index = count
-        if level == s.chunk_depth and s.chunk_group < count:
-            first = e.mul(at[level], s.chunk_group)
-            stop = e.min(e.add(first, s.chunk_group), count)
+        first, stop = self._range(level, at)
         with e.loop(first, stop, name=f"tile{axis}") as t:
             position = e.add(e.mul(number, min(count, s.chunk_group) if level == s.chunk_depth else count), e.sub(t, first))
             self._tile_loop(level + 1, at, {**tiles, axis: t}, operands, steps, last, position)
+
+    def _range(self, level: int, at: list[Index]) -> tuple[Index, Index]:
+        """First tile and end of the loop `level` in this chunk."""
+        s, e = self.s, self.e
+        count = s.counts[s.order[level]]
+        if level < s.chunk_depth:
+            return at[level], e.add(at[level], 1)
+        if level > s.chunk_depth or s.chunk_group >= count:
+            return 0, count
+        first = e.mul(at[level], s.chunk_group)
+        return first, e.min(e.add(first, s.chunk_group), count)
 
     def _by_extent(self, axis: int, tile: Index, then: Callable[[int], None]) -> None:
         """Calls `then` with the tile's extent on this axis, which is cut at the last one, under a branch if need be."""
@@ -170,8 +178,12 @@ class _Kernel:
         index = [e.mul(tiles[i], s.tile[i]) for i in range(len(self.outer))]
         args = []
         for op in "ab":
-            strides = [0] * len(index) if op == s.packed else self.walks[op].outer
-            args.append(self._offset(self.walks[op].element, operands[op], list(zip(index, strides))))
+            pack = s.pack(op)
+            if pack is None:
+                terms = list(zip(index, self.walks[op].outer))
+            else:  # operands[op] is where the panel of tile 0 would lie
+                terms = [(tiles[pack.axis], s.panel_elements(pack))] if pack.panels > 1 else []
+            args.append(self._offset(self.walks[op].element, operands[op], terms))
         args.append(self._offset(self.elements["out"], self.pointers["out"], [(i, x.out or 0) for i, x in zip(index, self.outer)]))
         partial = e.at(self.scratch, e.mul(number, s.accumulators * s.lanes), self.sum_type)
         done = e.b.zext(last, I64) if isinstance(last, Value) else I64(1)
@@ -180,19 +192,34 @@ class _Kernel:
 
     # ---------------------------------------------------------------- packing
 
-    def _pack(self, tiles: dict[int, Index], operands: dict[str, Value], steps: Index) -> dict[str, Value]:
-        """Copies the panel that these tiles share to scratch, and returns the operands with that one replaced."""
-        s, e, op = self.s, self.e, self.s.packed
-        panel = e.at(self.scratch, s.partial_bytes())
+    def _pack(self, pack: Pack, at: list[Index], tiles: dict[int, Index], operands: dict[str, Value],
+              steps: Index) -> dict[str, Value]:
+        """Copies panels to scratch, and returns the operands with that one replaced."""
+        s, e, op = self.s, self.e, pack.operand
+        panels = e.at(self.scratch, s.pack_offset(pack))
+        fixed = {i: t for i, t in tiles.items() if i != pack.axis}
         source = self._offset(self.elements[op], operands[op],
-                              [(e.mul(t, s.tile[i]), self.outer[i].stride(op)) for i, t in tiles.items()])
-        # an operand that depends on a tiled axis other than the vectors' has no panel: such tiles are not made
-        self._by_extent(s.vector_axis, tiles[s.vector_axis], lambda n: self._copy_panel(source, panel, n, steps))
-        return {**operands, op: panel}
+                              [(e.mul(t, s.tile[i]), self.outer[i].stride(op)) for i, t in fixed.items()])
+        first, stop = self._range(s.order.index(pack.axis), at)
+        if pack.axis in tiles:
+            first, stop = tiles[pack.axis], e.add(tiles[pack.axis], 1)
+        if pack.panels > 1:
+            panels = self._offset(self.sum_type, panels, [(e.sub(0, first), s.panel_elements(pack))])
 
-    def _copy_panel(self, source: Value, panel: Value, extent: int, steps: Index) -> None:
-        s, e, op = self.s, self.e, self.s.packed
-        stride = self.outer[s.vector_axis].stride(op)
+        def copy(t: Index) -> None:
+            x = self._offset(self.elements[op], source, [(e.mul(t, s.tile[pack.axis]), self.outer[pack.axis].stride(op))])
+            y = self._offset(self.sum_type, panels, [(t, s.panel_elements(pack))] if pack.panels > 1 else [])
+            self._by_extent(pack.axis, t, lambda n: self._copy_panel(pack, x, y, n, steps))
+        if pack.axis in tiles or pack.panels == 1:
+            copy(first)
+        else:
+            with e.loop(first, stop, name="panel") as t:
+                copy(t)
+        return {**operands, op: panels}
+
+    def _copy_panel(self, pack: Pack, source: Value, panel: Value, extent: int, steps: Index) -> None:
+        s, e, op = self.s, self.e, pack.operand
+        stride = self.outer[pack.axis].stride(op)
         walk = self.walks[op]
 
         def row(level: int, x: Value, y: Value) -> None:
@@ -202,7 +229,8 @@ class _Kernel:
                     row(level + 1, e.at(x, e.mul(k, self.inner[level].stride(op)), self.elements[op]),
                         e.at(y, e.mul(k, walk.reduced[level]), self.sum_type))
                 return
-            for j in range(0, self.width, s.lanes):
+            # whole vectors: what sticks out over the row is overwritten by the next one
+            for j in range(0, s.tile[pack.axis], s.lanes):
                 n = max(0, min(s.lanes, extent - j))
                 e.store(self._gather(op, e.at(x, j * stride, self.elements[op]), stride, n), e.at(y, j, self.sum_type))
         row(0, source, panel)
@@ -340,21 +368,19 @@ class _Tile:
         offset = sum(i * stride for i, stride in zip(position, walk.outer))
         if self.along_output:
             contiguous = walk.outer[axis] == 1
-            count = min(self.lanes, self.extents[axis] - j * self.lanes) if op != self.s.packed else self.lanes
+            count = min(self.lanes, self.extents[axis] - j * self.lanes) if self.s.pack(op) is None else self.lanes
             offset += j * self.lanes if contiguous else 0
         else:
             contiguous = self.lanes > 1 and walk.reduced[-1] == 1
         key = (op, offset, contiguous)
         if key not in loaded:
             at = e.at(pointer, offset, walk.element)
-            # a panel's elements went through the prologue when it was packed
-            load = k._load if op != self.s.packed else lambda e, op, t, p, n: e.load_some(p, vector(t, self.lanes), n)
-            if contiguous and self.lanes > 1:
-                loaded[key] = load(e, op, walk.element, at, count)
-            elif self.lanes == 1:
-                loaded[key] = k._load(e, op, walk.element, at, 0) if op != self.s.packed else e.load(at, walk.element)
-            else:
-                loaded[key] = e.splat(k._load(e, op, walk.element, at, 0), self.lanes)
+            whole = contiguous and self.lanes > 1
+            if self.s.pack(op) is None:
+                value = k._load(e, op, walk.element, at, count if whole else 0)
+            else:  # a panel's elements went through the prologue when it was packed
+                value = e.load(at, vector(walk.element, self.lanes if whole else 1))
+            loaded[key] = value if whole else e.splat(value, self.lanes)
         return loaded[key]
 
     # ------------------------------------------------------------ the results

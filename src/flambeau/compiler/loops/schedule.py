@@ -1,8 +1,7 @@
 """How a contraction is run: which axis the vectors lie along, the register tile, the order of the loops, blocks, chunks.
 
 The cost model counts, for one step of the reduction in one register tile, the instructions that compete: fused
-multiply-adds (two a cycle), loads and broadcasts (two a cycle; a broadcast folded into its arithmetic costs a load all
-the same), the latency of the sums (each accumulator takes one addition every four cycles), and the cache lines that come
+multiply-adds (two a cycle), loads and broadcasts (a broadcast folded into its arithmetic costs a load all the same), the latency of the sums (each accumulator takes one addition every four cycles), and the cache lines that come
 from L2 where a tile reads more than L1 holds. Tiles that stick out over an axis cost what their cut-off shape costs. The cheapest candidate wins; everything depends on shapes and the ISA
 alone, so a kernel's result does not depend on the machine's load or number of threads.
 
@@ -25,9 +24,22 @@ from .contraction import Axis, Contraction
 L2_BYTES = 256 * 1024        # of the least L2 that matters; half of it holds a block's operands
 CHUNK_CYCLES = 40_000        # a chunk is worth some ten microseconds: thousands of times what claiming it costs
 MAX_CHUNKS = 256
+FEW_CHUNKS = 16              # where chunks are to be large
 FMA_LATENCY = 4
+LOAD_CYCLES = 0.7            # a load or broadcast of a whole vector; two a cycle is what the manuals say
 L1_BYTES = 24 * 1024         # what a tile's operands may take of the first cache
-LINE_BYTES, LINE_CYCLES = 64, 4.0  # a line from L2, measured with many streams
+LINE_BYTES, LINE_CYCLES = 64, 2.5  # a line from L2, measured with many streams
+
+
+@dataclass(frozen=True)
+class Pack:
+    """An operand copied to panels: one panel holds what register tiles with one position along `axis` read of it, step by
+    step of the reduction. It is done when the first `depth` loops are fixed, for `panels` positions along the axis."""
+
+    operand: str
+    axis: int
+    depth: int
+    panels: int
 
 
 @dataclass(frozen=True)
@@ -39,8 +51,8 @@ class Schedule:
     order: output axes, outermost loop first. reduced_order: reduced axes, outermost first.
     chunk_depth, chunk_group: a chunk is one position of the first `chunk_depth` loops and up to `chunk_group` tiles of the
     next loop, with all of the further ones. block_axis, block: position in `reduced_order` of the axis that is cut into
-    blocks of this size (axes before it are outer, too), or -1. packed: the operand that is copied to contiguous panels
-    (`a`, `b` or None), which the first `pack_depth` loops determine. unroll: steps of the innermost reduced loop in one body.
+    blocks of this size (axes before it are outer, too), or -1. packs: the operands that are copied to contiguous panels.
+    unroll: steps of the innermost reduced loop in one body.
     """
 
     contraction: Contraction
@@ -53,8 +65,7 @@ class Schedule:
     chunk_group: int
     block_axis: int
     block: int
-    packed: str | None
-    pack_depth: int
+    packs: tuple[Pack, ...]
     unroll: int
     cycles: float
 
@@ -95,14 +106,25 @@ class Schedule:
             return prod(sizes)
         return self.block * prod(sizes[self.block_axis + 1:])
 
-    def panel_elements(self) -> int:
-        """Elements of a packed panel."""
-        return self.block_steps * self.tile[self.vector_axis] if self.packed else 0
+    def pack(self, operand: str) -> Pack | None:
+        """How this operand is packed, or None."""
+        return next((p for p in self.packs if p.operand == operand), None)
+
+    def panel_elements(self, pack: Pack) -> int:
+        """Elements of one panel."""
+        return self.block_steps * self.tile[pack.axis]
+
+    def pack_offset(self, pack: Pack) -> int:
+        """Bytes from the start of the scratch memory to the first panel."""
+        item = np.dtype(self.contraction.accumulate).itemsize
+        before = self.packs[:self.packs.index(pack)]
+        # rows are copied a whole vector at a time: the last one may stick out
+        return self.partial_bytes() + sum(_align((p.panels * self.panel_elements(p) + self.lanes) * item) for p in before)
 
     def scratch_bytes(self) -> int:
-        """Scratch memory that a chunk needs: partial sums when the reduction is blocked, then the packed panel."""
+        """Scratch memory that a chunk needs: partial sums when the reduction is blocked, then the packed panels."""
         item = np.dtype(self.contraction.accumulate).itemsize
-        return self.partial_bytes() + _align(self.panel_elements() * item)
+        return self.partial_bytes() + sum(_align((p.panels * self.panel_elements(p) + self.lanes) * item) for p in self.packs)
 
     def partial_bytes(self) -> int:
         if self.block_axis < 0:
@@ -114,7 +136,7 @@ class Schedule:
         where = f"axis {self.vector_axis}" if self.vector_axis >= 0 else "the reduction"
         return (f"vectors of {self.lanes} along {where}, tile {self.tile}, order {self.order}, {self.n_chunks} chunks"
                 + (f", blocks of {self.block_steps} steps" if self.block_axis >= 0 else "")
-                + (f", {self.packed} packed" if self.packed else ""))
+                + "".join(f", {p.operand} packed" for p in self.packs))
 
 
 def _align(n: int) -> int:
@@ -126,7 +148,7 @@ class _Candidate:
     vector_axis: int
     lanes: int
     tile: tuple[int, ...]
-    packed: str | None
+    packed: str  # operands to pack
     cycles: float
 
 
@@ -153,13 +175,13 @@ def _lines(c: Contraction, tile: dict[int, int], operand: str) -> float:
     return lines * (whole + (1 + part / LINE_BYTES if part else 0))
 
 
-def _memory_cost(c: Contraction, tile: dict[int, int], packed: str | None) -> float:
+def _memory_cost(c: Contraction, tile: dict[int, int], packed: str) -> float:
     """Cycles a step for lines that do not stay in the first cache."""
     steps = prod(r.size for r in c.reduced)
     lines = 0.0
     for op in "ab":
-        if op == packed:
-            width = max(n for i, n in tile.items() if c.outer[i].stride(op))
+        if op in packed:
+            width = max((n for i, n in tile.items() if c.outer[i].stride(op)), default=1)
             lines += steps * width * np.dtype(c.accumulate).itemsize / LINE_BYTES
         else:
             lines += _lines(c, tile, op)
@@ -167,7 +189,7 @@ def _memory_cost(c: Contraction, tile: dict[int, int], packed: str | None) -> fl
 
 
 def _step_cost(fmas: float, loads: float, accumulators: int, memory: float) -> float:
-    return max(fmas / 2, loads / 2, accumulators and FMA_LATENCY * fmas / accumulators, memory) + 0.25
+    return max(fmas / 2, loads * LOAD_CYCLES, accumulators and FMA_LATENCY * fmas / accumulators, memory) + 0.25
 
 
 def _loads(axes: tuple[Axis, ...], tile: dict[int, int], operand: str, skip: int) -> int:
@@ -175,7 +197,7 @@ def _loads(axes: tuple[Axis, ...], tile: dict[int, int], operand: str, skip: int
     return prod(m for i, m in tile.items() if i != skip and axes[i].stride(operand))
 
 
-def _tile_cost(c: Contraction, tile: dict[int, int], vector_axis: int, lanes: int, packed: str | None) -> float:
+def _tile_cost(c: Contraction, tile: dict[int, int], vector_axis: int, lanes: int, packed: str) -> float:
     """Cycles of one reduction step in all register tiles, full and cut ones."""
     memory = _memory_cost(c, tile, packed) / (prod(tile.values()) or 1)
 
@@ -200,56 +222,63 @@ def _candidates(c: Contraction, isa: Isa) -> list[_Candidate]:
     steps = prod(x.size for x in c.reduced)
     found = []
     for axis, x in enumerate(c.outer):
-        packed = _operand_to_pack(c, axis)
-        if x.out == 1 and packed != "both":
+        packed = _operands_to_pack(c, axis)
+        if x.out == 1 and packed is not None:
             best = _best_tile(c, isa, axis, lanes, packed)
             # a packed element is loaded and stored once for each panel
-            packing = 0.0
-            if packed:
-                packing = 1.0 * steps * prod(y.size for y in c.outer if y.stride(packed))
+            packing = sum(1.0 * steps * prod(y.size for y in c.outer if y.stride(op)) for op in packed)
             found.append(_Candidate(axis, lanes, best[1], packed, steps * best[0] + packing))
     inner = [x for x in c.reduced if x.a in (0, 1) and x.b in (0, 1) and x.a + x.b]
     if inner:
         n = max(x.size for x in inner)
         best = _best_tile(c, isa, -1, lanes)
         sums = prod(x.size for x in c.outer) * 6.0
-        found.append(_Candidate(-1, lanes, best[1], None, best[0] * steps / n * ceil(n / lanes) + sums))
+        found.append(_Candidate(-1, lanes, best[1], "", best[0] * steps / n * ceil(n / lanes) + sums))
     if not found:
         # nothing is contiguous: scalars
         best = _best_tile(c, isa, -1, 1)
-        found.append(_Candidate(-1, 1, best[1], None, best[0] * steps))
+        found.append(_Candidate(-1, 1, best[1], "", best[0] * steps))
     return found
 
 
-def _operand_to_pack(c: Contraction, axis: int) -> str | None:
-    """The operand that vectors along this output axis need in contiguous panels, `both` if that is two.
+def _operands_to_pack(c: Contraction, axis: int) -> str | None:
+    """The operands that are to be packed for vectors along this output axis; None if that takes more than packing.
 
-    Its stride there is neither 0 nor 1; or it is walked in steps so large that a panel's lines fall into few cache sets
-    (and each on a page of its own), while the panel is used by many tiles."""
+    One whose stride there is neither 0 nor 1; and the vectors' operand where it is walked in steps so large that a tile's
+    lines fall into few cache sets (and each on a page of its own), while other tiles use them again. (The broadcast operand
+    can be packed, too, but in the kernel it would be so for every chunk: better copied once, before.)"""
     x = c.outer[axis]
     forced = [op for op in "ab" if x.stride(op) not in (0, 1)]
-    if len(forced) > 1:
-        return "both"
-    if forced:
-        return forced[0]
-    vector = [op for op in "ab" if x.stride(op) == 1]
-    if len(vector) != 1:
+    if len(forced) == 2 or (forced and all(x.stride(op) for op in "ab")):
         return None
     item = np.dtype(c.accumulate).itemsize
     steps = prod(r.size for r in c.reduced)
-    reuse = prod(y.size for y in c.outer if not y.stride(vector[0]))
-    coarse = all(abs(r.stride(vector[0])) * item >= 1024 for r in c.reduced)
-    return vector[0] if coarse and steps >= 128 and reuse >= 48 else None
+    packed = ""
+    for op in "ab":
+        reuse = prod(y.size for y in c.outer if not y.stride(op))
+        coarse = bool(c.reduced) and all(abs(r.stride(op)) * item >= 1024 for r in c.reduced)
+        if op in forced or (x.stride(op) and coarse and steps >= 32 and reuse >= 48 and _pack_axis(c, axis, op) is not None):
+            packed += op
+    return packed
 
 
-def _best_tile(c: Contraction, isa: Isa, vector_axis: int, lanes: int, packed: str | None = None) -> tuple[float, tuple[int, ...]]:
+def _pack_axis(c: Contraction, vector_axis: int, operand: str) -> int | None:
+    """The axis whose tiles have a panel each: the vectors', or the one other axis that belongs to this operand alone."""
+    if c.outer[vector_axis].stride(operand):
+        return vector_axis if not c.outer[vector_axis].stride("b" if operand == "a" else "a") else None
+    other = "b" if operand == "a" else "a"
+    own = [i for i, y in enumerate(c.outer) if y.stride(operand) and not y.stride(other) and y.size > 1]
+    return own[0] if len(own) == 1 else None
+
+
+def _best_tile(c: Contraction, isa: Isa, vector_axis: int, lanes: int, packed: str = "") -> tuple[float, tuple[int, ...]]:
     """(cycles of one reduction step over all tiles, tile) of the cheapest register tile."""
     registers = isa.registers
     best: tuple[float, tuple[int, ...]] | None = None
     # axes worth a tile: each makes one operand be used again
     others = [i for i, x in enumerate(c.outer) if i != vector_axis and x.size > 1 and not (x.a and x.b)]
-    if packed:  # a panel belongs to one position of the axes that its operand depends on
-        others = [i for i in others if not c.outer[i].stride(packed)]
+    for op in packed:  # a tile reads one panel: it has no other extent on axes of the packed operand
+        others = [i for i in others if not c.outer[i].stride(op) or i == _pack_axis(c, vector_axis, op)]
     others = sorted(others, key=lambda i: -c.outer[i].size)[:4]
     vectors = range(1, 5) if vector_axis >= 0 else (1,)
     for pair in [*combinations(others, 2), *[(i,) for i in others], ()]:
@@ -299,19 +328,21 @@ def _footprint(c: Contraction, tile: tuple[int, ...], operand: str) -> int:
         prod(t for x, t in zip(c.outer, tile) if x.stride(operand))
 
 
-def _loop_order(c: Contraction, tile: tuple[int, ...], packed: str | None) -> tuple[int, ...]:
+def _loop_order(c: Contraction, tile: tuple[int, ...], vector_axis: int, packed: str) -> tuple[int, ...]:
     """Output axes from the outermost in: the innermost loop changes as little as possible of what a tile reads; axes that
-    move a packed panel come first."""
+    move the vectors' packed panel come first, those of both operands before all."""
+    moved = next((op for op in packed if vector_axis >= 0 and c.outer[vector_axis].stride(op)), None)
+
     def key(i: int) -> tuple:
         x = c.outer[i]
         changed = sum(_footprint(c, tile, op) for op in "ab" if x.stride(op))
-        return (not (packed and x.stride(packed)), -changed, -abs(x.out or 0))
+        return (not (packed and x.a and x.b), not (moved and x.stride(moved)), -changed, -abs(x.out or 0))
     return tuple(sorted(range(len(c.outer)), key=key))
 
 
-def _chunking(counts: list[int], cycles: float) -> tuple[int, int]:
+def _chunking(counts: list[int], cycles: float, most: int) -> tuple[int, int]:
     """(loops of the prefix, tiles of the next loop in a chunk)."""
-    wanted = max(1, min(MAX_CHUNKS, int(cycles / CHUNK_CYCLES)))
+    wanted = max(1, min(most, int(cycles / CHUNK_CYCLES)))
     outer = 1
     for depth, n in enumerate(counts):
         if outer * n >= wanted:
@@ -320,27 +351,29 @@ def _chunking(counts: list[int], cycles: float) -> tuple[int, int]:
     return (len(counts) - 1, 1) if counts else (0, 1)
 
 
+def _is_long(c: Contraction, tile: tuple[int, ...]) -> bool:
+    """Whether the reduction is so long that what one tile reads overflows the second cache. (Less than that streams in
+    fast enough.) Its chunks are larger, and cut into blocks which all tiles of the chunk use while they are near."""
+    return sum(_footprint(c, tile, op) for op in "ab") * np.dtype(c.accumulate).itemsize > L2_BYTES // 2
+
+
 def _blocking(c: Contraction, tile: tuple[int, ...], order: tuple[int, ...], reduced_order: tuple[int, ...],
-              depth: int, group: int) -> tuple[int, int]:
+              depth: int, group: int, packs: tuple[Pack, ...]) -> tuple[int, int]:
     """(position in reduced_order, block) such that what a chunk reads in one block fits the cache; (-1, 0) if all does, or
     if a chunk uses it only once."""
     item = np.dtype(c.accumulate).itemsize
-    counts = [ceil(x.size / t) for x, t in zip(c.outer, tile)]
     span = list(tile)  # elements of each output axis in a chunk
     for position, i in enumerate(order):
         if position == depth:
             span[i] = min(group * tile[i], c.outer[i].size)
         elif position > depth:
             span[i] = c.outer[i].size
-    tiles = prod(ceil(s / t) for s, t in zip(span, tile))
-    assert all(counts)
-    per_step = sum(prod(s for x, s in zip(c.outer, span) if x.stride(op)) for op in "ab") * item
-    steps = prod(r.size for r in c.reduced)
-    tile_bytes = sum(prod(t for x, t in zip(c.outer, tile) if x.stride(op)) for op in "ab") * item * steps
-    # a stream of panels from the next cache keeps up; blocking is for reductions whose panels alone overflow it
-    if tiles < 2 or tile_bytes <= L2_BYTES // 2:
+    if prod(ceil(s / t) for s, t in zip(span, tile)) < 2:
         return -1, 0
-    wanted = max(64, L2_BYTES // 2 // per_step)
+    # elements a step that all tiles of the chunk use: of packed operands those that are packed at once
+    held = {op: prod(s for x, s in zip(c.outer, span) if x.stride(op)) for op in "ab"}
+    held.update({p.operand: p.panels * tile[p.axis] for p in packs})
+    wanted = max(64, L2_BYTES // 2 // (sum(held.values()) * item))
     inner = 1
     for position in reversed(range(len(reduced_order))):
         size = c.reduced[reduced_order[position]].size
@@ -359,12 +392,13 @@ def make_schedule(contraction: Contraction, isa: Isa, keep: tuple[int, ...] = ()
 
 
 def _finish(c: Contraction, best: _Candidate) -> Schedule:
-    order = _loop_order(c, best.tile, best.packed)
+    order = _loop_order(c, best.tile, best.vector_axis, best.packed)
     reduced_order = _reduced_order(c, best)
     counts = [ceil(c.outer[i].size / best.tile[i]) for i in order]
-    depth, group = _chunking(counts, best.cycles)
-    block_axis, block = _blocking(c, best.tile, order, reduced_order, depth, group)
-    pack_depth = sum(bool(c.outer[i].stride(best.packed)) for i in order) if best.packed else 0
+    long = _is_long(c, best.tile)
+    depth, group = _chunking(counts, best.cycles, FEW_CHUNKS if long else MAX_CHUNKS)
+    packs = _packs(c, best, order, depth, group)
+    block_axis, block = _blocking(c, best.tile, order, reduced_order, depth, group, packs) if long else (-1, 0)
     innermost = c.reduced[reduced_order[-1]].size if reduced_order else 1
     vectors = prod(best.tile) // (best.lanes if best.vector_axis >= 0 else 1)
     steps = innermost // best.lanes if best.vector_axis < 0 else innermost
@@ -375,7 +409,23 @@ def _finish(c: Contraction, best: _Candidate) -> Schedule:
         else:
             block = max(unroll, block // unroll * unroll)
     return Schedule(c, best.vector_axis, best.lanes, best.tile, order, reduced_order, depth, group, block_axis, block,
-                    best.packed, pack_depth, unroll, best.cycles)
+                    packs, unroll, best.cycles)
+
+
+def _packs(c: Contraction, best: _Candidate, order: tuple[int, ...], chunk_depth: int, group: int) -> tuple[Pack, ...]:
+    """The vectors' operand is packed panel by panel, the broadcast one at once for all tiles of the chunk that share its
+    other indices."""
+    packs = []
+    for op in best.packed:
+        axis = _pack_axis(c, best.vector_axis, op)
+        assert axis is not None
+        fixed = [p for p, i in enumerate(order) if c.outer[i].stride(op) and (i != axis or axis == best.vector_axis)]
+        depth = max([chunk_depth, *[p + 1 for p in fixed]]) if axis != best.vector_axis else max([p + 1 for p in fixed])
+        position = order.index(axis)
+        count = ceil(c.outer[axis].size / best.tile[axis])
+        panels = 1 if position < depth else min(count, group) if position == chunk_depth else count
+        packs.append(Pack(op, axis, depth, panels))
+    return tuple(packs)
 
 
 def _reduced_order(c: Contraction, best: _Candidate) -> tuple[int, ...]:

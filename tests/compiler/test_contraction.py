@@ -1,0 +1,314 @@
+"""The contraction kernel family against NumPy: matmuls, convolutions and their gradients, by every kind of schedule."""
+import ctypes
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flambeau.compiler.llvm import emit, jit, vector_math
+from flambeau.compiler.llvm.emit import I64, PTR, Emitter
+from flambeau.compiler.llvm.target import ISAS, host_target
+from flambeau.compiler.loops import schedule as schedules
+from flambeau.compiler.loops.contraction import (
+    Axis, Contraction, ConvShape, channels_last, conv_forward, conv_input_grad, conv_weight_grad, input_grad_border, matmul,
+    row_major)
+from flambeau.compiler.loops.contraction_kernel import ELEMENTS, write_contraction
+from flambeau.compiler.loops.schedule import make_schedule
+from flambeau.compiler.threads import Program, set_num_threads
+
+TARGET = host_target()
+GUARD = 64  # elements around the output that must stay untouched
+
+
+def compile_contraction(schedule, offsets=(0, 0, 0), epilogue=None, prologue=None):
+    module = emit.new_module(TARGET)
+    e = Emitter.define(module, TARGET, "kernel", [PTR, I64, PTR], noalias=False)
+    buffers, chunk, scratch = e.args
+    dtypes = schedule.contraction.dtypes
+    pointers = [e.at(e.load(e.at(buffers, 8 * i), PTR), o, ELEMENTS[d]) for i, (o, d) in enumerate(zip(offsets, dtypes))]
+    write_contraction(e, schedule, *pointers, chunk, scratch, buffers, epilogue, prologue)
+    e.b.ret_void()
+    lib = jit.load(jit.compile_module(module, TARGET, level=1), ["kernel"])
+    return Program([(lib["kernel"], schedule.n_chunks)], scratch=schedule.scratch_bytes(), keep=lib)
+
+
+def call(program, *arrays):
+    pointers = (ctypes.c_void_p * len(arrays))(*[a.ctypes.data for a in arrays])
+    program.run(ctypes.addressof(pointers))
+
+
+def reach(strides_and_sizes):
+    """(elements before index 0, elements from index 0 on) that an operand needs."""
+    low = sum(min(0, s * (n - 1)) for s, n in strides_and_sizes)
+    high = sum(max(0, s * (n - 1)) for s, n in strides_and_sizes)
+    return -low, high + 1
+
+
+def check(c, schedule=None, rng=None, tolerance=None):
+    """Runs a contraction and compares; returns the schedule."""
+    rng = rng or np.random.default_rng(0)
+    s = schedule or make_schedule(c, TARGET.isa)
+    offsets, arrays = [], []
+    for op, dtype in zip(("a", "b", "out"), c.dtypes):
+        axes = c.outer + c.reduced if op != "out" else c.outer
+        before, after = reach([(x.out if op == "out" else x.stride(op), x.size) for x in axes])
+        offsets.append(before + GUARD)
+        # NaN around what belongs to the operand: reading it must not matter
+        x = np.full(before + after + 2 * GUARD, np.nan, dtype)
+        x[GUARD:-GUARD] = rng.standard_normal(before + after)
+        arrays.append(x)
+    want = arrays[2].copy()
+    c.reference(*arrays[:2], want, tuple(offsets))
+    call(compile_contraction(s, offsets), *arrays)
+    steps = np.prod([r.size for r in c.reduced])
+    tolerance = tolerance or (2e-6 if c.accumulate == "float32" else 1e-14)
+    assert np.array_equal(np.isnan(arrays[2]), np.isnan(want)), s
+    assert np.nanmax(np.abs(arrays[2] - want)) <= tolerance * max(4, steps), s
+    return s
+
+
+def force(c, vector_axis, tile, isa=TARGET.isa, packed="", lanes=None):
+    """A schedule with the choices given, on the simplified contraction."""
+    c = c.simplify()
+    lanes = lanes or isa.lanes(np.dtype(c.accumulate).itemsize)
+    return schedules._finish(c, schedules._Candidate(vector_axis, lanes, tile, packed, 1e6))
+
+
+@pytest.fixture(autouse=True)
+def two_threads():
+    set_num_threads(2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("ta,tb", list(itertools.product([False, True], repeat=2)))
+@pytest.mark.parametrize("m,n,k", [(1, 1, 1), (1, 10, 8), (13, 17, 19), (64, 32, 16), (5, 1, 300), (7, 40, 129), (50, 64, 257)])
+def test_matmul(m, n, k, ta, tb, dtype):
+    check(matmul(m, n, k, a=(1, m) if ta else None, b=(1, k) if tb else None, dtype=dtype))
+
+
+def test_empty_reduction_gives_zeros():
+    c = matmul(6, 20, 0, a=(1, 1), b=(20, 1))
+    out = np.ones(120, np.float32)
+    call(compile_contraction(make_schedule(c, TARGET.isa)), out, out, out)
+    assert (out == 0).all()
+
+
+@pytest.mark.parametrize("m,n,k", [(6, 7, 9), (33, 18, 40)])
+def test_batched_and_strided_matmul(m, n, k):
+    # batches of heads inside rows, as attention has them: (batch, length, heads, size)
+    heads, size = 3, max(m, n, k)
+    stride = heads * size
+    check(matmul(m, n, k, a=(stride, 1), b=(1, stride), batch=[(2, heads * m * n, m * stride, n * stride), (heads, m * n, size, size)]))
+    check(matmul(m, n, k, a=(-stride, 1), b=(stride, -1), out=(n + 5, 1)))
+    check(matmul(m, n, k, out=(2 * n, 2)))  # nothing contiguous in the output
+    check(matmul(m, n, k, a=(0, 1), b=(0, 1)))  # broadcast operands
+
+
+CONVS = [
+    # n, c_in, c_out, size, kernel, stride, pad, dilation, groups
+    (2, 3, 5, (9,), (3,), (1,), (1,), (1,), 1),
+    (2, 3, 6, (12, 11), (5, 5), (1, 1), (0, 0), (1, 1), 1),
+    (2, 16, 24, (8, 8), (3, 3), (1, 1), (1, 1), (1, 1), 1),
+    (1, 8, 8, (9, 10), (3, 2), (2, 2), (1, 0), (1, 1), 1),
+    (3, 6, 4, (11, 11), (3, 3), (2, 3), (2, 1), (2, 2), 2),
+    (2, 8, 8, (7, 7), (3, 3), (1, 1), (1, 1), (1, 1), 8),
+    (2, 4, 8, (5, 5), (1, 1), (1, 1), (0, 0), (1, 1), 1),
+    (1, 4, 4, (5, 6, 4), (2, 3, 2), (1, 2, 1), (0, 1, 1), (1, 1, 2), 2),
+]
+
+
+def conv_case(n, c_in, c_out, size, kernel, stride, pad, dilation, groups):
+    out = tuple((a + 2 * p - d * (k - 1) - 1) // s + 1 for a, p, d, k, s in zip(size, pad, dilation, kernel, stride))
+    return ConvShape(n, c_in, c_out, out, kernel, stride, dilation, groups), tuple(a + 2 * p for a, p in zip(size, pad))
+
+
+@pytest.mark.parametrize("layout", [row_major, channels_last])
+@pytest.mark.parametrize("case", CONVS, ids=str)
+def test_convolution_and_its_gradients(case, layout):
+    n, c_in, c_out, size, kernel, stride, pad, dilation, groups = case
+    shape, padded = conv_case(*case)
+    x, y = layout((n, c_in, *padded)), layout((n, c_out, *shape.out))
+    w = row_major((c_out, c_in // groups, *kernel))
+    check(conv_forward(shape, x, w, y))
+    check(conv_weight_grad(shape, x, y, w))
+    check(conv_weight_grad(shape, x, y, w).split_reduction(0, n, c_out * c_in // groups * int(np.prod(kernel))))
+    border = input_grad_border(shape, pad, size)
+    y = layout((n, c_out, *[t + 2 * b for t, b in zip(shape.out, border)]))
+    for phase in conv_input_grad(shape, pad, size, y, w, layout((n, c_in, *size)), border):
+        check(phase.contraction)
+
+
+@pytest.mark.parametrize("case", CONVS, ids=str)
+def test_tables_mean_convolution(case):
+    """The access maps themselves, by their NumPy reference, against the definition."""
+    n, c_in, c_out, size, kernel, stride, pad, dilation, groups = case
+    shape, padded = conv_case(*case)
+    rng = np.random.default_rng(1)
+    x = np.zeros((n, c_in, *padded))
+    inner = (slice(None), slice(None), *[slice(p, p + a) for p, a in zip(pad, size)])
+    x[inner] = rng.standard_normal((n, c_in, *size))
+    w = rng.standard_normal((c_out, c_in // groups, *kernel))
+    g = rng.standard_normal((n, c_out, *shape.out))
+    y, dx, dw = np.zeros(g.shape), np.zeros(x.shape), np.zeros(w.shape)
+    og, ig = c_out // groups, c_in // groups
+    for t in np.ndindex(*shape.out):
+        window = tuple(slice(i * s, i * s + d * (k - 1) + 1, d) for i, s, d, k in zip(t, stride, dilation, kernel))
+        for q in range(groups):
+            part = (slice(None), slice(q * ig, (q + 1) * ig), *window)
+            o = slice(q * og, (q + 1) * og)
+            y[(slice(None), o, *t)] = np.tensordot(x[part], w[o], (range(1, x.ndim), range(1, x.ndim)))
+            gt = g[(slice(None), o, *t)]
+            dw[o] += np.tensordot(gt, x[part], (0, 0))
+            dx[part] += np.tensordot(gt, w[o], (1, 0))
+    strides = row_major(x.shape), row_major(w.shape), row_major(g.shape)
+    got = np.zeros_like(y)
+    conv_forward(shape, *strides, "float64").reference(x.ravel(), w.ravel(), got.reshape(-1))
+    assert np.allclose(got, y)
+    got = np.zeros_like(w)
+    conv_weight_grad(shape, strides[0], strides[2], strides[1], "float64").reference(g.ravel(), x.ravel(), got.reshape(-1))
+    assert np.allclose(got, dw)
+    border = input_grad_border(shape, pad, size)
+    bordered = np.pad(g, [(0, 0), (0, 0)] + [(b, b) for b in border])
+    ys = row_major(bordered.shape)
+    start = sum(b * s for b, s in zip(border, ys[2:]))
+    got = np.zeros((n, c_in, *size))
+    for phase in conv_input_grad(shape, pad, size, ys, strides[1], row_major(got.shape), border, "float64"):
+        phase.contraction.reference(bordered.ravel(), w.ravel(), got.reshape(-1),
+                                    (start + phase.y_offset, phase.w_offset, phase.x_offset))
+    assert np.allclose(got, dx[inner])
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.data())
+def test_any_contraction(data):
+    """Random axes, sizes and strides (dense ones in random order, with gaps)."""
+    sizes = st.integers(1, 21)
+    outer = data.draw(st.lists(sizes, min_size=1, max_size=3))
+    reduced = data.draw(st.lists(sizes, max_size=2))
+    axes = list(range(len(outer) + len(reduced)))
+    all_sizes = outer + reduced
+
+    def strides(used):
+        order = data.draw(st.permutations(used))
+        step, found = data.draw(st.sampled_from([1, 1, 1, 2])), {}
+        for i in order:
+            found[i] = step
+            step *= all_sizes[i] + data.draw(st.sampled_from([0, 0, 3]))
+        return found
+    a = strides(data.draw(st.lists(st.sampled_from(axes), unique=True)))
+    b = strides(data.draw(st.lists(st.sampled_from(axes), unique=True)))
+    out = strides(list(range(len(outer))))
+    c = Contraction(tuple(Axis(n, out[i], a.get(i, 0), b.get(i, 0)) for i, n in enumerate(outer)),
+                    tuple(Axis(n, None, a.get(i, 0), b.get(i, 0)) for i, n in enumerate(reduced, len(outer))))
+    check(c, make_schedule(c, data.draw(st.sampled_from([TARGET.isa, ISAS["avx512"], ISAS["sse2"], ISAS["neon"]]))))
+
+
+@pytest.mark.parametrize("isa", ["avx512", "avx2", "sse2", "neon"])
+@pytest.mark.parametrize("c", [matmul(70, 50, 33), matmul(33, 45, 70, b=(1, 70)), conv_forward(
+    ConvShape(2, 8, 20, (9, 9), (3, 3), (1, 1), (1, 1)), channels_last((2, 8, 11, 11)), (1, 20, 480, 160), channels_last((2, 20, 9, 9)))])
+def test_tables_of_every_isa(c, isa):
+    s = check(c, make_schedule(c, ISAS[isa]))
+    assert s.lanes == ISAS[isa].lanes(4)
+    assert s.accumulators < ISAS[isa].registers
+
+
+@pytest.mark.parametrize("packed", ["", "a", "b", "ab"])
+@pytest.mark.parametrize("block", [(0, 7), (0, 16), (1, 5), (1, 8)])
+def test_blocked_reduction(block, packed):
+    c = Contraction((Axis(30, 40, 21, 0), Axis(40, 1, 0, 1)), (Axis(9, None, 1000, 2000), Axis(21, None, 1, 40)))
+    s = replace(force(c, 1, (4, 16), packed=packed), block_axis=block[0], block=block[1], chunk_depth=0, chunk_group=2, unroll=1)
+    s = replace(s, packs=schedules._packs(s.contraction, schedules._Candidate(1, s.lanes, (4, 16), packed, 0), s.order, 0, 2))
+    check(c, s)
+
+
+@pytest.mark.parametrize("tile", [(1, 8), (6, 16), (5, 24), (30, 8)])
+@pytest.mark.parametrize("packed", ["", "a", "b", "ab"])
+def test_forced_tiles_and_packing(tile, packed):
+    check(matmul(31, 45, 20), force(matmul(31, 45, 20), 1, tile, packed=packed, lanes=8))
+
+
+@pytest.mark.parametrize("tile", [(1, 1), (3, 4), (2, 7), (4, 2), (1, 9)])
+def test_forced_tiles_along_the_reduction(tile):
+    c = matmul(11, 13, 45, b=(1, 45))
+    check(c, force(c, -1, tile, lanes=8))
+
+
+def test_long_reductions_are_blocked_by_choice():
+    s = make_schedule(matmul(96, 96, 4000, a=(1, 96)), ISAS["avx2"])
+    assert s.block_axis == 0 and s.chunk_tiles > 1
+    check(matmul(96, 96, 4000, a=(1, 96)), s, tolerance=1e-6)
+    assert make_schedule(matmul(40, 64, 400, a=(1, 40)), ISAS["avx2"]).block_axis == -1
+
+
+def test_same_bits_for_any_number_of_threads():
+    c = matmul(200, 150, 130)
+    s = make_schedule(c, TARGET.isa)
+    assert s.n_chunks > 4
+    program = compile_contraction(s)
+    rng = np.random.default_rng(2)
+    a, b = rng.standard_normal(200 * 130).astype(np.float32), rng.standard_normal(130 * 150).astype(np.float32)
+    results = []
+    for threads in (1, 2, 3, 4):
+        set_num_threads(threads)
+        out = np.zeros(200 * 150, np.float32)
+        call(program, a, b, out)
+        results.append(out.tobytes())
+    assert len(set(results)) == 1
+
+
+@pytest.mark.parametrize("along_reduction", [False, True])
+def test_epilogue_sees_the_place(along_reduction):
+    """relu(x·w + bias[column]) + residual, in place: the residual's memory is the output's."""
+    m, n, k = 19, 37, 24
+    c = matmul(m, n, k, b=(1, k) if along_reduction else None)
+    s = make_schedule(c, TARGET.isa)
+
+    def epilogue(e, value, place, buffers):
+        bias, residual = (e.load(e.at(buffers, 8 * i), PTR) for i in (3, 2))
+        row, column = place.index
+        assert place.axis in (1, -1)
+        t = value.type
+        count = place.count
+        x = e.load_some(e.at(bias, column, emit.F32), t, count)
+        y = e.b.fadd(value, x)
+        y = e.b.select(e.b.fcmp_ordered(">", y, emit.const(t, 0.0)), y, emit.const(t, 0.0))
+        return e.b.fadd(y, e.load_some(e.at(residual, place.offset, emit.F32), t, count))
+    rng = np.random.default_rng(3)
+    a, b, bias, out = (rng.standard_normal(z).astype(np.float32) for z in (m * k, k * n, n, m * n))
+    b2 = b.reshape(n, k).T if along_reduction else b.reshape(k, n)
+    want = np.maximum(a.reshape(m, k) @ b2 + bias, 0) + out.reshape(m, n)
+    call(compile_contraction(s, epilogue=epilogue), a, b, out, bias)
+    assert np.allclose(out.reshape(m, n), want, atol=1e-5)
+
+
+@pytest.mark.parametrize("packed", ["", "a", "b", "ab"])
+def test_prologue(packed):
+    m, n, k = 9, 21, 14
+    c = matmul(m, n, k)
+    rng = np.random.default_rng(4)
+    a, b, out = (rng.standard_normal(z).astype(np.float32) for z in (m * k, k * n, m * n))
+    program = compile_contraction(force(c, 1, (3, 16), packed=packed, lanes=8), prologue={"b": vector_math.exp, "a": vector_math.tanh})
+    call(program, a, b, out)
+    assert np.allclose(out.reshape(m, n), np.tanh(a.reshape(m, k)) @ np.exp(b.reshape(k, n)), rtol=1e-5, atol=1e-5)
+
+
+def test_half_precision_operands():
+    c = replace(matmul(11, 24, 15), dtypes=("float16", "float16", "float16"))
+    check(c, tolerance=2e-3)
+
+
+def test_simplify_joins_what_is_one_walk():
+    c = matmul(6, 8, 10, batch=[(4, 48, 60, 0)]).simplify()
+    assert [x.size for x in c.outer] == [24, 8] and len(c.reduced) == 1
+    assert [x.size for x in matmul(6, 8, 10, batch=[(4, 48, 60, 0)]).simplify(keep=(0,)).outer] == [4, 6, 8]
+
+
+def test_chunks_do_not_depend_on_threads():
+    c = matmul(64, 512, 784)
+    set_num_threads(1)
+    one = make_schedule.__wrapped__(c, TARGET.isa)
+    set_num_threads(4)
+    assert make_schedule.__wrapped__(c, TARGET.isa) == one
