@@ -38,6 +38,13 @@ from .ops.pointwise import (abs, absolute, acos, acosh, angle, arccos, arccosh, 
                             log1p, log2, log10, nan_to_num, neg, negative, positive, rad2deg, reciprocal, relu, round, rsqrt, sgn,
                             sigmoid, sign, signbit, sin, sinh, sqrt, square, tan, tanh, trunc, where)
 from .ops.special import (digamma, erf, erfc, erfinv, frexp, i0, igamma, igammac, lgamma, logit, mvlgamma, polygamma, sinc, xlogy)
+from .ops.windows import bartlett_window, blackman_window, hamming_window, hann_window, kaiser_window
+from .tensor.attributes import detach
+from .tensor.dlpack import from_dlpack, to_dlpack
+from .tensor.layout import jagged, layout, sparse_bsc, sparse_bsr, sparse_coo, sparse_csc, sparse_csr, strided
+from .tensor.legacy import (BFloat16Tensor, BoolTensor, ByteTensor, CharTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, LongTensor,
+                            ShortTensor)
+from .tensor.printing import set_printoptions
 # reductions, joining and splitting, reading and writing at positions, order
 from .warning import is_warn_always_enabled, set_warn_always
 from .ops.reduction import (all, amax, amin, aminmax, any, argmax, argmin, count_nonzero, hash_tensor, logsumexp, max, mean, min,
@@ -74,13 +81,15 @@ from .autograd import (enable_grad, inference_mode, is_anomaly_enabled, is_grad_
 
 from .misc import (are_deterministic_algorithms_enabled, compile, get_default_device, get_float32_matmul_precision,
                    get_num_interop_threads, get_num_threads, is_complex, is_deterministic_algorithms_warn_only_enabled, is_floating_point,
-                   is_inference, is_same_size, is_storage, is_tensor, is_warn_always_enabled, numel, result_type, set_default_device,
+                   is_inference, is_same_size, is_signed, is_storage, is_tensor, is_warn_always_enabled, numel, result_type, set_default_device,
                    set_default_tensor_type, set_float32_matmul_precision, set_num_interop_threads, set_num_threads, set_warn_always,
                    typename, use_deterministic_algorithms)
 
+newaxis = None  # x[newaxis] puts a dimension in
+
 # packages that load when they are first used, so that `import flambeau` stays quick
 _LAZY = frozenset(("accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions", "fft", "func", "futures", "hub",
-                   "jit", "linalg", "mps", "multiprocessing", "nn", "onnx", "optim", "overrides", "profiler", "serialization", "sparse",
+                   "jit", "linalg", "mps", "multiprocessing", "nn", "onnx", "optim", "overrides", "profiler", "serialization", "signal", "sparse",
                    "special", "testing", "types", "utils", "version", "vision", "xpu"))
 # names whose modules load when they are first used
 _LAZY_NAMES = {

@@ -8,8 +8,8 @@ from .ir.types import tensor_type
 from .tensor.tensor import Tensor
 
 __all__ = ["are_deterministic_algorithms_enabled", "compile", "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads",
-           "is_complex", "is_deterministic_algorithms_warn_only_enabled", "is_floating_point", "is_inference", "is_same_size", "is_storage",
-           "is_tensor", "is_warn_always_enabled", "numel", "result_type", "set_default_device", "get_default_device",
+           "is_complex", "is_deterministic_algorithms_warn_only_enabled", "is_floating_point", "is_inference", "is_same_size",
+           "is_signed", "is_storage", "is_tensor", "is_warn_always_enabled", "numel", "result_type", "set_default_device", "get_default_device",
            "set_default_tensor_type", "set_float32_matmul_precision", "set_num_interop_threads", "set_num_threads", "set_warn_always",
            "typename", "use_deterministic_algorithms"]
 
@@ -33,6 +33,11 @@ def is_floating_point(input: Tensor) -> bool:
 def is_complex(input: Tensor) -> bool:
     """Whether input's dtype is complex."""
     return input.dtype.is_complex
+
+
+def is_signed(input: Tensor) -> bool:
+    """Whether the tensor's dtype has negative numbers."""
+    return input.dtype.is_signed
 
 
 def is_inference(input: Tensor) -> bool:

@@ -39,22 +39,6 @@ def bitwise_not(input: Tensor):
     return p.bitwise_not(input)
 
 
-def _shift(name: str, integers: Callable[[Any, Any], Var], floats: Callable[[Any, Any], Var]) -> Any:
-    """The operators << and >>, which for floating operands multiply and divide by powers of two."""
-    def body(input: Scalar, other: Scalar):
-        x, y = promoted(input, other)
-        if x.dtype.kind in "iu":
-            return integers(x, y)
-        if x.dtype.kind != "f":
-            raise not_implemented(name, x.dtype)
-        return floats(x, p.exp2(y))
-    body.__name__ = body.__qualname__ = name
-    return op(None)(body)
-
-
-_lshift, _rshift = _shift("lshift_cpu", p.shift_left, p.mul), _shift("rshift_cpu", p.shift_right, p.div)
-
-
 # ------------------------------------------------------------------ logic
 
 def truth(x: Var) -> Var:
@@ -93,7 +77,7 @@ METHODS = {
     "__and__": operator(bitwise_and), "__rand__": operator(bitwise_and), "__iand__": inplace_operator(bitwise_and),
     "__or__": operator(bitwise_or), "__ror__": operator(bitwise_or), "__ior__": inplace_operator(bitwise_or),
     "__xor__": operator(bitwise_xor), "__rxor__": operator(bitwise_xor), "__ixor__": inplace_operator(bitwise_xor),
-    "__lshift__": operator(_lshift), "__rlshift__": reflected(bitwise_left_shift), "__ilshift__": inplace_operator(_lshift),
-    "__rshift__": operator(_rshift), "__rrshift__": reflected(bitwise_right_shift), "__irshift__": inplace_operator(_rshift),
+    "__lshift__": operator(bitwise_left_shift), "__rlshift__": reflected(bitwise_left_shift), "__ilshift__": inplace_operator(bitwise_left_shift),
+    "__rshift__": operator(bitwise_right_shift), "__rrshift__": reflected(bitwise_right_shift), "__irshift__": inplace_operator(bitwise_right_shift),
     "__invert__": bitwise_not,
 }

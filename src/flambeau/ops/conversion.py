@@ -67,6 +67,8 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         raise _invalid_arguments(args, kwargs)
     given.update(kwargs)
     other = given.get("other", given.get("tensor"))
+    if not isinstance(given.get("non_blocking", False), bool) or not isinstance(given.get("copy", False), bool):
+        raise _invalid_arguments(args, kwargs)
     wanted = given.get("dtype")
     if other is None:
         where = given.get("device")

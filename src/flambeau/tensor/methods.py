@@ -5,13 +5,13 @@ from ..ops import (arithmetic, bits, bitwise, comparison, complex, conversion, c
                    histogram, indexing, linear, masking, norms, pointwise, random, rearrange, reduction, scan, shape,
                    sorting, special, statistics, view_copies)
 from . import indexing as subscript
-from . import text, views
+from . import copying, dlpack, legacy, memory, text, views
 from .attributes import ATTRIBUTES
 from .tensor import Tensor
 
 FAMILIES = (creation, from_data, conversion, arithmetic, pointwise, special, comparison, bits, bitwise, complex, linear, random, reduction, shape,
             rearrange, indexing, masking, statistics, scan, sorting, histogram,
-            diagonal, view_copies, norms, subscript, text)
+            diagonal, view_copies, norms, subscript, text, copying, dlpack, legacy, memory)
 
 # methods whose module loads when they are first called
 _LATE = {"softmax": "activation", "log_softmax": "activation", "prelu": "activation", "hardshrink": "activation", "relu_": "activation"}
