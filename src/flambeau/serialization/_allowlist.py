@@ -153,8 +153,8 @@ class WeightsOnly(Policy):
             return plain
         raise NotAllowed(
             f"Unsupported global: GLOBAL {full} was not an allowed global by default. Please use "
-            f"`torch.serialization.add_safe_globals([{name}])` or the `torch.serialization.safe_globals([{name}])` context manager "
-            "to allowlist this global if you trust this class/function.")
+            f"`torch.serialization.add_safe_globals([{full}])` or the `torch.serialization.safe_globals([{full}])` context "
+            "manager to allowlist this global if you trust this class/function.")
 
     def call(self, function: Any, args: tuple) -> Any:
         self.machine.spend(len(args))

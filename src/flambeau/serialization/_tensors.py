@@ -31,7 +31,7 @@ class TensorRecord(NamedTuple):
 def describe(tensor: Tensor) -> TensorRecord:
     """What a file says of a tensor."""
     shape, strides, offset = tensor._geometry()
-    return TensorRecord(tensor._storage, tensor.dtype, offset, tuple(shape), tuple(strides), tensor.requires_grad)
+    return TensorRecord(tensor._storage, tensor.dtype, offset, (*shape,), (*strides,), tensor.requires_grad)
 
 
 def attributes(tensor: Tensor) -> dict[str, Any]:
