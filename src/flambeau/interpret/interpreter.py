@@ -38,7 +38,7 @@ def _finish(array: np.ndarray, t) -> np.ndarray:
 class Interpreter:
     """An `Executor`: one closure per graph, which frees each value after its last use."""
 
-    def prepare(self, graph: Graph) -> Callable[[list], list[np.ndarray]]:
+    def prepare(self, graph: Graph) -> Callable[..., list[np.ndarray]]:
         index = {v: i for i, v in enumerate(graph.inputs)}
         for node in graph.nodes:
             for v in node.outputs:

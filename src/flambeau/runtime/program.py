@@ -29,7 +29,7 @@ class Executor(Protocol):
     that nobody else wants any more.
     """
 
-    def prepare(self, graph: Graph) -> Callable[[list], list[np.ndarray]]: ...
+    def prepare(self, graph: Graph) -> Callable[..., list[np.ndarray]]: ...
 
 
 class Program:
@@ -37,7 +37,7 @@ class Program:
 
     __slots__ = ("graph", "input_slots", "run", "runs")
 
-    def __init__(self, graph: Graph, input_slots: tuple[int, ...], run: Callable[[list], list[np.ndarray]]):
+    def __init__(self, graph: Graph, input_slots: tuple[int, ...], run: Callable[..., list[np.ndarray]]):
         self.graph, self.input_slots, self.run = graph, input_slots, run
 
 

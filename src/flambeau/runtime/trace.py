@@ -183,7 +183,7 @@ def run_program(program: Program, slots: list, live: tuple[int, ...]) -> None:
         kept: dict[int, int] = {}
         for _, value in trace.undo:
             kept[id(value)] = kept.get(id(value), 0) + 1
-        value = v = None
+        value = v = None  # type: ignore[assignment]
         by_slot = {places[n]: n for n in donatable}
         unwanted = _unreferenced(slots, list(by_slot), kept, _UNREFERENCED)
         dead = frozenset([by_slot[i] for i in unwanted if slots[i].pinned is None])
