@@ -24,6 +24,8 @@ from .contraction import Axis, Contraction
 L2_BYTES = 256 * 1024        # of the least L2 that matters; half of it holds a block's operands
 CHUNK_CYCLES = 40_000        # a chunk is worth some ten microseconds: thousands of times what claiming it costs
 MAX_CHUNKS = 256
+PANEL_ROWS = 160             # of the result, for which a panel is packed
+MAX_PARTIALS = 512 * 1024     # elements of partial results that a split reduction may write
 FEW_CHUNKS = 16              # where chunks are to be large
 FMA_LATENCY = 4
 LOAD_CYCLES = 0.7            # a load or broadcast of a whole vector; two a cycle is what the manuals say
@@ -225,14 +227,15 @@ def _candidates(c: Contraction, isa: Isa) -> list[_Candidate]:
         packed = _operands_to_pack(c, axis)
         if x.out == 1 and packed is not None:
             best = _best_tile(c, isa, axis, lanes, packed)
-            # a packed element is loaded and stored once for each panel
-            packing = sum(1.0 * steps * prod(y.size for y in c.outer if y.stride(op)) for op in packed)
+            # a packed element is loaded and stored once for each panel; one by one where it is strided
+            packing = sum((0.5 if x.stride(op) in (0, 1) else 2.0) * steps * prod(y.size for y in c.outer if y.stride(op))
+                          for op in packed)
             found.append(_Candidate(axis, lanes, best[1], packed, steps * best[0] + packing))
     inner = [x for x in c.reduced if x.a in (0, 1) and x.b in (0, 1) and x.a + x.b]
     if inner:
         n = max(x.size for x in inner)
         best = _best_tile(c, isa, -1, lanes)
-        sums = prod(x.size for x in c.outer) * 6.0
+        sums = prod(x.size for x in c.outer) * 2.0  # adding up the lanes
         found.append(_Candidate(-1, lanes, best[1], "", best[0] * steps / n * ceil(n / lanes) + sums))
     if not found:
         # nothing is contiguous: scalars
@@ -354,7 +357,7 @@ def _chunking(counts: list[int], cycles: float, most: int) -> tuple[int, int]:
 def _is_long(c: Contraction, tile: tuple[int, ...]) -> bool:
     """Whether the reduction is so long that what one tile reads overflows the second cache. (Less than that streams in
     fast enough.) Its chunks are larger, and cut into blocks which all tiles of the chunk use while they are near."""
-    return sum(_footprint(c, tile, op) for op in "ab") * np.dtype(c.accumulate).itemsize > L2_BYTES // 2
+    return sum(_footprint(c, tile, op) for op in "ab") * np.dtype(c.accumulate).itemsize > L2_BYTES
 
 
 def _blocking(c: Contraction, tile: tuple[int, ...], order: tuple[int, ...], reduced_order: tuple[int, ...],
@@ -373,7 +376,9 @@ def _blocking(c: Contraction, tile: tuple[int, ...], order: tuple[int, ...], red
     # elements a step that all tiles of the chunk use: of packed operands those that are packed at once
     held = {op: prod(s for x, s in zip(c.outer, span) if x.stride(op)) for op in "ab"}
     held.update({p.operand: p.panels * tile[p.axis] for p in packs})
-    wanted = max(64, L2_BYTES // 2 // (sum(held.values()) * item))
+    wanted = L2_BYTES // 2 // (sum(held.values()) * item)
+    if wanted < 96:  # the partial sums would come and go too often
+        return -1, 0
     inner = 1
     for position in reversed(range(len(reduced_order))):
         size = c.reduced[reduced_order[position]].size
@@ -381,6 +386,18 @@ def _blocking(c: Contraction, tile: tuple[int, ...], order: tuple[int, ...], red
             return position, max(1, wanted // inner)
         inner *= size
     return -1, 0
+
+
+def reduction_parts(c: Contraction, axis: int = 0) -> int:
+    """In how many parts to cut a long reduction along a reduced axis (`Contraction.split_reduction`), so that there is work
+    for many threads and each part's operands stay near: a divisor of the axis, 1 where the output is large enough to be
+    shared out itself, or partial results would take more memory than they save."""
+    results = prod(x.size for x in c.outer)
+    steps = prod(r.size for r in c.reduced)
+    if steps < 1024 or results >= 64 * 1024:
+        return 1
+    most = min(MAX_PARTIALS // max(results, 1), ceil(steps * results / 16 / CHUNK_CYCLES), 64)
+    return max(d for d in range(1, c.reduced[axis].size + 1) if c.reduced[axis].size % d == 0 and d <= max(most, 1))
 
 
 @lru_cache(1024)
@@ -397,6 +414,8 @@ def _finish(c: Contraction, best: _Candidate) -> Schedule:
     counts = [ceil(c.outer[i].size / best.tile[i]) for i in order]
     long = _is_long(c, best.tile)
     depth, group = _chunking(counts, best.cycles, FEW_CHUNKS if long else MAX_CHUNKS)
+    if best.packed:
+        depth, group = _keep_panels(c, best, order, depth, group)
     packs = _packs(c, best, order, depth, group)
     block_axis, block = _blocking(c, best.tile, order, reduced_order, depth, group, packs) if long else (-1, 0)
     innermost = c.reduced[reduced_order[-1]].size if reduced_order else 1
@@ -410,6 +429,26 @@ def _finish(c: Contraction, best: _Candidate) -> Schedule:
             block = max(unroll, block // unroll * unroll)
     return Schedule(c, best.vector_axis, best.lanes, best.tile, order, reduced_order, depth, group, block_axis, block,
                     packs, unroll, best.cycles)
+
+
+def _keep_panels(c: Contraction, best: _Candidate, order: tuple[int, ...], depth: int, group: int) -> tuple[int, int]:
+    """Chunks (depth, group) so large that a panel, which each chunk packs for itself, serves many rows of the result."""
+    x = c.outer[best.vector_axis]
+    moved = next((op for op in best.packed if x.stride(op)), None)
+    if moved is None:
+        return depth, group
+    rows = PANEL_ROWS if x.stride(moved) == 1 else 4 * PANEL_ROWS
+    first = 1 + max(p for p, i in enumerate(order) if c.outer[i].stride(moved))  # from here on loops share a panel
+    below = 1
+    for position in range(len(order) - 1, first - 1, -1):
+        axis = c.outer[order[position]]
+        needed = ceil(rows / (below * best.tile[order[position]]))
+        if needed <= ceil(axis.size / best.tile[order[position]]):
+            if depth == position:
+                return depth, max(group, needed)
+            return (depth, group) if depth < position else (position, needed)
+        below *= axis.size
+    return (depth, group) if depth < first else (first - 1, 1)
 
 
 def _packs(c: Contraction, best: _Candidate, order: tuple[int, ...], chunk_depth: int, group: int) -> tuple[Pack, ...]:
