@@ -201,6 +201,28 @@ def can_cast(from_: dtype, to: dtype) -> bool:
     return True
 
 
+def overflow_error(value: Any, d: dtype, check_half: bool = True) -> RuntimeError | None:
+    """PyTorch's error if a Python number does not fit into `d`, else None. Negative integers fit into unsigned types modulo 2^n.
+
+    check_half: whether float16 and bfloat16 are checked, too (`fill_` lets them become infinite).
+    """
+    if d.kind == "b":
+        return None
+    bad = isinstance(value, complex) and d.kind != "c"
+    if not bad and d.kind in "iu":
+        info = np.iinfo(d.np)
+        least = info.min if d.kind == "i" else -info.max if isinstance(value, int) else 0
+        bad = not least <= value <= info.max
+    elif not bad and (check_half or d not in (float16, bfloat16)):
+        largest = finfo(d).max
+        parts = (value.real, value.imag) if isinstance(value, complex) else (value,)
+        bad = any(largest < abs(v) < float("inf") for v in parts)
+    if not bad:
+        return None
+    name = d.name + "_t" if d.kind in "iu" else d.c_name
+    return RuntimeError(f"value cannot be converted to type {name} without overflow")
+
+
 def widen(array: np.ndarray, d: dtype) -> np.ndarray:
     """`array` as numbers: the bits of an encoded dtype are read, everything else is returned as it is."""
     return array if d._decode is None else d._decode(array)

@@ -15,7 +15,8 @@ class Results(tuple):
     def __new__(cls, sequence: Iterable[Any]):
         self = tuple.__new__(cls, sequence)
         if len(self) != cls.n_fields:
-            raise TypeError(f"torch.return_types.{cls.__name__}() takes a {cls.n_fields}-sequence ({len(self)}-sequence given)")
+            raise TypeError(f"torch.return_types.{cls.__name__}() takes a {cls.n_fields}-sequence "
+                            f"({len(self)}-sequence given)")
         return self
 
     def __repr__(self) -> str:
@@ -33,7 +34,9 @@ def _field(position: int, name: str) -> property:
 def _results(name: str, fields: str) -> type[Results]:
     names = tuple(fields.split())
     attributes = {n: _field(i, n) for i, n in enumerate(names)}
-    return type(name, (Results,), {"__slots__": (), "__module__": __name__, "__doc__": f"The results ({', '.join(names)}) of `{name}`.",
+    return type(name, (Results,), {"__slots__": (), "__module__": __name__, "__doc__": "The results "
+                                                                                       f"({', '.join(names)}) of "
+                                                                                       f"`{name}`.",
                                    "_names": names, "__match_args__": names, "n_fields": len(names),
                                    "n_sequence_fields": len(names), **attributes})
 
@@ -73,4 +76,4 @@ svd = _results("svd", "U S V")
 topk = _results("topk", "values indices")
 triangular_solve = _results("triangular_solve", "solution cloned_coefficient")
 
-all_return_types = [v for v in list(globals().values()) if isinstance(v, type) and issubclass(v, Results) and v is not Results]
+all_return_types = [v for v in list(globals().values()) if isinstance(v, type) and v.__mro__[1:2] == (Results,)]

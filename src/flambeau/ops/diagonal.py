@@ -39,7 +39,8 @@ def _pair(dim1: int, dim2: int, ndim: int) -> tuple[int, int]:
 
 
 def diag(input: Tensor, diagonal: int = 0, *, out: Any = None) -> Tensor:
-    """A matrix with a 1-D input on a diagonal, or a copy of a diagonal of a matrix. diagonal > 0 is above the main one."""
+    """A matrix with a 1-D input on a diagonal, or a copy of a diagonal of a matrix. diagonal > 0 is above the main
+    one."""
     if input.ndim not in (1, 2):
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D")
     made = diag_embed(input, diagonal) if input.ndim == 1 else views.clone(views.diagonal(input, diagonal))
@@ -55,20 +56,26 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
 
 
 def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
-    """Writes fill_value to the main diagonal, in place. wrap: a tall matrix' diagonal begins again after each block of columns."""
+    """Writes fill_value to the main diagonal, in place. wrap: a tall matrix' diagonal begins again after each block of
+    columns."""
     shape, strides, offset = self._geometry()
     if len(shape) < 2:
         raise RuntimeError("dimensions must larger than 1")
     if len(shape) > 2 and len(set(shape)) != 1:
         raise RuntimeError("all dimensions of input must be of equal length")
     step, n = sum(strides), min(shape)
-    views.as_strided(self, (n,), (step,), offset).fill_(fill_value)  # type: ignore[attr-defined]
+    _fill(self, n, step, offset, fill_value)
     if wrap and len(shape) == 2 and shape[0] > shape[1] + 1:
         rows, columns = shape
         for row in range(columns + 1, rows, columns + 1):
             count = min(columns, rows - row)
-            views.as_strided(self, (count,), (step,), offset + row * strides[0]).fill_(fill_value)  # type: ignore[attr-defined]
+            _fill(self, count, step, offset + row * strides[0], fill_value)
     return self
+
+
+def _fill(t: Any, n: int, step: int, offset: int, value: Any) -> None:
+    """Writes `value` to every step-th element of the memory."""
+    views.as_strided(t, (n,), (step,), offset).fill_(value)
 
 
 @op("TraceBackward0")
@@ -110,7 +117,8 @@ def _block_diag(tensors: Tensors):
     parts = []
     for i, x in enumerate(convert(result_dtype(*tensors), *tensors)):
         if x.ndim > 2:
-            raise RuntimeError(f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {x.ndim} dimensions")
+            raise RuntimeError(f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has "
+                               f"{x.ndim} dimensions")
         parts.append(p.reshape(x, (1,) * (2 - x.ndim) + x.shape))
     width = sum(x.shape[1] for x in parts)
     rows, at = [], 0
@@ -148,7 +156,8 @@ def vander(x: Tensor, N=None, increasing=False):
 
 def _fitting(src: Var, shape: tuple[int, ...], dtype: Any) -> Var:
     if src.shape != shape:
-        raise RuntimeError(f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(shape)}")
+        raise RuntimeError(f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, "
+                           f"slice size = {list(shape)}")
     return p.cast(src, dtype)
 
 
@@ -165,7 +174,8 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset=0, dim1=0, dim2=1):
     n = max(0, min(shape[a] + min(offset, 0), shape[b] - max(offset, 0)))
     rest = [d for d in range(input.ndim) if d not in (a, b)]
     start = offset * strides[b] if offset >= 0 else -offset * strides[a]
-    return _written(input, src, (*[shape[d] for d in rest], n), (*[strides[d] for d in rest], strides[a] + strides[b]), start)
+    window = (*[shape[d] for d in rest], n), (*[strides[d] for d in rest], strides[a] + strides[b])
+    return _written(input, src, *window, start)
 
 
 @op("SelectScatterBackward0")
@@ -191,7 +201,8 @@ def slice_scatter(input: Tensor, src: Tensor, dim=0, start=None, end=None, step=
     shape, strides = input.shape, contiguous_strides(input.shape)
     first, last, _ = slice(start, end, step).indices(shape[d])
     n = max(0, -(-(last - first) // step))
-    return _written(input, src, (*shape[:d], n, *shape[d + 1:]), (*strides[:d], strides[d] * step, *strides[d + 1:]), first * strides[d])
+    window = (*shape[:d], n, *shape[d + 1:]), (*strides[:d], strides[d] * step, *strides[d + 1:])
+    return _written(input, src, *window, first * strides[d])
 
 
 @op("AsStridedScatterBackward0", name="as_strided_scatter")
@@ -200,15 +211,17 @@ def _as_strided_scatter(input: Tensor, src: Tensor, size, stride, offset):
 
 
 def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
-    """A copy of input with the view (size, stride, storage_offset) of its memory replaced by src; the view must not overlap itself."""
+    """A copy of input with the view (size, stride, storage_offset) of its memory replaced by src; the view must not
+    overlap itself."""
     from ..tensor.write import overlaps
     size, stride = tuple(size), tuple(stride)
     if overlaps(size, stride):
-        raise RuntimeError("unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please "
-                           "clone() the tensor before performing the operation.")
+        raise RuntimeError("unsupported operation: more than one element of the written-to tensor refers to a single "
+                           "memory location. Please clone() the tensor before performing the operation.")
     window = views.as_strided(input, size, stride, storage_offset)
     return _as_strided_scatter(input, src, size, stride, window._geometry()[2])
 
 
-METHODS = {f.__name__: f for f in (diag_embed, diag, diagflat, fill_diagonal_, trace, tril, triu, diagonal_scatter, select_scatter,
-                                   slice_scatter, as_strided_scatter)} | {"tril_": inplace(tril), "triu_": inplace(triu)}
+METHODS = {f.__name__: f for f in (diag_embed, diag, diagflat, fill_diagonal_, trace, tril, triu, diagonal_scatter,
+                                   select_scatter, slice_scatter, as_strided_scatter)} | {
+    "tril_": inplace(tril), "triu_": inplace(triu)}

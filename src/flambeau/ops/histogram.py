@@ -1,4 +1,5 @@
-"""Counting into bins: histc, histogram, histogramdd, bincount. None of them is differentiable; the host computes them."""
+"""Counting into bins: histc, histogram, histogramdd, bincount. None of them is differentiable; the host computes
+them."""
 from __future__ import annotations
 
 from typing import Any, Sequence
@@ -21,6 +22,12 @@ def _finished(result: np.ndarray, dt: dtype_class, out: Any = None) -> Tensor:
     return write_out(t, out)
 
 
+def _values(t: Tensor) -> np.ndarray:
+    """The host's values, half precision as float32."""
+    x = host_array(t)
+    return x.astype(np.float32) if x.dtype == np.float16 else x
+
+
 def _bounds(name: str, x: np.ndarray, low: Any, high: Any) -> tuple[Any, Any]:
     """The outer edges: the given ones, or those of the data where they are equal."""
     kind = x.dtype.type
@@ -40,18 +47,19 @@ def _uniform_bin(x: np.ndarray, low: Any, high: Any, bins: int) -> tuple[np.ndar
     """(bin of each element, whether it lies inside); the last bin includes its upper edge."""
     inside = (x >= low) & (x <= high)
     with np.errstate(all="ignore"):
-        place = ((x - low) / (high - low) * x.dtype.type(bins)) if x.dtype.kind == "f" else (x - low) * bins // max(high - low, 1)
+        place = (x - low) / (high - low) * x.dtype.type(bins)
     place = np.where(inside, place, 0).astype(np.int64)
     return np.minimum(place, bins - 1), inside
 
 
 def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0, *, out: Any = None) -> Tensor:
-    """How many elements lie in each of `bins` equal bins from min to max (from the smallest to the largest if both are 0)."""
+    """How many elements lie in each of `bins` equal bins from min to max (from the smallest to the largest if both are
+    0)."""
     if input.dtype.kind != "f":
         raise not_implemented("histogram_cpu", input.dtype)
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
-    x = host_array(input).reshape(-1)
+    x = _values(input).reshape(-1)
     low, high = _bounds("torch.histc", x, min, max)
     place, inside = _uniform_bin(x, low, high, bins)
     return _finished(np.bincount(place[inside], minlength=bins).astype(np.float64), input.dtype, out)
@@ -60,7 +68,7 @@ def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0, *, out: An
 def _edges(x: np.ndarray, bins: Any, ends: Any, kind: Any) -> np.ndarray:
     """The bin edges of one dimension: given ones, or equal bins over `ends` or over the data."""
     if isinstance(bins, Tensor):
-        return host_array(bins).astype(kind)
+        return _values(bins).astype(kind)
     if bins <= 0:
         raise RuntimeError(f"torch.histogramdd(): bins must be > 0, but got {bins} for dimension 0")
     if ends is None:
@@ -70,7 +78,8 @@ def _edges(x: np.ndarray, bins: Any, ends: Any, kind: Any) -> np.ndarray:
     else:
         low, high = ends
         if not low <= high:
-            raise RuntimeError(f"torch.histogramdd(): min should not exceed max, but got min {low} max {high} for dimension 0")
+            raise RuntimeError(f"torch.histogramdd(): min should not exceed max, but got min {low} max {high} for "
+                               "dimension 0")
     if not (np.isfinite(low) and np.isfinite(high)):
         raise RuntimeError(f"torch.histogramdd(): range [{low}, {high}] is not finite")
     return _linspace(low, high, int(bins) + 1, kind)
@@ -80,7 +89,8 @@ def _linspace(low: Any, high: Any, n: int, kind: Any) -> np.ndarray:
     """n equally spaced numbers, counted from both ends towards the middle as PyTorch does."""
     step = (kind(high) - kind(low)) / kind(n - 1)
     i = np.arange(n)
-    return np.where(i < n // 2, kind(low) + step * i.astype(kind), kind(high) - step * (n - 1 - i).astype(kind)).astype(kind)
+    rising, falling = kind(low) + step * i.astype(kind), kind(high) - step * (n - 1 - i).astype(kind)
+    return np.where(i < n // 2, rising, falling).astype(kind)
 
 
 def _histogram(points: np.ndarray, edges: Sequence[np.ndarray], weight: np.ndarray | None, density: bool) -> np.ndarray:
@@ -105,37 +115,42 @@ def _histogram(points: np.ndarray, edges: Sequence[np.ndarray], weight: np.ndarr
 
 
 def _check_histogram(input: Tensor, weight: Tensor | None, bins: Sequence[Any]) -> None:
-    if input.dtype not in (float32, float64):
+    if input.dtype.kind != "f":
         raise not_implemented("histogramdd", input.dtype)
     for b in bins:
         if isinstance(b, Tensor):
             if b.dtype is not input.dtype:
-                raise RuntimeError("torch.histogramdd(): input tensor and bins tensors should have the same dtype, but got input with dtype "
+                raise RuntimeError("torch.histogramdd(): input tensor and bins tensors should have the same dtype, but "
+                                   "got input with dtype "
                                    f"{input.dtype._legacy} and bins with dtype {b.dtype._legacy}")
             if b.ndim != 1:
-                raise RuntimeError(f"torch.histogramdd(): bins tensor should have one dimension, but got {b.ndim} dimensions in the bins "
+                raise RuntimeError(f"torch.histogramdd(): bins tensor should have one dimension, but got {b.ndim} "
+                                   "dimensions in the bins "
                                    "tensor for dimension 0")
             if b.shape[0] == 0:
-                raise RuntimeError("torch.histogramdd(): bins tensor should have at least 1 element, but got 0 elements in the bins tensor "
-                                   "for dimension 0")
+                raise RuntimeError("torch.histogramdd(): bins tensor should have at least 1 element, but got 0 "
+                                   "elements in the bins tensor for dimension 0")
     if weight is not None and weight.dtype is not input.dtype:
-        raise RuntimeError("torch.histogramdd(): if weight tensor is provided, input tensor and weight tensor should have the same dtype, "
+        raise RuntimeError("torch.histogramdd(): if weight tensor is provided, input tensor and weight tensor should "
+                           "have the same dtype, "
                            f"but got input({input.dtype._legacy}), and weight({weight.dtype._legacy})")
 
 
-def histogram(input: Tensor, bins: Any = None, *, range: Any = None, weight: Tensor | None = None, density: bool = False,
-              out: Any = None) -> return_types.histogram:
+def histogram(input: Tensor, bins: Any = None, *, range: Any = None, weight: Tensor | None = None,
+              density: bool = False, out: Any = None) -> return_types.histogram:
     """(hist, bin_edges) of all elements: `bins` equal bins over `range` (or the data), or the bins between given edges.
 
     weight: what each element counts for. density: hist integrates to 1.
     """
     _check_histogram(input, weight, [bins])
     if weight is not None and weight.shape != input.shape:
-        raise RuntimeError("torch.histogramdd(): if weight tensor is provided it should have the same shape as the input tensor excluding "
-                           f"its innermost dimension, but got input with shape {list(input.shape)} and weight with shape {list(weight.shape)}")
-    x = host_array(input).reshape(-1, 1)
+        raise RuntimeError("torch.histogramdd(): if weight tensor is provided it should have the same shape as the "
+                           "input tensor excluding "
+                           f"its innermost dimension, but got input with shape {list(input.shape)} and weight with "
+                           f"shape {list(weight.shape)}")
+    x = _values(input).reshape(-1, 1)
     edges = _edges(x, bins, range, x.dtype.type)
-    hist = _histogram(x, [edges], None if weight is None else host_array(weight), density)
+    hist = _histogram(x, [edges], None if weight is None else _values(weight), density)
     result = return_types.histogram((_finished(hist, input.dtype), _finished(edges, input.dtype)))
     if out is None:
         return result
@@ -145,20 +160,23 @@ def histogram(input: Tensor, bins: Any = None, *, range: Any = None, weight: Ten
 
 def histogramdd(input: Tensor, bins: Any, range: Any = None, weight: Tensor | None = None, density: bool = False) \
         -> return_types.histogramdd:
-    """(hist, bin_edges) of the points in input (…, D): an array of D dimensions and a tuple of D edge tensors; see `histogram`."""
+    """(hist, bin_edges) of the points in input (…, D): an array of D dimensions and a tuple of D edge tensors; see
+    `histogram`."""
     if input.ndim < 2:
         raise RuntimeError("torch.histogramdd(): input tensor should have at least 2 dimensions")
     dims = input.shape[-1]
     each = [bins] * dims if isinstance(bins, int) else list(bins)
     if len(each) != dims:
-        raise RuntimeError(f"torch.histogramdd(): expected {dims} sequences of bin edges for a {dims}-dimensional histogram but got {len(each)}")
+        raise RuntimeError(f"torch.histogramdd(): expected {dims} sequences of bin edges for a {dims}-dimensional "
+                           f"histogram but got {len(each)}")
     _check_histogram(input, weight, each)
     if range is not None and len(range) != 2 * dims:
-        raise RuntimeError(f"torch.histogramdd(): for a {dims}-dimensional histogram range should have {2 * dims} elements, but got {len(range)}")
-    x = host_array(input).reshape(-1, dims)
+        raise RuntimeError(f"torch.histogramdd(): for a {dims}-dimensional histogram range should have {2 * dims} "
+                           f"elements, but got {len(range)}")
+    x = _values(input).reshape(-1, dims)
     ends = [None] * dims if range is None else [tuple(range[2 * d:2 * d + 2]) for d in np.arange(dims)]
     edges = [_edges(x[:, d], b, e, x.dtype.type) for d, (b, e) in enumerate(zip(each, ends))]
-    hist = _histogram(x, edges, None if weight is None else host_array(weight), density)
+    hist = _histogram(x, edges, None if weight is None else _values(weight), density)
     return return_types.histogramdd((_finished(hist, input.dtype), tuple([_finished(e, input.dtype) for e in edges])))
 
 

@@ -59,7 +59,8 @@ def _same_rank(index: Var, x: Var, what: str) -> None:
 
 @op("GatherBackward0", check=_range_check(RuntimeError, OUT_OF_BOUNDS), strict_out=True)
 def gather(input: Tensor, dim, index: Tensor, *, sparse_grad=False):
-    """out[i][j] = input[index[i][j]][j] for dim 0, and so on. index may be smaller than input in the other dimensions."""
+    """out[i][j] = input[index[i][j]][j] for dim 0, and so on. index may be smaller than input in the other
+    dimensions."""
     d = wrap_dim(dim, input.ndim)
     if not index.size:
         return p.full(index.shape, 0, input.dtype, input.builder)
@@ -68,8 +69,8 @@ def gather(input: Tensor, dim, index: Tensor, *, sparse_grad=False):
     x, wide = at_least_1d(input), at_least_1d(at)
     for k, (n, limit) in enumerate(zip(wide.shape, x.shape)):
         if k != d and n > limit:
-            raise RuntimeError(f"Size does not match at dimension {k} expected index {list(at.shape)} to be no larger than self "
-                               f"{list(x.shape)} apart from dimension {d}")
+            raise RuntimeError(f"Size does not match at dimension {k} expected index {list(at.shape)} to be no larger "
+                               f"than self {list(x.shape)} apart from dimension {d}")
     return p.reshape(p.gather(x, wide, d), at.shape)
 
 
@@ -77,10 +78,11 @@ def _check_sizes(x: Var, index: Var, source: Var | None, dim: int) -> None:
     too_big = any(k != dim and n > limit for k, (n, limit) in enumerate(zip(index.shape, x.shape)))
     if source is None:
         if too_big:
-            raise RuntimeError(f"Expected index {list(index.shape)} to be no larger than self {list(x.shape)} apart from dimension {dim}")
+            raise RuntimeError(f"Expected index {list(index.shape)} to be no larger than self {list(x.shape)} apart "
+                               f"from dimension {dim}")
     elif too_big or any(n > limit for n, limit in zip(index.shape, source.shape)):
-        raise RuntimeError(f"Expected index {list(index.shape)} to be no larger than self {list(x.shape)} apart from dimension {dim} and "
-                           f"to be no larger size than src {list(source.shape)}")
+        raise RuntimeError(f"Expected index {list(index.shape)} to be no larger than self {list(x.shape)} apart from "
+                           f"dimension {dim} and to be no larger size than src {list(source.shape)}")
 
 
 def scattered(name: str, x: Var, dim: Any, index: Var, source: Var, mode: str) -> Var:
@@ -125,14 +127,14 @@ def _scatter_arguments(input, dim, index, src=None, *, value=None, reduce=None) 
     if source is None:
         raise TypeError('scatter() missing 1 required positional arguments: "src"')
     if reduce is not None and isinstance(source, Tensor):
-        warn_once("The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future PyTorch release. Use "
-                  "torch.scatter_reduce instead for more reduction options.", 4)
+        warn_once("The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future "
+                  "PyTorch release. Use torch.scatter_reduce instead for more reduction options.", 4)
     return input, dim, index, source, reduce
 
 
 def scatter(*args: Any, out: Any = None, **kwargs: Any) -> Tensor:
-    """scatter(input, dim, index, src or value, *, reduce=None): a copy of input with out[index[i][j]][j] = src[i][j] for dim 0, and
-    so on. `src` may be a number. reduce "add" or "multiply" combines instead of replacing."""
+    """scatter(input, dim, index, src or value, *, reduce=None): a copy of input with out[index[i][j]][j] = src[i][j]
+    for dim 0, and so on. `src` may be a number. reduce "add" or "multiply" combines instead of replacing."""
     return _scatter(*_scatter_arguments(*args, **kwargs), **({} if out is None else {"out": out}))
 
 
@@ -168,7 +170,7 @@ def reduce_at(x: Var, source: Var, reduce: str, include_self: bool, write: Calla
     Without include_self what x holds at the positions is replaced by the operation's neutral element first.
     """
     modes = {"sum": "add", "mean": "add", "prod": "mul", "amax": "max", "amin": "min"}
-    neutral = {"sum": lambda: 0, "mean": lambda: 0, "prod": lambda: 1, "amax": lambda: lowest(x), "amin": lambda: highest(x)}[reduce]()
+    neutral = {"prod": lambda: 1, "amax": lambda: lowest(x), "amin": lambda: highest(x)}.get(reduce, lambda: 0)()
     start = x if include_self else write(x, p.full(source.shape, neutral, x.dtype, x.builder), "set")
     result = write(start, source, modes[reduce])
     if reduce != "mean":
@@ -182,7 +184,8 @@ def reduce_at(x: Var, source: Var, reduce: str, include_self: bool, write: Calla
 
 @op("ScatterReduceBackward0", check=_scatter_check)
 def scatter_reduce(input: Tensor, dim, index: Tensor, src: Tensor, reduce, *, include_self=True):
-    """input combined with src[i][j] at [index[i][j]][j] for dim 0, and so on, by "sum", "prod", "mean", "amax" or "amin".
+    """input combined with src[i][j] at [index[i][j]][j] for dim 0, and so on, by "sum", "prod", "mean", "amax" or
+    "amin".
 
     include_self=False leaves out what input holds at those positions.
     """
@@ -224,8 +227,8 @@ def index_select(input: Tensor, dim, index: Tensor):
 
 def _vector_index(name: str, index: Var) -> Var:
     if index.ndim > 1:
-        raise IndexError(f"{name}: Index is supposed to be a vector, but got dim: {index.ndim} with type: {index.dtype._legacy} and size: "
-                         f"{list(index.shape)}")
+        raise IndexError(f"{name}: Index is supposed to be a vector, but got dim: {index.ndim} with type: "
+                         f"{index.dtype._legacy} and size: {list(index.shape)}")
     if index.dtype not in (int32, int64):
         raise RuntimeError(f"{name}: Expected dtype int32/int64 for index but got: {index.dtype._legacy}")
     return at_least_1d(p.cast(index, int64))
@@ -234,15 +237,17 @@ def _vector_index(name: str, index: Var) -> Var:
 def _slices(name: str, x: Var, d: int, at: Var, source: Var) -> tuple[Var, Var]:
     """x and source with at least one dimension, after the checks that index_add and index_reduce share."""
     if source.dtype is not x.dtype:
-        raise RuntimeError(f"{name}: self ({x.dtype._legacy}) and source ({source.dtype._legacy}) must have the same scalar type")
+        raise RuntimeError(f"{name}: self ({x.dtype._legacy}) and source ({source.dtype._legacy}) must have the same "
+                           "scalar type")
     if d >= max(source.ndim, 1):
         raise RuntimeError(f"{name}: Indexing dim {d} is out of bounds of the source tensor with dim {source.ndim}")
     wide, source_wide = at_least_1d(x), at_least_1d(source)
     if source_wide.shape[d] != at.size:
-        raise RuntimeError(f"{name}: Number of indices ({at.size}) should be equal to source.size(dim): ({source_wide.shape[d]}), for dim: "
-                           f"{d}")
+        raise RuntimeError(f"{name}: Number of indices ({at.size}) should be equal to source.size(dim): "
+                           f"({source_wide.shape[d]}), for dim: {d}")
     if wide.shape[:d] + wide.shape[d + 1:] != source_wide.shape[:d] + source_wide.shape[d + 1:]:
-        raise RuntimeError("source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
+        raise RuntimeError("source tensor shape must match self tensor shape, excluding the specified dimension. Got "
+                           "self.shape = "
                            f"{list(x.shape)} source.shape = {list(source.shape)}")
     return wide, source_wide
 
@@ -274,7 +279,8 @@ def _warn_beta() -> None:
 
 
 def index_reduce(input, dim, index, source, reduce, *, include_self=True, out=None):
-    """input with source's slices combined, by "prod", "mean", "amax" or "amin", into its slices number index[i] along `dim`."""
+    """input with source's slices combined, by "prod", "mean", "amax" or "amin", into its slices number index[i] along
+    `dim`."""
     _warn_beta()
     return _index_reduce(input, dim, index, source, reduce, include_self, **({} if out is None else {"out": out}))
 
@@ -298,20 +304,24 @@ def index_copy(input: Tensor, dim, index: Tensor, source: Tensor):
     if source.ndim == 0 and count != 1:
         raise IndexError(f"index_copy_(): When source is scalar, index should have one element (got {count})")
     if source.ndim != input.ndim and source.ndim and input.ndim:
-        raise IndexError("index_copy_(): When source and destination are not scalars, their dimensionality must match. Source "
+        raise IndexError("index_copy_(): When source and destination are not scalars, their dimensionality must match. "
+                         "Source "
                          f"dimensionality ({source.ndim}), destination dimensionality ({input.ndim})")
     if index.dtype is not int64:
         raise RuntimeError(f"index_copy_(): Expected a long tensor for index, but got {index.dtype._legacy}")
     if source.dtype is not input.dtype:
-        raise RuntimeError(f"index_copy_(): self and source expected to have the same dtype, but got (self) {input.dtype._legacy} and "
-                           f"(source) {source.dtype._legacy}")
+        raise RuntimeError(f"index_copy_(): self and source expected to have the same dtype, but got (self) "
+                           f"{input.dtype._legacy} and (source) {source.dtype._legacy}")
     x, at, source = at_least_1d(input), at_least_1d(index), at_least_1d(source)
     here, there = x.shape[:d] + x.shape[d + 1:], source.shape[:d] + source.shape[d + 1:]
     if here != there:
-        raise RuntimeError("index_copy_(): Source/destination tensor must have same slice shapes. Destination slice shape: "
-                           f"{' '.join(map(str, here))} at dimension {d} and source slice shape: {' '.join(map(str, there))} at dimension 0.")
+        raise RuntimeError("index_copy_(): Source/destination tensor must have same slice shapes. Destination slice "
+                           "shape: "
+                           f"{' '.join(map(str, here))} at dimension {d} and source slice shape: "
+                           f"{' '.join(map(str, there))} at dimension 0.")
     if source.shape[d] != count:
-        raise IndexError(f"index_copy_(): Number of indices ({count}) should be equal to source.size(dim) ({source.shape[d]})")
+        raise IndexError(f"index_copy_(): Number of indices ({count}) should be equal to source.size(dim) "
+                         f"({source.shape[d]})")
     return p.reshape(p.put(x, at, source, d, "set"), input.shape)
 
 
@@ -323,7 +333,8 @@ def index_fill(input: Tensor, dim, index: Tensor, value: Scalar):
     if index.dtype is not int64:
         raise IndexError("index_fill_(): Expected dtype int64 for index.")
     if value.ndim:
-        raise RuntimeError(f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
+        raise RuntimeError(f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} "
+                           "dimension(s).")
     if value.dtype.kind == "c" and input.dtype.kind != "c":
         raise RuntimeError("index_fill_(): Converting complex Scalar to non-complex type is not supported")
     if index.ndim > 1:
@@ -363,10 +374,11 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate=False):
     """input with source's elements set at, or added to, the places `index` of its flattened self."""
     at = indexing.wrapped(_long("put_()", index), input.size)
     if source.dtype is not input.dtype:
-        raise RuntimeError(f"put_(): self and source expected to have the same dtype, but got self.dtype = {input.dtype._legacy} and "
-                           f"source.dtype = {source.dtype._legacy}")
+        raise RuntimeError(f"put_(): self and source expected to have the same dtype, but got self.dtype = "
+                           f"{input.dtype._legacy} and source.dtype = {source.dtype._legacy}")
     if source.size != at.size:
-        raise IndexError("put_(): Expected source and index to have the same number of elements, but got source.numel() = "
+        raise IndexError("put_(): Expected source and index to have the same number of elements, but got "
+                         "source.numel() = "
                          f"{source.size}, index.numel() = {at.size}")
     flat = p.put(p.reshape(input, (input.size,)), p.reshape(at, (at.size,)), p.reshape(source, (at.size,)), 0,
                  "add" if accumulate else "set")
@@ -374,36 +386,40 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate=False):
 
 
 def _take_along_check(input, indices, dim=None) -> None:
-    n = input.shape.numel() if dim is None else input.shape[wrap_dim(dim, input.ndim)] if input.ndim else 1
-    bad = _bad_position(indices, -n, n)
-    if bad is not None:
-        raise RuntimeError(OUT_OF_BOUNDS.format(index=bad, dim=dim or 0, size=n))
+    if dim is None:
+        n = input.shape.numel()
+        bad = _bad_position(indices, -n, n)
+        if bad is not None:
+            raise RuntimeError(OUT_OF_BOUNDS.format(index=bad, dim=0, size=n))
 
 
 @op("GatherBackward0", check=_take_along_check)
 def take_along_dim(input: Tensor, indices: Tensor, dim=None):
-    """input at `indices` along dim, the other dimensions broadcast; without dim, of the flattened input."""
+    """input at `indices` along dim, modulo its size, the other dimensions broadcast; without dim, of the flattened
+    input."""
     if indices.dtype is not int64:
         raise RuntimeError("torch.take_along_dim(): dtype of indices should be Long but got "
                            + {"float32": "Float"}.get(indices.dtype.name, indices.dtype._legacy))
     if dim is None:
-        return p.take(p.reshape(input, (input.size,)), indexing.wrapped(p.reshape(indices, (indices.size,)), input.size), 0)
+        at = indexing.wrapped(p.reshape(indices, (indices.size,)), input.size)
+        return p.take(p.reshape(input, (input.size,)), at, 0)
     if input.ndim != indices.ndim:
-        raise RuntimeError(f"torch.take_along_dim(): input and indices should have the same number of dimensions, but got {input.ndim} "
-                           f"dimensions for input, and {indices.ndim} dimensions for indices")
+        raise RuntimeError(f"torch.take_along_dim(): input and indices should have the same number of dimensions, but "
+                           f"got {input.ndim} dimensions for input, and {indices.ndim} dimensions for indices")
     d = wrap_dim(dim, input.ndim)
     x, at = at_least_1d(input), at_least_1d(indices)
     common = p.broadcast_shapes((*x.shape[:d], 1, *x.shape[d + 1:]), (*at.shape[:d], 1, *at.shape[d + 1:]))
     x = p.broadcast_to(x, (*common[:d], x.shape[d], *common[d + 1:]))
     at = p.broadcast_to(at, (*common[:d], at.shape[d], *common[d + 1:]))
-    return p.reshape(p.gather(x, indexing.wrapped(at, x.shape[d]), d), at.shape if indices.ndim else ())
+    return p.reshape(p.gather(x, p.remainder(at, x.shape[d]), d), at.shape if indices.ndim else ())
 
 
 # ------------------------------------------------------------------ several dimensions
 
 def _put_arguments(name: str, self: Tensor, indices: Any, values: Any) -> tuple:
     if isinstance(indices, Tensor) or not isinstance(indices, (tuple, list)):
-        raise TypeError(f"{name}(): argument 'indices' (position 1) must be tuple of Tensors, not {type(indices).__name__}")
+        raise TypeError(f"{name}(): argument 'indices' (position 1) must be tuple of Tensors, not "
+                        f"{type(indices).__name__}")
     for i, x in enumerate(indices):
         if x is not None and not isinstance(x, Tensor):
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}")
@@ -412,15 +428,16 @@ def _put_arguments(name: str, self: Tensor, indices: Any, values: Any) -> tuple:
     if values.dtype is not self.dtype:
         is_mask = len(indices) == 1 and indices[0].dtype.kind == "b" and values.shape.numel() == 1
         if not is_mask or not can_cast(values.dtype, self.dtype):
-            raise RuntimeError(f"Index put requires the source and destination dtypes match, got {self.dtype._legacy} for the destination "
-                               f"and {values.dtype._legacy} for the source.")
+            raise RuntimeError(f"Index put requires the source and destination dtypes match, got {self.dtype._legacy} "
+                               f"for the destination and {values.dtype._legacy} for the source.")
     key = tuple([slice(None) if i is None else i for i in indices])
     view, parsed = indexing.parse(self, key)
     return indexing.positions(view, parsed)
 
 
 def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
-    """A copy of input with `values` set at, or with accumulate added to, input[indices]; None stands for a whole dimension."""
+    """A copy of input with `values` set at, or with accumulate added to, input[indices]; None stands for a whole
+    dimension."""
     dims, tensors = _put_arguments("index_put", input, indices, values)
     if values.dtype is not input.dtype:
         values = values.to(input.dtype)  # type: ignore[attr-defined]
@@ -435,6 +452,7 @@ def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
     return self
 
 
-METHODS = {f.__name__: f for f in (gather, scatter, scatter_, scatter_add, scatter_reduce, index_select, index_add, index_copy, index_fill,
-                                   index_reduce, index_reduce_, take, put, take_along_dim, index_put, index_put_)} | {
+METHODS = {f.__name__: f for f in (
+    gather, scatter, scatter_, scatter_add, scatter_reduce, index_select, index_add, index_copy, index_fill, index_reduce,
+    index_reduce_, take, put, take_along_dim, index_put, index_put_)} | {
     f.__name__ + "_": inplace(f) for f in (scatter_add, scatter_reduce, index_add, index_copy, index_fill, put)}

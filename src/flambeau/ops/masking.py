@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import primitives as p
-from ..dtypes import bool_, int64
+from ..dtypes import bool_, int64, overflow_error
 from ..ir.graph import Var
 from ..tensor.attributes import host_array
 from ..tensor.indexing import known_array
@@ -19,34 +19,22 @@ from .creation import from_array
 
 def _check_fill(input, mask, value) -> None:
     """A number must fit into input's dtype."""
-    if isinstance(value, Tensor):
-        return
-    dt = input.dtype
-    fits = dt.kind in "cb" or not isinstance(value, complex)
-    if fits and dt.kind in "iu":
-        info = np.iinfo(dt.np)
-        low = -int(info.max) - 1 if dt.kind == "i" else -int(info.max)
-        fits = low <= value <= info.max
-    elif fits and dt.name == "float16" and np.isfinite(value):
-        fits = abs(value) <= 65504
-    if not fits:
-        raise _overflow(dt)
-
-
-def _overflow(dt: Any) -> RuntimeError:
-    name = dt.name + "_t" if dt.kind in "iu" else dt.c_name
-    return RuntimeError(f"value cannot be converted to type {name} without overflow")
+    error = None if isinstance(value, Tensor) else overflow_error(value, input.dtype)
+    if error is not None:
+        raise error
 
 
 @op(lambda input, mask, value: f"MaskedFillBackward{0 if value.type.weak else 1}", check=_check_fill)
 def masked_fill(input: Tensor, mask: Tensor, value: Scalar):
-    """input with `value` (a number or a 0-dim tensor) where the boolean mask, which broadcasts, is true. The dtype is input's."""
+    """input with `value` (a number or a 0-dim tensor) where the boolean mask, which broadcasts, is true. The dtype is
+    input's."""
     if mask.dtype is not bool_:
         raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype.c_name}")
     if value.ndim:
-        raise RuntimeError(f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
-    if value.dtype.kind == "c" and input.dtype.kind in "iufb":
-        raise _overflow(input.dtype)
+        raise RuntimeError(f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} "
+                           "dimension(s).")
+    if value.dtype.kind == "c" and input.dtype.kind in "iuf":
+        raise overflow_error(1j, input.dtype)
     return p.select(*_broadcast(mask, p.cast(value, input.dtype), input))
 
 
@@ -70,8 +58,8 @@ def _check_supply(input, mask, source) -> None:
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor):
     """input with the elements of source, in order, where the boolean mask is true."""
     if source.dtype is not input.dtype:
-        raise RuntimeError(f"masked_scatter: expected self and source to have same dtypes but got{input.dtype._legacy} and "
-                           f"{source.dtype._legacy}")
+        raise RuntimeError(f"masked_scatter: expected self and source to have same dtypes but got{input.dtype._legacy} "
+                           f"and {source.dtype._legacy}")
     if mask.dtype is not bool_:
         raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {mask.dtype._legacy}")
     mask, x = _broadcast(mask, input)
@@ -106,7 +94,8 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
 # ------------------------------------------------------------------ positions of what is not zero
 
 def nonzero(input: Tensor, *, out: Any = None, as_tuple: bool = False) -> Any:
-    """The positions of the elements that are not zero, one a row (int64); as_tuple gives a tensor for each dimension."""
+    """The positions of the elements that are not zero, one a row (int64); as_tuple gives a tensor for each
+    dimension."""
     if as_tuple:
         return unbind(nonzero(input if input.ndim else input.reshape(1)), 1)  # type: ignore[attr-defined]
     found = host_array(input) != 0
@@ -115,7 +104,8 @@ def nonzero(input: Tensor, *, out: Any = None, as_tuple: bool = False) -> Any:
     if out is None:
         return result
     if out.dtype is not int64:
-        raise RuntimeError(f"nonzero: Expected out tensor to have scalar type Long but got scalar type{out.dtype._legacy}")
+        raise RuntimeError("nonzero: Expected out tensor to have scalar type Long but got scalar "
+                           f"type{out.dtype._legacy}")
     from ..tensor.write import write_out
     return write_out(result, out)
 

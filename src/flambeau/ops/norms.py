@@ -14,7 +14,8 @@ from .reduction import dims_of, kept
 
 
 def vector_norm(x: Var, order: float, dim, keepdim: bool) -> Var:
-    """(Σ |x|^order)^(1/order) over dim; ±inf gives the extremes of |x|, 0 the number of non-zeros. The gradient at 0 is 0."""
+    """(Σ |x|^order)^(1/order) over dim; ±inf gives the extremes of |x|, 0 the number of non-zeros. The gradient at 0 is
+    0."""
     dims = dims_of(dim, x.ndim)
     size = p.absolute(x)
     if order == math.inf:
@@ -43,15 +44,22 @@ def root(total: Var, exponent: float) -> Var:
     return p.select(zero, 0.0 if exponent > 0 else math.inf, root)
 
 
+def _require_float(x: Var) -> None:
+    if x.dtype.kind not in "fc":
+        raise RuntimeError("linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
+                           f"{x.dtype._legacy}")
+
+
 @op("LinalgVectorNormBackward0", name="norm")
 def _norm(input: Tensor, order, dim, keepdim, dtype):
-    if input.dtype.kind not in "fc":
-        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {input.dtype._legacy}")
+    _require_float(input)
     return vector_norm(p.cast(input, dtype or input.dtype), float(order), dim, keepdim)
 
 
-def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Any = None, dtype: Any = None) -> Tensor:
-    """The p-norm over `dim` (all by default) of the elements as one vector; "fro" is 2, "nuc" the sum of a matrix' singular values."""
+def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Any = None,
+         dtype: Any = None) -> Tensor:
+    """The p-norm over `dim` (all by default) of the elements as one vector; "fro" is 2, "nuc" the sum of a matrix'
+    singular values."""
     if isinstance(p, str) and p not in ("fro", "nuc"):
         raise RuntimeError(f"only valid string values are 'fro' and 'nuc', found {p}")
     if p == "nuc":
@@ -71,6 +79,9 @@ def dist(input: Tensor, other: Tensor, p=2):
     """The p-norm of input − other."""
     from .promotion import promoted
     x, y = promoted(input, other)
+    if x.dtype.kind not in "fc":
+        raise RuntimeError(f"norm(): input dtype should be either floating point or complex. Got {x.dtype._legacy} "
+                           "instead.")
     return vector_norm(x - y, float(p), None, False)
 
 
@@ -84,6 +95,7 @@ def renorm(input: Tensor, p, dim, maxnorm):
     if input.ndim < 2:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions")
     d = wrap_dim(dim, input.ndim)
+    _require_float(input)
     return _renormed(input, float(p), d, float(maxnorm))
 
 

@@ -1,5 +1,6 @@
 # ruff: noqa: F821
-"""Transposes, broadcasting, repetition and reversal; and the methods that change a tensor's own geometry (`squeeze_` …)."""
+"""Transposes, broadcasting, repetition and reversal; and the methods that change a tensor's own geometry (`squeeze_`
+…)."""
 from __future__ import annotations
 
 import itertools
@@ -12,8 +13,8 @@ from ..dtypes import int64
 from ..tensor import views
 from ..tensor.op import op
 from ..tensor.tensor import Tensor
-from ..tensor.views import (as_int, as_shape, expand, movedim, permute, reshape, spread_over, squeeze, transpose, unsqueeze, wrap_dim,
-                            wrap_dims)
+from ..tensor.views import (as_int, as_shape, expand, movedim, permute, reshape, spread_over, squeeze, transpose,
+                            unsqueeze, wrap_dim, wrap_dims)
 from ..tensor.write import check_writable
 from ..warning import warn_once
 from .creation import from_array
@@ -41,9 +42,9 @@ def _conjugated(x: Tensor) -> Tensor:
 def _T(self: Tensor) -> Tensor:
     """The dimensions in reverse order (meant for matrices)."""
     if self.ndim not in (0, 2):
-        warn_once("The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an error in "
-                  "a future release. Consider `x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` "
-                  "to reverse the dimensions of a tensor.")
+        warn_once("The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it "
+                  "will throw an error in a future release. Consider `x.mT` to transpose batches of matrices or "
+                  "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.")
     return permute(self, tuple(range(self.ndim - 1, -1, -1)))
 
 
@@ -140,7 +141,7 @@ def _at_least(ndim: int) -> Callable:
             return _widen(tensors[0], ndim)
         return tuple([_widen(x, ndim) for x in tensors_of(tensors)])
     fn.__name__ = fn.__qualname__ = f"atleast_{ndim}d"
-    fn.__doc__ = f"Views of the tensors with at least {ndim} dimension{'s' * (ndim > 1)}; one for one, a tuple for several."
+    fn.__doc__ = f"Views of the tensors with {ndim} or more dimensions; one for one, a tuple for several."
     return fn
 
 
@@ -182,7 +183,6 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     grids = [expand(reshape(x, tuple(-1 if k == i else 1 for k in range(len(xs)))), shape) for i, x in enumerate(xs)]
     if swap:
         grids[0], grids[1] = grids[1], grids[0]
-        grids = [transpose(g, 0, 1) for g in grids]
     return tuple(grids)
 
 
@@ -206,8 +206,8 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = list(choose(range(input.shape[0]), r))
-    if r == 0 or not rows:
-        return input.new_empty((0,) if r == 0 else (0, r))  # type: ignore[attr-defined]
+    if r == 0:
+        return input.new_empty((0,))  # type: ignore[attr-defined]
     from .indexing import index_select
     flat = from_array(np.array(rows, np.int64).reshape(-1), int64)
     return reshape(index_select(input, 0, flat), (len(rows), r))
@@ -263,7 +263,8 @@ def rot90(input: Tensor, k=1, dims=(0, 1)):
 
 @op("RollBackward0")
 def roll(input: Tensor, shifts, dims=()):
-    """Elements moved by `shifts` places along `dims`, those beyond the end coming back at the start (flattened without dims)."""
+    """Elements moved by `shifts` places along `dims`, those beyond the end coming back at the start (flattened without
+    dims)."""
     shifts = (shifts,) if isinstance(shifts, int) else tuple(shifts)
     dims = (dims,) if isinstance(dims, int) else tuple(dims or ())
     if not shifts:
@@ -315,8 +316,10 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
     return repeat(input, (1,) * (input.ndim - len(dims)) + dims)
 
 
-def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
-    """Each element (flattened, or each slice along dim) repeated: a number of times, or as often as `repeats` says for each.
+def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None, *,
+                      output_size: int | None = None) -> Tensor:
+    """Each element (flattened, or each slice along dim) repeated: a number of times, or as often as `repeats` says for
+    each.
 
     With a tensor of counts alone: 0 repeated counts[0] times, 1 repeated counts[1] times, …
     """
@@ -338,8 +341,8 @@ def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None
     if repeats.dtype.name not in ("int64", "int32"):
         raise RuntimeError("repeats has to be Long or Int tensor")
     if repeats.ndim and repeats.shape[0] not in (1, n):
-        raise RuntimeError(f"repeats must have the same size as input along dim, but got repeats.size(0) = {repeats.shape[0]} and "
-                           f"input.size({d}) = {n}")
+        raise RuntimeError(f"repeats must have the same size as input along dim, but got repeats.size(0) = "
+                           f"{repeats.shape[0]} and input.size({d}) = {n}")
     from .indexing import index_select
     return index_select(input, d, _repeated_numbers(expand(reshape(repeats, (-1,)), (n,)), output_size))
 
@@ -363,7 +366,8 @@ def _interleave(input: Tensor, repeats, dim):
     if repeats < 0:
         raise RuntimeError("Repeats must be non-negative")
     shape = input.shape
-    x = p.broadcast_to(p.reshape(input, (*shape[:dim + 1], 1, *shape[dim + 1:])), (*shape[:dim + 1], repeats, *shape[dim + 1:]))
+    lead, tail = shape[:dim + 1], shape[dim + 1:]
+    x = p.broadcast_to(p.reshape(input, (*lead, 1, *tail)), (*lead, repeats, *tail))
     return p.reshape(x, (*shape[:dim], shape[dim] * repeats, *shape[dim + 1:]))
 
 
@@ -394,6 +398,7 @@ def resize_as_(self: Tensor, other: Tensor, *, memory_format: Any = None) -> Ten
 
 
 METHODS = {f.__name__: f for f in (
-    adjoint, swapaxes, swapdims, moveaxis, ravel, view_as, reshape_as, expand_as, broadcast_to, flip, fliplr, flipud, rot90, roll, repeat,
-    tile, repeat_interleave, as_strided_, resize_as_, *map(_in_place, (squeeze, unsqueeze, transpose, views.t, swapaxes, swapdims)))} | {
+    adjoint, swapaxes, swapdims, moveaxis, ravel, view_as, reshape_as, expand_as, broadcast_to, flip, fliplr, flipud,
+    rot90, roll, repeat, tile, repeat_interleave, as_strided_, resize_as_,
+    *map(_in_place, (squeeze, unsqueeze, transpose, views.t, swapaxes, swapdims)))} | {
     "T": property(_T), "mT": property(_mT), "H": property(_H), "mH": property(_mH)}

@@ -63,6 +63,12 @@ def require_ordered(x: Var, kernel: str) -> None:
         raise not_implemented(kernel, x.dtype)
 
 
+def require_real(name: str, x: Var, booleans: bool = True) -> None:
+    """RuntimeError for complex (or boolean) operands."""
+    if x.dtype.kind == "c" or x.dtype is bool_ and not booleans:
+        raise RuntimeError(f"{name}(): does not support {'bool' if x.dtype is bool_ else 'complex'} input")
+
+
 def require_nonempty(name: str, x: Var, dims: Sequence[int]) -> None:
     """PyTorch's IndexErrors for extrema of nothing."""
     for d in dims:
@@ -74,8 +80,10 @@ def require_nonempty(name: str, x: Var, dims: Sequence[int]) -> None:
 
 @op("SumToSizeBackward0")
 def sum_to_size(input: Tensor, size):
-    """Sums input down to `size`, which must be broadcastable to input's."""
-    return p.sum_to(input, tuple(size))
+    """Sums input down to `size`, which must be broadcastable to input's. Integers and booleans give int64 where they
+    are summed."""
+    size = tuple(size)
+    return input if input.shape == size else p.sum_to(integral_to_long(input, None), size)
 
 
 def _sum_to_size(self: Tensor, *size: Any) -> Tensor:
@@ -99,7 +107,7 @@ def sum(input: Tensor, dim=None, keepdim=False, *, dtype=None):
 def nansum(input: Tensor, dim=None, keepdim=False, *, dtype=None):
     """The sum over `dim`, with NaN counting as zero."""
     if input.dtype.kind == "c":
-        raise RuntimeError("nansum does not support complex inputs")
+        raise RuntimeError("nansum on CPU does not support complex inputs")
     x = integral_to_long(input, dtype)
     dims = dims_of(dim, x.ndim)
     x = p.select(p.isnan(x), p.zeros_like(x), x)
@@ -125,11 +133,11 @@ def mean_of(x: Var, dims: Sequence[int]) -> Var:
 def floating(name: str, x: Var, dtype: dtype_class | None) -> Var:
     """x as `dtype`; RuntimeError if that is not floating or complex."""
     if dtype is not None and dtype.kind not in "fc":
-        raise RuntimeError(f"{name}(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
-                           f"Got: {dtype._legacy}")
+        raise RuntimeError(f"{name}(): could not infer output dtype. Optional dtype must be either a floating point or "
+                           f"complex dtype. Got: {dtype._legacy}")
     if dtype is None and x.dtype.kind not in "fc":
-        raise RuntimeError(f"{name}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
-                           f"Got: {x.dtype._legacy}")
+        raise RuntimeError(f"{name}(): could not infer output dtype. Input dtype must be either a floating point or "
+                           f"complex dtype. Got: {x.dtype._legacy}")
     return p.cast(x, dtype or x.dtype)
 
 
@@ -145,7 +153,10 @@ def mean(input: Tensor, dim=None, keepdim=False, *, dtype=None):
 def nanmean(input: Tensor, dim=None, keepdim=False, *, dtype=None):
     """The mean over `dim` of what is not NaN."""
     if input.dtype.kind not in "fc":
-        raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {input.dtype._legacy}")
+        raise RuntimeError("nanmean(): expected input to have floating point or complex dtype but got "
+                           f"{input.dtype._legacy}")
+    if input.dtype.kind == "c":
+        raise RuntimeError("nansum on CPU does not support complex inputs")
     x = p.cast(input, dtype or input.dtype)
     dims = dims_of(dim, x.ndim)
     missing = p.isnan(x)
@@ -155,7 +166,8 @@ def nanmean(input: Tensor, dim=None, keepdim=False, *, dtype=None):
 
 @op("LogsumexpBackward0")
 def logsumexp(input: Tensor, dim, keepdim=False):
-    """log Σ exp(input) over `dim`, shifted by the maximum so that it does not overflow. Integers give the default float."""
+    """log Σ exp(input) over `dim`, shifted by the maximum so that it does not overflow. Integers give the default
+    float."""
     x = input if input.dtype.kind in "fc" else p.cast(input, get_default_dtype())
     dims = dims_of(dim, x.ndim)
     if x.size == 0:
@@ -194,7 +206,8 @@ def count_nonzero(input: Tensor, dim=None):
 
 
 def hash_tensor(input: Tensor, dim: Any = (), *, keepdim: bool = False, mode: int = 0) -> Tensor:
-    """The exclusive or, over `dim` (all by default), of the elements' 64-bit patterns (floats as float64), as uint64."""
+    """The exclusive or, over `dim` (all by default), of the elements' 64-bit patterns (floats as float64), as
+    uint64."""
     if mode != 0:
         raise RuntimeError(f"hash_tensor: Unknown HashMode: {mode}")
     if input.dtype.kind == "c":
@@ -202,21 +215,23 @@ def hash_tensor(input: Tensor, dim: Any = (), *, keepdim: bool = False, mode: in
     dims = dims_of(dim, input.ndim)
     array = host_array(input)
     if not array.size and dim in (None, ()):
-        raise RuntimeError("hash_tensor: Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the "
-                           "'dim' argument.")
-    bits = np.ascontiguousarray(array.astype(np.float64 if input.dtype.kind == "f" else np.int64)).view(np.uint64).reshape(array.shape)
+        raise RuntimeError("hash_tensor: Expected reduction dim to be specified for input.numel() == 0. Specify the "
+                           "reduction dim with the 'dim' argument.")
+    wide = np.ascontiguousarray(array, np.float64 if input.dtype.kind == "f" else np.int64)
+    bits = wide.view(np.uint64).reshape(array.shape)
     return from_array(np.asarray(np.bitwise_xor.reduce(bits, axis=dims, keepdims=keepdim)), uint64)
 
 
 # ------------------------------------------------------------------ extrema
 
 def _extremum(name: str, reduce, x: Var, dim: Any, keepdim: bool) -> Var:
-    require_ordered(x, f"{name[1:]}_values_cpu")
     dims = dims_of(dim, x.ndim)
     if x.size == 0 and dim in (None, ()):
-        raise RuntimeError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the "
+        raise RuntimeError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+                           "reduction dim with the "
                            "'dim' argument.")
     require_nonempty(name, x, dims)
+    require_ordered(x, f"{name[1:]}_values_cpu")
     return kept(_reduce_bool(reduce, x, dims), x, dims, keepdim)
 
 
@@ -242,10 +257,12 @@ def amin(input: Tensor, dim=(), keepdim=False):
 @op("AminmaxBackward0", returns=return_types.aminmax)
 def aminmax(input: Tensor, *, dim=None, keepdim=False):
     """The smallest and the largest value over one dimension (all by default), as (min, max)."""
-    require_ordered(input, "aminmax_cpu")
+    if input.dtype.kind == "c":
+        raise RuntimeError(f"aminmax not implemented for {input.dtype._legacy}")
     dims = dims_of(dim, input.ndim)
     if dim is None and input.size == 0:
-        raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
+        raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no "
+                           "identity.")
     require_nonempty("aminmax", input, dims)
     return tuple(kept(_reduce_bool(f, input, dims), input, dims, keepdim) for f in (p.reduce_min, p.reduce_max))
 
@@ -260,18 +277,20 @@ def pick(x: Var, index: Var, dim: int, keepdim: bool) -> tuple[Var, Var]:
 
 def _arg_extremum(name: str, find, x: Var, dim: Any, keepdim: bool) -> tuple[Var, Var]:
     d = wrap_dim(dim, x.ndim)
-    require_ordered(x, name)
+    if x.ndim:
+        require_nonempty(name, x, (d,))
+    require_real(name, x)
     if x.ndim == 0:
         return x, p.constant(0, int64, x.builder)
-    require_nonempty(name, x, (d,))
     return pick(x, find(x, d), d, keepdim)
 
 
 def _all_extremum(name: str, reduce, x: Var) -> Var:
-    require_ordered(x, f"{name}_all")
     if x.size == 0:
-        raise RuntimeError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the "
+        raise RuntimeError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+                           "reduction dim with the "
                            "'dim' argument.")
+    require_ordered(x, f"{name}_all")
     return _reduce_bool(reduce, x, tuple(range(x.ndim)))
 
 
@@ -319,12 +338,11 @@ def min(input, *args, **kwargs):
 
 
 def _arg(name: str, find, x: Var, dim: Any, keepdim: bool) -> Var:
-    require_ordered(x, f"{name}_cpu")
-    if x.dtype is bool_:
-        raise not_implemented(f"{name}_cpu", x.dtype)
+    require_real(name, x, booleans=False)
     if dim is None:
         if x.size == 0:
-            raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with "
+            raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+                             "reduction dim with "
                              "the 'dim' argument.")
         index = find(p.reshape(x, (x.size,)), 0)
         return p.reshape(index, (1,) * x.ndim) if keepdim else index
@@ -346,5 +364,6 @@ def argmin(input: Tensor, dim=None, keepdim=False):
     return _arg("argmin", p.argmin, input, dim, keepdim)
 
 
-METHODS = {f.__name__: f for f in (sum, nansum, prod, mean, nanmean, logsumexp, all, any, count_nonzero, amax, amin, aminmax, max, min,
-                                   argmax, argmin, hash_tensor)} | {"sum_to_size": _sum_to_size}
+METHODS = {f.__name__: f for f in (
+    sum, nansum, prod, mean, nanmean, logsumexp, all, any, count_nonzero, amax, amin, aminmax, max, min, argmax, argmin,
+    hash_tensor)} | {"sum_to_size": _sum_to_size}

@@ -1,5 +1,6 @@
 # ruff: noqa: F821
-"""Scans along a dimension: cumsum, cumprod, cummax, cummin, logcumsumexp; differences and integrals of sampled functions."""
+"""Scans along a dimension: cumsum, cumprod, cummax, cummin, logcumsumexp; differences and integrals of sampled
+functions."""
 from __future__ import annotations
 
 from typing import Any, Sequence
@@ -11,7 +12,8 @@ from ..ir.graph import Var
 from ..tensor.op import inplace, op
 from ..tensor.tensor import Tensor
 from ..tensor.views import wrap_dim, wrap_dims
-from .reduction import integral_to_long, not_implemented
+from .promotion import promoted
+from .reduction import at_least_1d, integral_to_long, not_implemented
 from .shape import join
 
 
@@ -99,57 +101,66 @@ def _step(x: Var, d: int) -> Var:
     return p.slice_dim(x, d, 1, x.shape[d]) - p.slice_dim(x, d, 0, x.shape[d] - 1)
 
 
-def _panels(name: str, y: Var, x: Var | None, dx: Any, dim: Any) -> tuple[Var, int]:
-    """The areas under y between neighbouring samples."""
-    from .promotion import promoted, promoted_float
+def _neighbours(name: str, y: Var, x: Var | None, dim: Any) -> tuple[Var, Var, int]:
+    """(the samples before, the samples after, the dimension), after the checks that the rules share."""
     d = wrap_dim(dim, y.ndim)
-    n = y.shape[d] if y.ndim else 1
     if y.dtype is bool_ or x is not None and x.dtype is bool_:
         raise RuntimeError(f"{name}: received a bool input for `x` or `y`, but bool is not supported")
-    if n == 0 or not y.ndim:
-        return p.full((*y.shape[:d], 0, *y.shape[d + 1:]), 0, y.dtype, y.builder), d
-    pairs = p.slice_dim(y, d, 1, n) + p.slice_dim(y, d, 0, n - 1)
-    step = dx if x is None else _spacings(name, x, d, y.ndim, n)
-    a, b = promoted(pairs, step)
-    product = p.mul(*p.as_vars(a, b))
-    return p.div(*p.as_vars(*promoted_float(product, 2.0))), max(d, product.ndim - y.ndim + d)
+    y = at_least_1d(y)
+    n = y.shape[d]
+    return p.slice_dim(y, d, 0, max(n - 1, 0)), p.slice_dim(y, d, min(n, 1), n), d
 
 
-def _integral_arguments(y, x=None, *, dx=1, dim=-1) -> tuple:
-    return y, x, dx, dim
+def _times(a: Any, b: Any) -> Var:
+    """The product in the common dtype."""
+    return p.mul(*p.as_vars(*promoted(a, b)))
 
 
-@op("DivBackward0", name="trapezoid")
+@op("MulBackward0", name="trapezoid")
 def _trapezoid(y: Tensor, x: Tensor | None, dx: Scalar, dim):
-    areas, d = _panels("trapezoid", y, x, dx, dim)
-    return p.reduce_sum(areas, (d,))
+    before, after, d = _neighbours("trapezoid", y, x, dim)
+    n = at_least_1d(y).shape[d]
+    if not n:
+        return p.full(y.shape[:d] + y.shape[d + 1:], 0, y.dtype, y.builder)
+    if x is not None:
+        areas = _times(before + after, _spacings("trapezoid", x, d, y.ndim, n))
+        return _times(p.reduce_sum(integral_to_long(areas, None), (max(d, areas.ndim - y.ndim + d),)), 0.5)
+    total = p.reduce_sum(integral_to_long(at_least_1d(y), None), (d,))
+    ends = p.slice_dim(at_least_1d(y), d, 0, 1) + p.slice_dim(at_least_1d(y), d, n - 1, n)
+    inner, half = promoted(total, _times(p.reshape(ends, total.shape), 0.5))
+    return _times(inner - half, dx)
 
 
 @op("CumsumBackward0", name="cumulative_trapezoid")
 def _cumulative_trapezoid(y: Tensor, x: Tensor | None, dx: Scalar, dim):
-    areas, d = _panels("cumulative_trapezoid", y, x, dx, dim)
-    return p.cumsum(areas, d)
+    before, after, d = _neighbours("cumulative_trapezoid", y, x, dim)
+    if x is None or not before.size:
+        areas = _times(_times(before + after, 0.5), dx)
+        return p.cumsum(integral_to_long(areas, None), d)
+    areas = _times(before + after, _spacings("cumulative_trapezoid", x, d, y.ndim, y.shape[d]))
+    return _times(p.cumsum(integral_to_long(areas, None), max(d, areas.ndim - before.ndim + d)), 0.5)
 
 
 def trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Tensor:
     """The integral along `dim` of samples y at places x, or dx apart, by the trapezoidal rule."""
-    return _trapezoid(*_integral_arguments(y, x, dx=dx, dim=dim))
+    return _trapezoid(y, x, dx, dim)
 
 
 def trapz(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Tensor:
     """The integral along `dim` of samples y at places x, or dx apart, by the trapezoidal rule."""
-    return _trapezoid(*_integral_arguments(y, x, dx=dx, dim=dim))
+    return _trapezoid(y, x, dx, dim)
 
 
 def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1) -> Tensor:
     """The integrals up to each sample but the first, by the trapezoidal rule: see `trapezoid`."""
-    return _cumulative_trapezoid(*_integral_arguments(y, x, dx=dx, dim=dim))
+    return _cumulative_trapezoid(y, x, dx, dim)
 
 
 # ------------------------------------------------------------------ gradient of sampled functions
 
 def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> list[Tensor]:
-    """Estimates of the partial derivatives along `dim` (all by default): central differences, second order accurate in the interior.
+    """Estimates of the partial derivatives along `dim` (all by default): central differences, second order accurate in
+    the interior.
 
     spacing: the distance of samples (one number, or one a dimension), or their places (a 1-D tensor a dimension).
     edge_order: 1 or 2, the accuracy at the ends.
@@ -157,7 +168,9 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: in
     spacing = 1 if spacing is None else spacing
     dims = list(range(input.ndim)) if dim is None else list(wrap_dims(dim, input.ndim))
     single = isinstance(spacing, (int, float, complex)) or isinstance(spacing, Tensor) and spacing.ndim == 0
-    steps: Sequence[Any] = [spacing] * len(dims) if single else [spacing] if isinstance(spacing, Tensor) else list(spacing)
+    steps: Sequence[Any] = [spacing] * len(dims) if single else [spacing]
+    if not single and not isinstance(spacing, Tensor):
+        steps = list(spacing)
     _check_gradient(input, dims, steps, dim, edge_order)
     return [_derivative(input, step, d, edge_order) for step, d in zip(steps, dims)]
 
@@ -169,22 +182,25 @@ def _check_gradient(input: Tensor, dims: list[int], steps: Sequence[Any], dim: A
         raise RuntimeError("torch.gradient does not support uint8 input.")
     if len(steps) != len(dims):
         what = "input's number of dimensions" if dim is None else "dim's size"
-        raise RuntimeError(f"torch.gradient expected spacing to be unspecified, a scalar, or a list of length {len(dims)} ({what}), but got a "
-                           f"list of length {len(steps)}")
+        raise RuntimeError(f"torch.gradient expected spacing to be unspecified, a scalar, or a list of length "
+                           f"{len(dims)} ({what}), but got a list of length {len(steps)}")
     for step, d in zip(steps, dims):
         if input.shape[d] < edge_order + 1:
             raise RuntimeError("torch.gradient expected each dimension size to be at least edge_order+1")
         if isinstance(step, Tensor) and step.ndim:
             if step.ndim != 1:
-                raise RuntimeError(f"torch.gradient expected each element of spacing to have one dimension, but got an element with {step.ndim} "
+                raise RuntimeError("torch.gradient expected each element of spacing to have one dimension, but got an "
+                                   f"element with {step.ndim} "
                                    "dimensions!")
             if step.shape[0] != input.shape[d]:
-                raise RuntimeError("torch.gradient expected each element of spacing to have the same size as the corresponding dimension, but "
+                raise RuntimeError("torch.gradient expected each element of spacing to have the same size as the "
+                                   "corresponding dimension, but "
                                    f"got {step.shape[0]} and {input.shape[d]}")
 
 
 def _derivative(x: Any, step: Any, d: int, edge_order: int) -> Tensor:
-    """One partial derivative. With unequal steps h₀, h₁ the interior weights are −h₁/(h₀(h₀+h₁)), (h₁−h₀)/(h₀h₁), h₀/(h₁(h₀+h₁))."""
+    """One partial derivative. With unequal steps h₀, h₁ the interior weights are −h₁/(h₀(h₀+h₁)), (h₁−h₀)/(h₀h₁),
+    h₀/(h₁(h₀+h₁))."""
     from .shape import cat
     n = x.shape[d]
 
@@ -199,18 +215,21 @@ def _derivative(x: Any, step: Any, d: int, edge_order: int) -> Tensor:
             last = (part(n - 1, 1) * 3 - part(n - 2, 1) * 4 + part(n - 3, 1)) / (step * 2)
         return cat([first, inner, last], d)
     shape = [-1 if i == d else 1 for i in range(x.ndim)]
-    h: Any = diff(step).reshape(shape)  # type: ignore[attr-defined]
+    steps: Any = diff(step)
+    h = steps.reshape(shape)
     h0, h1 = h.narrow(d, 0, n - 2), h.narrow(d, 1, n - 2)
     inner = (part(0, n - 2) * (-h1 / (h0 * (h0 + h1))) + part(1, n - 2) * ((h1 - h0) / (h0 * h1))
              + part(2, n - 2) * (h0 / (h1 * (h0 + h1))))
-    a, b = h.narrow(d, 0, 1), h.narrow(d, n - 2, 1)
+    a, b = steps[0], steps[-1]
     if edge_order == 1:
         return cat([(part(1, 1) - part(0, 1)) / a, inner, (part(n - 1, 1) - part(n - 2, 1)) / b], d)
-    a1, b1 = h.narrow(d, 1, 1), h.narrow(d, n - 3, 1)
-    first = (part(0, 1) * (-(a * 2 + a1) / (a * (a + a1))) + part(1, 1) * ((a + a1) / (a * a1)) + part(2, 1) * (-a / (a1 * (a + a1))))
-    last = (part(n - 3, 1) * (b / (b1 * (b + b1))) + part(n - 2, 1) * (-(b + b1) / (b * b1)) + part(n - 1, 1) * ((b * 2 + b1) / (b * (b + b1))))
+    a1, b1 = steps[1], steps[-2]
+    first = (part(0, 1) * (-(a * 2 + a1) / (a * (a + a1))) + part(1, 1) * ((a + a1) / (a * a1))
+             + part(2, 1) * (-a / (a1 * (a + a1))))
+    last = (part(n - 3, 1) * (b / (b1 * (b + b1))) + part(n - 2, 1) * (-(b + b1) / (b * b1))
+            + part(n - 1, 1) * ((b * 2 + b1) / (b * (b + b1))))
     return cat([first, inner, last], d)
 
 
-METHODS = {f.__name__: f for f in (cumsum, cumprod, cummax, cummin, logcumsumexp, diff)} | {"cumsum_": inplace(cumsum),
-                                                                                             "cumprod_": inplace(cumprod)}
+METHODS = {f.__name__: f for f in (cumsum, cumprod, cummax, cummin, logcumsumexp, diff)} | {
+    "cumsum_": inplace(cumsum), "cumprod_": inplace(cumprod)}

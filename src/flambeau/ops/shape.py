@@ -26,7 +26,8 @@ def _is_legacy_empty(x: Var) -> bool:
 
 
 def join(tensors: Sequence[Var], dim: Any) -> Var:
-    """The operands, in their common dtype, one after the other along `dim`; PyTorch's errors where shapes do not fit."""
+    """The operands, in their common dtype, one after the other along `dim`; PyTorch's errors where shapes do not
+    fit."""
     for i, x in enumerate(tensors):
         if x.ndim == 0:
             raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")
@@ -41,8 +42,8 @@ def join(tensors: Sequence[Var], dim: Any) -> Var:
             raise RuntimeError(f"Tensors must have same number of dimensions: got {like.ndim} and {x.ndim}")
         for k, (a, b) in enumerate(zip(like.shape, x.shape)):
             if k != d and a != b:
-                raise RuntimeError(f"Sizes of tensors must match except in dimension {d}. Expected size {a} but got size {b} for tensor "
-                                   f"number {i} in the list.")
+                raise RuntimeError(f"Sizes of tensors must match except in dimension {d}. Expected size {a} but got "
+                                   f"size {b} for tensor number {i} in the list.")
         parts.append(x)
     return p.concat(convert(dt, *parts), d)
 
@@ -68,8 +69,8 @@ def stack(tensors: Tensors, dim=0):
     first = tensors[0].shape
     for i, x in enumerate(tensors):
         if x.shape != first:
-            raise RuntimeError(f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and {list(x.shape)} at "
-                               f"entry {i}")
+            raise RuntimeError(f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and "
+                               f"{list(x.shape)} at entry {i}")
     d = wrap_dim(dim, len(first) + 1)
     xs = convert(result_dtype(*tensors), *tensors)
     return p.concat([p.reshape(x, (*first[:d], 1, *first[d:])) for x in xs], d)
@@ -154,10 +155,11 @@ def checked_sizes(tensor: Tensor, sizes: Any, dim: int) -> tuple[list[int], int]
     parts = [as_int(s, "split_sizes") for s in sizes]
     for s in parts:
         if s < 0:
-            raise RuntimeError(f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={parts}")
+            raise RuntimeError("split_with_sizes expects split_sizes have only non-negative entries, but got "
+                               f"split_sizes={parts}")
     if sum(parts) != tensor.shape[d]:
-        raise RuntimeError(f"split_with_sizes expects split_sizes to sum exactly to {tensor.shape[d]} (input tensor's size at dimension "
-                           f"{dim}), but got split_sizes={parts}")
+        raise RuntimeError(f"split_with_sizes expects split_sizes to sum exactly to {tensor.shape[d]} (input tensor's "
+                           f"size at dimension {dim}), but got split_sizes={parts}")
     return parts, d
 
 
@@ -190,13 +192,14 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(input, size, dim)
 
 
-def tensor_split(input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None, sections: Any = None,
-                 tensor_indices_or_sections: Any = None) -> tuple[Tensor, ...]:
-    """Views of input along `dim`: a number of nearly equal parts (the first ones get the rest), or parts that end at `indices`."""
+def tensor_split(input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None,
+                 sections: Any = None, tensor_indices_or_sections: Any = None) -> tuple[Tensor, ...]:
+    """Views of input along `dim`: a number of nearly equal parts (the first ones get the rest), or parts that end at
+    `indices`."""
     given = [a for a in (indices_or_sections, indices, sections, tensor_indices_or_sections) if a is not None]
     if len(given) != 1 or isinstance(given[0], (float, str)):
-        raise TypeError("tensor_split() received an invalid combination of arguments - expected one of: (tuple of ints indices, int dim), "
-                        "(Tensor tensor_indices_or_sections, int dim), (int sections, int dim)")
+        raise TypeError("tensor_split() received an invalid combination of arguments - expected one of: (tuple of ints "
+                        "indices, int dim), (Tensor tensor_indices_or_sections, int dim), (int sections, int dim)")
     where = given[0]
     if input.ndim == 0:
         raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
@@ -224,21 +227,23 @@ def _split_points(where: Tensor) -> Any:
         raise RuntimeError("tensor_split expected tensor_indices_or_sections to have dtype of long, but got "
                            + {"f": "float"}.get(where.dtype.kind, where.dtype.name))
     if where.ndim > 1:
-        raise RuntimeError("tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got "
+        raise RuntimeError("tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
+                           "one-dimensional tensor, but got "
                            f"a tensor with {where.ndim} dims")
     return where.tolist()
 
 
 def _axis_split(name: str, axis: str, least: int) -> Callable:
-    def fn(input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None) -> tuple[Tensor, ...]:
+    def fn(input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None) -> Any:
         if input.ndim < least:
-            raise RuntimeError(f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {input.ndim} "
+            raise RuntimeError(f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with "
+                               f"{input.ndim} "
                                "dimensions!")
         dim = {"hsplit": 0 if input.ndim == 1 else 1, "vsplit": 0, "dsplit": 2}[name]
         where = next((a for a in (indices_or_sections, indices, sections) if a is not None), None)
         if isinstance(where, int) and (where == 0 or input.shape[dim] % where):
-            raise RuntimeError(f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {input.shape[dim]} is "
-                               f"not divisible by the split_size {where}!")
+            raise RuntimeError(f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
+                               f"{input.shape[dim]} is not divisible by the split_size {where}!")
         return tensor_split(input, where, dim)
     fn.__name__ = fn.__qualname__ = name
     fn.__doc__ = f"`tensor_split` along the {axis} dimension; a number of sections must divide its size."
@@ -250,5 +255,5 @@ vsplit = _axis_split("vsplit", "first", 2)
 dsplit = _axis_split("dsplit", "third", 3)
 
 
-METHODS = {"split": _method_split, "split_with_sizes": split_with_sizes, "chunk": chunk, "tensor_split": tensor_split, "hsplit": hsplit,
-           "vsplit": vsplit, "dsplit": dsplit}
+METHODS = {"split": _method_split, "split_with_sizes": split_with_sizes, "chunk": chunk, "tensor_split": tensor_split,
+           "hsplit": hsplit, "vsplit": vsplit, "dsplit": dsplit}

@@ -39,12 +39,16 @@ def _stable_sort(input: Tensor, stable, dim, descending):
     return sorted_pair(input, dim, descending)
 
 
-def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = None, out: Any = None) -> return_types.sort:
-    """(values, indices) in order along `dim`. NaN is larger than every number; equal elements keep their order, asked or not."""
+def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = None,
+         out: Any = None) -> return_types.sort:
+    """(values, indices) in order along `dim`. NaN is larger than every number; equal elements keep their order, asked
+    or not."""
     if isinstance(dim, bool):
         raise TypeError("sort() received an invalid combination of arguments: argument 'dim' must be int, not bool")
     rest = {} if out is None else {"out": out}
-    return _sort(input, dim, descending, **rest) if stable is None else _stable_sort(input, stable, dim, descending, **rest)
+    if stable is None:
+        return _sort(input, dim, descending, **rest)
+    return _stable_sort(input, stable, dim, descending, **rest)
 
 
 @op(None)
@@ -83,10 +87,10 @@ def kthvalue(input: Tensor, k, dim=-1, keepdim=False):
     n = input.shape[d] if input.ndim else 1
     if not 1 <= k <= n:
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {d}")
-    if input.dtype.kind in "bc":
-        raise not_implemented("kthvalue_cpu", input.dtype)
     if not input.ndim:
         return input, p.constant(0, int64, input.builder)
+    if input.dtype.kind in "bc":
+        raise not_implemented("kthvalue_cpu", input.dtype)
     order = p.slice_dim(p.sort(input, d)[1], d, k - 1, k)
     return pick(input, p.reshape(order, input.shape[:d] + input.shape[d + 1:]), d, keepdim)
 
@@ -102,12 +106,15 @@ def _check_sorter(sorted_sequence: Tensor, values: Any, out_int32: bool, right: 
 def _compatible(edges: Var, values: Var) -> None:
     got = f"but we got boundaries tensor {list(edges.shape)} and input value tensor {list(values.shape)}"
     if edges.ndim == 0:
-        raise RuntimeError("torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension")
+        raise RuntimeError("torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 "
+                           "dimension")
     if values.ndim == 0 and edges.ndim != 1:
-        raise RuntimeError("torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, but we got "
+        raise RuntimeError("torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is "
+                           "1, but we got "
                            f"boundaries tensor dim({edges.ndim}) and input value's dim(0) numel(1)")
     if edges.ndim != 1 and edges.shape[:-1] != values.shape[:-1]:
-        raise RuntimeError("torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor "
+        raise RuntimeError("torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions "
+                           "of boundaries tensor "
                            f"and input value tensor must match, {got}")
 
 
@@ -125,33 +132,38 @@ def _searchsorted(sorted_sequence: Tensor, values: Scalar, out_int32, right, sor
     edges = sorted_sequence
     if sorter is not None:
         if sorter.shape != edges.shape:
-            raise RuntimeError("torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor "
+            raise RuntimeError("torch.searchsorted(): boundary and sorter must have the same size, but got boundary "
+                               "tensor "
                                f"{list(edges.shape)}and got sorter tensor {list(sorter.shape)}")
         if sorter.dtype is not int64:
-            raise RuntimeError(f"torch.searchsorted(): sorter must be a tensor of long dtype but got dtype {sorter.dtype._legacy}")
+            raise RuntimeError("torch.searchsorted(): sorter must be a tensor of long dtype but got dtype "
+                               f"{sorter.dtype._legacy}")
         edges = p.gather(edges, sorter, edges.ndim - 1)
     return _search(edges, values, right, out_int32)
 
 
-def searchsorted(sorted_sequence: Tensor, input: Any = None, *, out_int32: bool = False, right: bool = False, side: str | None = None,
-                 sorter: Any = None, out: Any = None, self: Any = None) -> Tensor:
+def searchsorted(sorted_sequence: Tensor, input: Any = None, *, out_int32: bool = False, right: bool = False,
+                 side: str | None = None, sorter: Any = None, out: Any = None, self: Any = None) -> Tensor:
     """Where each value of `input` goes into the last dimension of sorted_sequence so that it stays sorted.
 
-    sorted_sequence is 1-D, or has input's leading dimensions. Before (side="left") or after (right=True) equal elements.
+    sorted_sequence is 1-D, or has input's leading dimensions. Before (side="left") or after (right=True) equal
+    elements.
     sorter: indices that sort sorted_sequence, if it is not sorted. Returns int64, or int32 if asked.
     """
     values = self if input is None else input
     if side not in (None, "left", "right"):
         raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
     if side == "left" and right:
-        raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True")
+        raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites, got side of left while "
+                           "right was True")
     return _searchsorted(sorted_sequence, values, bool(out_int32), bool(right) or side == "right", sorter,
                          **({} if out is None else {"out": out}))
 
 
 @op(None)
 def bucketize(input: Scalar, boundaries: Tensor, *, out_int32=False, right=False):
-    """The number of the bucket, between sorted 1-D boundaries, of each value; right says to which one a boundary itself belongs."""
+    """The number of the bucket, between sorted 1-D boundaries, of each value; right says to which one a boundary itself
+    belongs."""
     if boundaries.ndim != 1:
         raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})")
     return _search(boundaries, input, bool(right), bool(out_int32))
@@ -160,6 +172,9 @@ def bucketize(input: Scalar, boundaries: Tensor, *, out_int32=False, right=False
 @op(None, name="isin")
 def _isin(elements: Scalar, test_elements: Scalar, invert):
     from .promotion import convert, result_dtype
+    for v in (elements, test_elements):
+        if v.dtype.kind in "bc":
+            raise RuntimeError(f"Unsupported input type encountered for isin(): {v.dtype._legacy}")
     x, tests = convert(result_dtype(elements, test_elements), elements, test_elements)
     tests = p.reshape(tests, (tests.size,))
     if not tests.size:
@@ -171,14 +186,16 @@ def _isin(elements: Scalar, test_elements: Scalar, invert):
     return p.logical_not(found) if invert else found
 
 
-def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False, out: Any = None) -> Tensor:
+def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False,
+         out: Any = None) -> Tensor:
     """Whether each of elements is among test_elements (or, inverted, is not)."""
     if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
-        raise TypeError("isin() received an invalid combination of arguments: elements or test_elements must be a Tensor")
+        raise TypeError("isin() received an invalid combination of arguments: elements or test_elements must be a "
+                        "Tensor")
     return _isin(elements, test_elements, bool(invert), **({} if out is None else {"out": out}))
 
 
-# ------------------------------------------------------------------ unique: shapes depend on data, so the host finds them
+# ------------------------------------------------------------------ unique, found by the host: shapes depend on data
 
 def _results(input: Tensor, first: np.ndarray, inverse: np.ndarray, counts: np.ndarray, dim: int, return_inverse: bool,
              return_counts: bool) -> Any:
@@ -224,20 +241,25 @@ def _distinct(input: Tensor, dim: Any, consecutive: bool, return_inverse: bool, 
     if input.dtype.kind == "c":
         raise not_implemented("unique", input.dtype)
     first, inverse, counts = _unique_rows(x, d, consecutive)
-    flat: Any = input.detach().reshape(-1) if dim is None or input.ndim == 0 else input.detach()  # type: ignore[attr-defined]
+    flat: Any = input.detach()  # type: ignore[attr-defined]
+    if dim is None or input.ndim == 0:
+        flat = flat.reshape(-1)
     if dim is None:
         inverse = inverse.reshape(input.shape)
     return _results(flat, first, inverse, counts, d, return_inverse, return_counts)
 
 
-def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
-    """The distinct elements (or slices along dim) in ascending order; on request also, for each element, the place of its value,
-    and how often each value occurs. NaNs are distinct from each other."""
+def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
+           dim: int | None = None) -> Any:
+    """The distinct elements (or slices along dim) in ascending order; on request also, for each element, the place of
+    its value, and how often each value occurs. NaNs are distinct from each other."""
     return _distinct(input, dim, False, return_inverse, return_counts)
 
 
-def unique_consecutive(input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
-    """input (flattened, or its slices along dim) without those that equal the one before; see `unique` for the other results."""
+def unique_consecutive(input: Tensor, return_inverse: bool = False, return_counts: bool = False,
+                       dim: int | None = None) -> Any:
+    """input (flattened, or its slices along dim) without those that equal the one before; see `unique` for the other
+    results."""
     return _distinct(input, dim, True, return_inverse, return_counts)
 
 
@@ -278,4 +300,5 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Any =
     return write_out(result, out)
 
 
-METHODS = {f.__name__: f for f in (sort, argsort, msort, topk, kthvalue, isin, unique, unique_consecutive, nonzero_static)}
+METHODS = {f.__name__: f for f in (sort, argsort, msort, topk, kthvalue, isin, unique, unique_consecutive,
+                                   nonzero_static)}

@@ -1,5 +1,6 @@
 # ruff: noqa: F821
-"""Spread and order statistics: var, std, median, mode, quantile; covariance. Counting into bins is in `histogram.py`."""
+"""Spread and order statistics: var, std, median, mode, quantile; covariance. Counting into bins is in
+`histogram.py`."""
 from __future__ import annotations
 
 import warnings
@@ -43,13 +44,15 @@ def _warn_freedom(name: str) -> Callable:
         for d in dims_of(dim, input.ndim):
             n *= input.shape[d]
         if n <= (1 if correction is None else correction):
-            warnings.warn(f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input numel "
+            warnings.warn(f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the "
+                          "reduction factor (input numel "
                           "divided by output numel).", UserWarning, stacklevel=5)
     return check
 
 
 def _arguments(input, dim=None, unbiased=None, keepdim=False, *, correction=None) -> tuple:
-    """The overloads (dim, unbiased, keepdim), (dim, *, correction, keepdim) and (unbiased) as (input, dim, correction, keepdim)."""
+    """The overloads (dim, unbiased, keepdim), (dim, *, correction, keepdim) and (unbiased) as (input, dim, correction,
+    keepdim)."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if unbiased is not None:
@@ -72,8 +75,10 @@ def _spread(name: str, grad_name: str, rooted: bool, with_mean: bool, doc: str) 
             kwargs["keepdim"] = kwargs.pop("keepdims")
         return entry(*_arguments(*args, **kwargs), **({} if out is None else {"out": out}))
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = (f"{doc} over `dim` (all by default): {name}(input, dim=None, *, correction=1, keepdim=False).\n\n"
-                        "    `correction` is subtracted from the number of elements (`unbiased` says 1 or 0). Floating and complex dtypes.")
+    function.__doc__ = (f"{doc} over `dim` (all by default): {name}(input, dim=None, *, correction=1, "
+                        "keepdim=False).\n\n"
+                        "    `correction` is subtracted from the number of elements (`unbiased` says 1 or 0). Floating "
+                        "and complex dtypes.")
     function.op = entry.op  # type: ignore[attr-defined]
     return function
 
@@ -115,14 +120,29 @@ def _check_median(x: Var) -> None:
 
 def _median_all(skip_nan: bool, x: Var) -> Var:
     """The median of all elements; those equal to it share its gradient."""
-    _check_median(x)
+    if x.dtype.kind == "c":
+        raise not_implemented("median_cpu", x.dtype)
     if not x.size:
-        return p.constant(float("nan"), x.dtype, x.builder) if x.dtype.kind == "f" else p.reduce_sum(x, tuple(range(x.ndim)))
+        return p.constant(EMPTY_MEDIAN[x.dtype.kind](x), x.dtype, x.builder)
+    _check_median(x)
     flat = p.reshape(x, (x.size,))
     value = p.stop_gradient(p.reshape(p.take(flat, _median_index(flat, 0, skip_nan), 0), ()))
     same = p.eq(*p.as_vars(flat, value))
     chosen = p.reduce_max(p.select(same, flat, p.broadcast_to(_low(flat), flat.shape)), (0,))
-    return p.select(p.isnan(value), value, chosen) if x.dtype.kind == "f" else chosen
+    if x.dtype.kind != "f":
+        return chosen
+    missing = p.isnan(flat)
+    nan = p.div(p.reduce_sum(p.select(missing, flat, 0.0), (0,)), p.reduce_sum(p.cast(missing, x.dtype), (0,)))
+    return p.select(p.isnan(value), nan, chosen)
+
+
+def _least(x: Var) -> int:
+    from .indexing import lowest
+    return lowest(x)
+
+
+# what the median of nothing is, for each kind of dtype
+EMPTY_MEDIAN = {"f": lambda x: float("nan"), "b": lambda x: True, "i": _least, "u": _least}
 
 
 def _low(x: Var) -> Var:
@@ -131,11 +151,12 @@ def _low(x: Var) -> Var:
 
 
 def _median_dim(skip_nan: bool, x: Var, dim: Any, keepdim: bool) -> tuple[Var, Var]:
-    _check_median(x)
     d = wrap_dim(dim, x.ndim)
+    if x.ndim:
+        require_nonempty("median", x, (d,))
+    _check_median(x)
     if x.ndim == 0:
         return x, p.constant(0, int64, x.builder)
-    require_nonempty("median", x, (d,))
     return pick(x, _median_index(x, d, skip_nan), d, keepdim)
 
 
@@ -158,20 +179,22 @@ def _median(name: str, skip_nan: bool, returns: Any, doc: str) -> Callable:
 
 
 median = _median("median", False, return_types.median,
-                 "median(input): the median of all elements (the lower one of two). median(input, dim, keepdim=False): (values, indices). "
-                 "NaN if there is one.")
+                 "median(input): the median of all elements (the lower one of two). median(input, dim, keepdim=False): "
+                 "(values, indices). NaN if there is one.")
 nanmedian = _median("nanmedian", True, return_types.nanmedian, "`median` of what is not NaN.")
 
 
 @op("ModeBackward0", returns=return_types.mode)
 def mode(input: Tensor, dim=-1, keepdim=False):
-    """The most frequent value along `dim` (the smallest of equally frequent ones) and the index of its last occurrence."""
+    """The most frequent value along `dim` (the smallest of equally frequent ones) and the index of its last
+    occurrence."""
     d = wrap_dim(dim, input.ndim)
+    if input.ndim:
+        require_nonempty("mode", input, (d,))
     if input.dtype.kind == "c":
         raise not_implemented("mode_cpu", input.dtype)
     if input.ndim == 0:
         return input, p.constant(0, int64, input.builder)
-    require_nonempty("mode", input, (d,))
     values, order = p.sort(input, d)
     n = input.shape[d]
     before = p.slice_dim(values, d, 0, n - 1)
@@ -213,7 +236,8 @@ def _quantile_input(input: Var, q: Var, interpolation: str) -> None:
     if not q.type.weak and q.dtype is not input.dtype:
         raise RuntimeError("quantile() q tensor must be same dtype as the input tensor")
     if interpolation not in INTERPOLATIONS:
-        raise RuntimeError(f"quantile() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}")
+        raise RuntimeError("quantile() interpolation must be one of linear, lower, higher, midpoint or nearest, but "
+                           f"got {interpolation}")
 
 
 def _quantile(input: Var, q: Var, dim: Any, keepdim: bool, interpolation: str, skip_nan: bool) -> Var:
@@ -233,7 +257,8 @@ def _quantile(input: Var, q: Var, dim: Any, keepdim: bool, interpolation: str, s
 
 
 def _ranks(values: Var, q: Var, n: int, skip_nan: bool) -> Var:
-    """The (fractional) places q·(n−1) in sorted values, one along the last dimension for each q; a NaN's place where one counts."""
+    """The (fractional) places q·(n−1) in sorted values, one along the last dimension for each q; a NaN's place where
+    one counts."""
     last = values.ndim - 1
     shape = (*values.shape[:-1], q.size)
     missing = p.cast(_nan_count(values, last), values.dtype)
@@ -267,7 +292,8 @@ def _interpolated(values: Var, rank: Var, interpolation: str) -> Var:
 
 @op("QuantileBackward0", check=_check_quantile("quantile"))
 def quantile(input: Tensor, q: Scalar, dim=None, keepdim=False, *, interpolation="linear"):
-    """The q-th quantiles (q in [0, 1], a number or a 1-D tensor, whose dimension comes first) over `dim`, or of all elements.
+    """The q-th quantiles (q in [0, 1], a number or a 1-D tensor, whose dimension comes first) over `dim`, or of all
+    elements.
 
     interpolation: "linear", "lower", "higher", "midpoint" or "nearest", between two elements. NaN if there is one.
     """
@@ -286,24 +312,27 @@ def _weights(name: str, w: Tensor | None, n: int, x: Tensor, integral: bool) -> 
     if w is None:
         return None
     if w.ndim > 1:
-        raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got {name} with {w.ndim} dimensions")
+        raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got {name} with {w.ndim} "
+                           "dimensions")
     kind = w.dtype.kind in "iu" if integral else w.dtype.kind == "f"
     if not kind:
-        raise RuntimeError(f"cov(): expected {name} to have {'integral' if integral else 'floating point'} dtype but got {name} with "
-                           f"{w.dtype._legacy} dtype")
+        raise RuntimeError(f"cov(): expected {name} to have {'integral' if integral else 'floating point'} dtype but "
+                           f"got {name} with {w.dtype._legacy} dtype")
     if w.shape.numel() != n:
-        raise RuntimeError(f"cov(): expected {name} to have the same numel as there are observations in the input but got "
-                           f"{w.shape.numel()} != {n}")
+        raise RuntimeError(f"cov(): expected {name} to have the same numel as there are observations in the input but "
+                           f"got {w.shape.numel()} != {n}")
     if n and bool((w < 0).any()):  # type: ignore[operator]
         raise RuntimeError(f"cov(): {name} cannot be negative")
     return w
 
 
 def cov(input: Tensor, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Tensor:
-    """The covariance matrix of variables (rows) over observations (columns). fweights: how often each observation counts;
+    """The covariance matrix of variables (rows) over observations (columns). fweights: how often each observation
+    counts;
     aweights: how much."""
     if input.ndim > 2:
-        raise RuntimeError(f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions")
+        raise RuntimeError(f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} "
+                           "dimensions")
     if input.dtype.kind == "b":
         raise RuntimeError("cov(): bool dtype is not supported for input")
     x: Any = input.reshape(1, -1) if input.ndim < 2 else input  # type: ignore[attr-defined]
@@ -324,7 +353,8 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Any = None, aweights: A
     if weights is not None:
         free = free.clamp(min=0)
     if bool(free <= 0):
-        warnings.warn("cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations.", UserWarning,
+        warnings.warn("cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of "
+                      "observations.", UserWarning,
                       stacklevel=2)
     centered = x - mean
     scaled = centered if weights is None else centered * weights
@@ -334,7 +364,8 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Any = None, aweights: A
 def corrcoef(input: Tensor) -> Tensor:
     """The correlation matrix of variables (rows) over observations (columns), its parts clipped to [−1, 1]."""
     if input.ndim > 2:
-        raise RuntimeError(f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions")
+        raise RuntimeError("corrcoef(): expected input to have two or fewer dimensions but got an input with "
+                           f"{input.ndim} dimensions")
     c: Any = cov(input)
     if c.ndim == 0:
         return c / c

@@ -1,4 +1,5 @@
-"""Copies of views: `permute_copy` is `permute` with memory of its own. `unsafe_split` and relatives are copies here, too."""
+"""Copies of views: `permute_copy` is `permute` with memory of its own. `unsafe_split` and relatives are copies here,
+too."""
 from __future__ import annotations
 
 from typing import Any, Callable
@@ -93,5 +94,5 @@ def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]
     return unsafe_split(input, size, dim) if size else unsafe_split_with_sizes(input, [0] * chunks, dim)
 
 
-METHODS = {"unsafe_split": unsafe_split, "unsafe_split_with_sizes": unsafe_split_with_sizes, "unsafe_chunk": unsafe_chunk,
-           "narrow_copy": narrow_copy}
+METHODS = {"unsafe_split": unsafe_split, "unsafe_split_with_sizes": unsafe_split_with_sizes,
+           "unsafe_chunk": unsafe_chunk, "narrow_copy": narrow_copy}

@@ -212,7 +212,7 @@ def _logcumsumexp_vjp(g, y, xs, dim):
     from .elementwise import absolute, exp, gt, log, lt, neg
     x = xs[0]
     if x.dtype.kind == "c":
-        return (exp(x) * flip(cumsum(flip(g * conj(exp(neg(y))), (dim,)), dim), (dim,)),)
+        return (conj(exp(x)) * flip(cumsum(flip(g * conj(exp(neg(y))), (dim,)), dim), (dim,)),)
 
     def part(keep):
         masked = select(keep, log(select(keep, absolute(g), ones_like(g))), float("-inf"))

@@ -1,8 +1,8 @@
 # ruff: noqa: F821
 """`x[key]` and `x[key] = value`: NumPy's and PyTorch's indexing.
 
-A key is read left to right. Integers, slices, `None` and `...` are basic: together they make one view. Tensors, lists, arrays
-and bools are advanced: they read (or write) that view at computed positions, as `index` and `index_put` say.
+A key is read left to right. Integers, slices, `None` and `...` are basic: together they make one view. Tensors, lists,
+arrays and bools are advanced: they read (or write) that view at computed positions, as `index` and `index_put` say.
 """
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from typing import Any, NamedTuple, Sequence
 import numpy as np
 
 from .. import primitives as p
-from ..dtypes import bool_, can_cast, int64, uint8
+from ..dtypes import bool_, can_cast, int64, overflow_error, uint8
 from ..ir.graph import Var
 from ..ops.creation import from_array
 from ..warning import warn_once
 from .attributes import host_array
 from .op import op
 from .tensor import Tensor, make_view
+from .views import unsqueeze
 from .write import assign, check_writable
 
-SEQUENCE_AS_TUPLE = ("Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use "
-                     "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], "
-                     "which will result either in an error or a different result")
+SEQUENCE_AS_TUPLE = ("Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in "
+                     "pytorch 2.9; use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as "
+                     "tensor index, x[torch.tensor(seq)], which will result either in an error or a different result")
 
 
 # ------------------------------------------------------------------ reading a key
@@ -63,7 +64,8 @@ def _as_item(k: Any) -> Any:
     if not isinstance(k, (list, tuple, range, np.ndarray)):
         kind = type(k) if type(k).__module__ == "builtins" else None
         name = kind.__name__ if kind else f"{type(k).__module__}.{type(k).__name__}"
-        raise IndexError("only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
+        raise IndexError("only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
+                         "indices "
                          f"(got {name})")
     return index_tensor(k)
 
@@ -110,7 +112,7 @@ class _Walk:
 
     def _take(self, start: int, step: int, size: int) -> int:
         stride = self.source_strides[self.dim]
-        self.offset += start * stride if size else 0
+        self.offset += start * stride
         self.starts.append(start)
         self.steps.append(step)
         self.sizes.append(size)
@@ -174,8 +176,8 @@ def parse(self: Tensor, key: Any) -> Parsed:
     specified = sum(map(_specified, items))
     if ndim == 0 and any(type(k) is int or isinstance(k, slice) for k in items):
         raise IndexError("slice() cannot be applied to a 0-dim tensor." if isinstance(items[0], slice) else
-                         "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
-                         "0-dim tensor to a number")
+                         "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ "
+                         "to convert a 0-dim tensor to a number")
     if specified > ndim:
         raise IndexError(f"too many indices for tensor of dimension {ndim}")
     walk = _Walk(self)
@@ -228,8 +230,8 @@ def _read_tensor(walk: _Walk, indices: list, index: Tensor) -> None:
 def _check_mask(mask: Sequence[int], at: int, shape: list[int]) -> None:
     for k, n in enumerate(mask):
         if shape[at + k] != n:
-            raise IndexError(f"The shape of the mask {list(mask)} at index {k} does not match the shape of the indexed tensor "
-                             f"{shape} at index {at + k}")
+            raise IndexError(f"The shape of the mask {list(mask)} at index {k} does not match the shape of the indexed "
+                             f"tensor {shape} at index {at + k}")
 
 
 # ------------------------------------------------------------------ advanced reading and writing
@@ -290,7 +292,8 @@ def _linear(indices: Sequence[Var], sizes: Sequence[int]) -> Var:
 
 
 class _Layout(NamedTuple):
-    """How a tensor is arranged so that the indexed dimensions are one: permute by `order`, reshape to `merged`, index `dim`."""
+    """How a tensor is arranged so that the indexed dimensions are one: permute by `order`, reshape to `merged`, index
+    `dim`."""
 
     order: tuple[int, ...]
     merged: tuple[int, ...]
@@ -333,8 +336,8 @@ def fit_value(values: Var, target: tuple[int, ...]) -> Var:
     surplus = max(0, len(shape) - len(target))
     tail = shape[surplus:]
     if prod(shape[:surplus]) != 1 or any(a not in (1, b) for a, b in zip(reversed(tail), reversed(target))):
-        raise RuntimeError(f"shape mismatch: value tensor of shape {list(shape)} cannot be broadcast to indexing result of shape "
-                           f"{list(target)}")
+        raise RuntimeError(f"shape mismatch: value tensor of shape {list(shape)} cannot be broadcast to indexing "
+                           f"result of shape {list(target)}")
     return p.reshape(values, tail)
 
 
@@ -372,6 +375,8 @@ def row(self: Tensor, i: int) -> Tensor:
 
 def setitem(self: Tensor, key: Any, value: Any) -> None:
     """self[key] = value, a number or a tensor that broadcasts to self[key]."""
+    if isinstance(key, bool):
+        return write_part(unsqueeze(self, 0), value) if key else None
     view, indices = parse(self, key)
     if not indices:
         return write_part(view, value)
@@ -400,10 +405,11 @@ def _number(target: Tensor, value: Any) -> Any:
         kind = type(value)
         name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
         raise TypeError(f"can't assign a {name} to a torch.{target.dtype._legacy}Tensor")
-    if isinstance(value, complex) and target.dtype.kind != "c":
-        name = target.dtype.name + "_t" if target.dtype.kind in "iu" else target.dtype.c_name
-        raise RuntimeError(f"value cannot be converted to type {name} without overflow")
-    return value.item() if isinstance(value, np.generic) else value
+    value = value.item() if isinstance(value, np.generic) else value
+    error = overflow_error(value, target.dtype, check_half=False)
+    if error is not None:
+        raise error
+    return value
 
 
 @op("CopyBackwards")
@@ -415,12 +421,13 @@ def _copied(value: Scalar, shape, dtype):
     lead = len(shape) - value.ndim
     for i, n in enumerate(value.shape):
         if lead < 0:
-            raise RuntimeError(f"expand(torch.{dtype._legacy}Tensor{{{list(value.shape)}}}, size={list(shape)}): the number of sizes "
-                               f"provided ({len(shape)}) must be greater or equal to the number of dimensions in the tensor "
-                               f"({value.ndim})")
+            raise RuntimeError(f"expand(torch.{dtype._legacy}Tensor{{{list(value.shape)}}}, size={list(shape)}): the "
+                               f"number of sizes provided ({len(shape)}) must be greater or equal to the number of "
+                               f"dimensions in the tensor ({value.ndim})")
         if n not in (1, shape[lead + i]):
-            raise RuntimeError(f"The expanded size of the tensor ({shape[lead + i]}) must match the existing size ({n}) at non-singleton "
-                               f"dimension {lead + i}.  Target sizes: {list(shape)}.  Tensor sizes: {list(value.shape)}")
+            raise RuntimeError(f"The expanded size of the tensor ({shape[lead + i]}) must match the existing size "
+                               f"({n}) at non-singleton dimension {lead + i}.  Target sizes: {list(shape)}.  Tensor "
+                               f"sizes: {list(value.shape)}")
     return p.broadcast_to(p.cast(value, dtype), shape)
 
 

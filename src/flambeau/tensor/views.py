@@ -162,7 +162,7 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     """input in another shape: a view where its strides allow it, else a copy."""
     shape = as_shape(shape)
     out = view_as_shape(input, shape)
-    return out if out is not None else view_as_shape(clone(input), shape, "UnsafeViewBackward0")  # type: ignore[return-value]
+    return out if out is not None else view_as_shape(_clone(input), shape, "UnsafeViewBackward0")  # type: ignore[return-value]
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -315,7 +315,7 @@ def slice_view(input: Tensor, dim: int, start: int, stop: int, step: int) -> Ten
     n = max(0, -(-(stop - start) // step))
     new_shape = (*shape[:dim], n, *shape[dim + 1:])
     new_strides = (*strides[:dim], strides[dim] * step, *strides[dim + 1:])
-    return make_view(input, new_shape, new_strides, offset + start * strides[dim] if n else offset, "SliceBackward0",
+    return make_view(input, new_shape, new_strides, offset + start * strides[dim], "SliceBackward0",
                      lambda g: _place(g, shape, dim, start, step))
 
 
@@ -372,7 +372,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     shape, strides, offset = input._geometry()
     d = wrap_dim(dim, len(shape))
     if not shape:
-        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     n, step = shape[d], strides[d]
     part, part_strides = (*shape[:d], *shape[d + 1:]), (*strides[:d], *strides[d + 1:])
     return make_views(input, [(part, part_strides, offset + i * step) for i in range(n)], "UnbindBackward0",
