@@ -1,11 +1,13 @@
 """What a tensor says of itself and its place in the graph, and the ways its values leave for Python and NumPy."""
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..dtypes import widen
+from ..ir.types import contiguous_strides
 from .device import CPU
 from .node import AccumulateGrad, Node
 from .tensor import Tensor, alias
@@ -158,15 +160,23 @@ def _set_data(self, new: Any) -> None:
 
 def host_array(t: Tensor) -> np.ndarray:
     """The tensor's values as an array that must not be written to (encoded dtypes widened)."""
+    return widen(stored_array(t), t.dtype)
+
+
+def stored_array(t: Tensor) -> np.ndarray:
+    """The tensor's memory as an array that must not be written to (of encoded dtypes the bits)."""
+    value = t._storage.value
     if t._view is None:
-        return widen(t._storage.value.array(), t.dtype)
+        return value.array()
     shape, strides, offset = t._geometry()
-    return widen(_strided(t._storage.flat().view(t.dtype.np), shape, strides, offset), t.dtype)
+    return _strided(value.array().reshape(-1).view(value.type.dtype.np), shape, strides, offset)
 
 
 def _strided(flat: np.ndarray, shape, strides, offset) -> np.ndarray:
     if 0 in shape:
         return np.empty(shape, flat.dtype)
+    if strides == contiguous_strides(shape):
+        return flat[offset:offset + math.prod(shape)].reshape(shape)  # much cheaper to make than by as_strided
     return np.lib.stride_tricks.as_strided(flat[offset:], shape, tuple(s * flat.itemsize for s in strides))
 
 

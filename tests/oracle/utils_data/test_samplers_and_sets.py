@@ -230,3 +230,14 @@ def test_renamed_attribute_warns():
     for _, data in SIDES:
         with pytest.warns(FutureWarning, match="cumulative_sizes"):
             assert data.ConcatDataset([[1, 2], [3]]).cummulative_sizes == [2, 3]
+
+
+def test_seeds_are_drawn_as_random_draws_them():
+    from flambeau.utils.data.sampler import draw_seed
+
+    for seed in range(5):
+        flambeau.manual_seed(seed)
+        torch.manual_seed(seed)
+        expected = [torch.empty((), dtype=torch.int64).random_().item() for _ in range(400)]
+        assert [draw_seed() for _ in range(400)] == expected
+        assert flambeau.rand(1).item() == torch.rand(1).item()

@@ -74,9 +74,10 @@ class TensorDataset(Dataset[tuple["torch.Tensor", ...]]):
         return tuple(tensor[index] for tensor in self.tensors)
 
     def __getitems__(self, indices: list[int]) -> list[tuple[torch.Tensor, ...]]:
-        if not self._is_plain() or not all(type(index) is int for index in indices):
-            return [self[index] for index in indices]
-        batch = [arrays.take(tensor, indices) for tensor in self.tensors]
+        index = arrays.as_index(indices) if self._is_plain() else None
+        if index is None:
+            return [self[i] for i in indices]
+        batch = [arrays.take(tensor, index) for tensor in self.tensors]
         return BatchedSamples(batch, len(indices), lambda k: self[indices[k]])
 
     def _is_plain(self) -> bool:

@@ -28,8 +28,9 @@ REPLACEMENT_BLOCK = 32
 
 
 def draw_seed(generator: torch.Generator | None = None) -> int:
-    """A seed in [0, 2**63), one int64 draw from `generator` (default: the default generator)."""
-    return int(torch.empty((), dtype=torch.int64).random_(generator=generator).item())
+    """`torch.empty((), dtype=torch.int64).random_(generator=generator)`: two words, the high one first, less the sign."""
+    high, low = (torch.default_generator if generator is None else generator).words(2).tolist()
+    return (high << 32 | low) & (1 << 63) - 1
 
 
 def _check_positive_int(name: str, value: object) -> None:

@@ -1,4 +1,7 @@
-"""Tensors as NumPy arrays and back: samples become a batch by copying memory, without a call being recorded."""
+"""Tensors as NumPy arrays and back: samples become a batch by copying memory, without a call being recorded.
+
+The arrays hold what a tensor's memory holds: of a dtype that NumPy lacks, the bits.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from flambeau.dtypes import bfloat16, from_numpy_dtype
+from flambeau.dtypes import dtype as dtype_class, from_numpy_dtype
 from flambeau.ops.creation import from_array
-from flambeau.tensor.attributes import host_array
+from flambeau.tensor.attributes import stored_array
 from flambeau.tensor.tensor import Tensor
 
 
 def is_plain(tensor: Any) -> bool:
-    """Whether nothing is lost when the values are copied: no subclass, no gradient, and a dtype that NumPy has."""
-    return type(tensor) is Tensor and not tensor.requires_grad and tensor.dtype is not bfloat16
+    """Whether nothing is lost when the values are copied: no subclass and no gradient."""
+    return type(tensor) is Tensor and not tensor.requires_grad
 
 
 def is_computed(tensor: Tensor) -> bool:
@@ -23,34 +26,52 @@ def is_computed(tensor: Tensor) -> bool:
     return tensor._storage.value.buffer is not None
 
 
-def take(tensor: Tensor, indices: list[int]) -> Tensor:
-    """`tensor[indices]` of a plain tensor, (N, …) → (len(indices), …)."""
-    return from_array(np.ascontiguousarray(host_array(tensor)[indices]), tensor.dtype)
+def as_index(indices: list) -> np.ndarray | None:
+    """Python ints as an array; None for anything else, which a tensor may be indexed by, too."""
+    if not indices or type(indices[0]) is not int:
+        return None
+    index = np.array(indices)
+    return index if index.dtype == np.int64 and index.ndim == 1 else None
 
 
-def stack(arrays: Sequence[np.ndarray]) -> Tensor | None:
-    """Arrays of one shape and dtype along a new first axis; None where they are not alike or of a foreign dtype."""
+def take(tensor: Tensor, index: np.ndarray) -> Tensor:
+    """`tensor[index]` of a plain tensor: (N, …) by (B,) → (B, …). Errors: IndexError outside [-N, N)."""
+    return from_array(stored_array(tensor).take(index, axis=0), tensor.dtype)
+
+
+def stack(arrays: Sequence[np.ndarray], dtype: dtype_class | None = None) -> Tensor | None:
+    """Arrays of one shape and type along a new first axis, as a tensor of `dtype` (default: as the arrays).
+
+    None where they are not alike, or of a type that tensors do not have.
+    """
     first = arrays[0]
-    out = np.empty((len(arrays), *first.shape), first.dtype)
-    shape, dtype = first.shape, first.dtype
+    shape, np_type = first.shape, first.dtype
+    out = np.empty((len(arrays), *shape), np_type)
     for k, array in enumerate(arrays):
-        if array.shape != shape or array.dtype != dtype:
+        if array.shape != shape or array.dtype != np_type:
             return None
         out[k] = array
-    return tensor_of(out)
+    return tensor_of(out, dtype)
 
 
 def stack_tensors(tensors: Sequence[Any]) -> Tensor | None:
     """The same for plain tensors that are computed; None where one is not."""
-    if not all(is_plain(tensor) and is_computed(tensor) for tensor in tensors):
+    dtype = tensors[0].dtype
+    if not all(is_plain(tensor) and is_computed(tensor) and tensor.dtype is dtype for tensor in tensors):
         return None
-    return stack([host_array(tensor) for tensor in tensors])
+    return stack([stored_array(tensor) for tensor in tensors], dtype)
 
 
-def tensor_of(array: np.ndarray) -> Tensor | None:
-    """A tensor that takes over `array`, which nobody else may change; None for a dtype that tensors do not have."""
-    try:
-        dtype = from_numpy_dtype(array.dtype)
-    except TypeError:
-        return None
-    return from_array(array, dtype) if array.dtype.isnative else None
+def tensor_of(array: np.ndarray, dtype: dtype_class | None = None) -> Tensor | None:
+    """A tensor that takes over `array`, row-major, which nobody else may change.
+
+    dtype: what the array holds (default: by its type; None for a type that tensors do not have).
+    """
+    if dtype is None:
+        if not array.dtype.isnative:
+            return None
+        try:
+            dtype = from_numpy_dtype(array.dtype)
+        except TypeError:
+            return None
+    return from_array(array, dtype)

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 import flambeau as torch
-from flambeau.tensor.attributes import host_array
+from flambeau.tensor.attributes import stored_array
 from flambeau.utils.data._utils import arrays
 
 INLINE_LIMIT = 256 * 1024  # bytes; two such messages fit in a socket's buffer, one being read and one ahead
@@ -45,18 +45,12 @@ _live_maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
 
 def _rebuild_tensor(values: np.ndarray, dtype: torch.dtype, requires_grad: bool) -> torch.Tensor:
-    tensor = arrays.tensor_of(values)
-    if tensor.dtype != dtype:
-        tensor = tensor.view(dtype)
+    tensor = arrays.tensor_of(values, dtype)
     return tensor.requires_grad_() if requires_grad else tensor
 
 
-def _tensor_values(tensor: torch.Tensor) -> np.ndarray:
-    """The values as a contiguous array, which travels as a buffer: of the bits, for the dtype that NumPy does not have."""
-    tensor = tensor.detach()
-    if tensor.dtype == torch.bfloat16:
-        tensor = tensor.view(torch.int16)
-    values = host_array(tensor)
+def _contiguous(values: np.ndarray) -> np.ndarray:
+    """Row-major, which travels as a buffer and a tensor can take over."""
     return values if values.flags.c_contiguous else np.ascontiguousarray(values).reshape(values.shape)
 
 
@@ -70,7 +64,7 @@ class _Pickler(pickle.Pickler):
                 "crossing process boundaries.  If you just want to transfer the data, call detach() on the tensor "
                 "before serializing (e.g., putting it on the queue)."
             )
-        return _rebuild_tensor, (_tensor_values(obj), obj.dtype, obj.requires_grad)
+        return _rebuild_tensor, (_contiguous(stored_array(obj)), obj.dtype, obj.requires_grad)
 
 
 def encode(message: Any) -> tuple[bytes, list[memoryview]]:

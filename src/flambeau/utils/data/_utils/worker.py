@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import flambeau as torch
+from flambeau.interpret import Interpreter
+from flambeau.runtime.program import set_executor
 from flambeau.utils.data._utils.exception import ExceptionWrapper
 from flambeau.utils.data._utils.resume import Streams, capture, program_streams, restore
 
@@ -249,6 +251,8 @@ def _become_worker(plan: WorkerPlan) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.freeze()  # a collection would write to, and so copy, every page that is shared with the parent
     torch.set_num_threads(1)
+    # A forked process may not wait for its parent's compiler threads; and the next epoch's workers would compile again.
+    set_executor(Interpreter())
     seed = plan.base_seed + plan.worker_id
     torch.manual_seed(seed)
     random.seed(seed)
