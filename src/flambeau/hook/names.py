@@ -4,11 +4,12 @@ from __future__ import annotations
 ROOTS = {"torch": "flambeau", "torchvision": "flambeau.vision"}
 
 # Modules of flambeau that have no counterpart in PyTorch. `torch.tensor` and `torch.ops` are not modules there, either.
-ROOMS = frozenset({"cli", "dtypes", "errors", "examples", "hook", "interpret", "ir", "ops", "primitives", "runtime",
-                   "tensor", "vision", "xla"})
+ROOMS = frozenset({"autograd.engine", "cli", "dtypes", "errors", "examples", "hook", "interpret", "ir", "misc",
+                   "number_formats", "ops", "primitives", "runtime", "safetensors", "tensor", "vision", "warning",
+                   "xla"})
 
 # Packages of flambeau that are one module in PyTorch: what is below them is a room, too.
-SINGLE_MODULES = ("nn.functional",)
+SINGLE_MODULES = ("compiler", "nn.functional")
 
 # Where PyTorch shows the functions and classes that flambeau defines in rooms; the first that has one names it.
 NAMESPACES = ("flambeau", "flambeau.autograd", "flambeau.nn.functional", "flambeau.linalg", "flambeau.fft",
@@ -18,10 +19,15 @@ NAMESPACES = ("flambeau", "flambeau.autograd", "flambeau.nn.functional", "flambe
 def flambeau_name(name: str) -> str | None:
     """flambeau's module for PyTorch's module `name`: torch.nn → flambeau.nn; None if `name` is not PyTorch's."""
     root, _, rest = name.partition(".")
-    if root not in ROOTS or root == "torch" and (
-            rest.partition(".")[0] in ROOMS or any(rest.startswith(module + ".") for module in SINGLE_MODULES)):
+    if root not in ROOTS or root == "torch" and _in_room(rest):
         return None
     return f"{ROOTS[root]}.{rest}" if rest else ROOTS[root]
+
+
+def _in_room(path: str) -> bool:
+    parts = path.split(".")
+    prefixes = [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
+    return not ROOMS.isdisjoint(prefixes) or any(module in prefixes[:-1] for module in SINGLE_MODULES)
 
 
 def torch_name(name: str) -> str | None:
