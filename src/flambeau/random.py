@@ -107,14 +107,13 @@ class Generator:
         return twin
 
     def __reduce__(self):
-        return _restored, (self._seed, self.get_state())
+        return Generator, (CPU,), (self._seed, None, self.get_state())  # None: an offset, which only CUDA's has
+
+    def __setstate__(self, state: tuple) -> None:
+        self.set_state(state[2])
 
     def __repr__(self) -> str:
         return f"<torch._C.Generator object at {hex(id(self))}>"
-
-
-def _restored(seed: int, state: Tensor) -> Generator:
-    return Generator().set_state(state)
 
 
 default_generator = Generator()
