@@ -18,7 +18,7 @@ from ..hook.names import NAMESPACES, flambeau_name, torch_name
 _READ_AS = {"torch._C": "flambeau", "torch._C._VariableFunctions": "flambeau", "torch._C._nn": "flambeau.nn.functional",
             "torch._tensor": "flambeau"}
 _CLASS_OF_FUNCTIONS = ("torch._C", "_VariableFunctionsClass")  # `torch.relu` is pickled as getattr(this class, "relu")
-_WRITE_AS = {"Generator": "torch._C"}
+_WRITE_AS = {"Generator": "torch._C"}  # the other way round, for classes that PyTorch knows by their C++ name
 
 def is_ours(module: str | None) -> bool:
     """Whether a module belongs to flambeau."""
@@ -43,12 +43,14 @@ def torch_path(obj: Any, name: str | None = None) -> tuple[str, str] | None:
     if not is_ours(module):
         return None
     name = name or getattr(obj, "__qualname__", None) or obj.__name__
+    if name in _WRITE_AS and getattr(sys.modules["flambeau"], name, None) is obj:
+        return _WRITE_AS[name], name
     shown = torch_name(module)
     if shown is not None:
         return shown, name
     for namespace in NAMESPACES:
         if getattr(sys.modules.get(namespace), name, None) is obj:
-            return _WRITE_AS.get(name) or str(torch_name(namespace)), name
+            return str(torch_name(namespace)), name
     return None
 
 
