@@ -1,4 +1,5 @@
 """The object cache: hits, damage, limits, many processes, and disks that refuse."""
+import ctypes
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from flambeau.compiler import cache
 from flambeau.compiler.cache import ObjectCache, cache_key
+from flambeau.compiler.llvm import jit
 from flambeau.compiler.llvm.target import host_target, make_target
 
 CODE = bytes(range(256)) * 20
@@ -147,6 +149,16 @@ def test_directory_by_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     if sys.platform.startswith("linux"):
         assert cache.default_directory() == tmp_path / "flambeau"
+
+
+def test_modules_are_compiled_once(monkeypatch, tmp_path):
+    store = ObjectCache(tmp_path)
+    monkeypatch.setattr(cache, "object_cache", lambda: store)
+    text = f'target triple = "{host_target().triple}"\ndefine i64 @f() {{ ret i64 7 }}\n'
+    code = cache.compile_cached(text, host_target())
+    monkeypatch.setattr(cache, "compile_module", None)
+    assert cache.compile_cached(text, host_target()) == code
+    assert jit.load(code, ["f"]).function("f", ctypes.c_int64)() == 7
 
 
 WRITER = """

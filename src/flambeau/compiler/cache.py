@@ -25,8 +25,10 @@ from typing import Callable
 
 import llvmlite
 import llvmlite.binding as llvm
+from llvmlite import ir
 
 from ..version import flambeau as VERSION
+from .llvm.jit import compile_module
 from .llvm.target import Target
 
 MAGIC = b"flambeau object 1\n"
@@ -209,3 +211,10 @@ class ObjectCache:
 def object_cache() -> ObjectCache:
     """The process's cache."""
     return ObjectCache(default_directory())
+
+
+def compile_cached(module: ir.Module | str, target: Target, level: int = 2, vectorize: bool = False) -> bytes:
+    """`jit.compile_module`, through the cache: the entry's source is the text of the module and the options."""
+    text = str(module)
+    return object_cache().get_or_make(cache_key(f"{level} {vectorize}\n{text}", target),
+                                      lambda: compile_module(text, target, level, vectorize))

@@ -16,6 +16,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
+from ..cache import compile_cached
 from ..llvm import jit
 from ..llvm.target import host_target
 from . import native
@@ -24,7 +25,8 @@ from . import native
 @lru_cache(None)
 def _functions() -> tuple[Any, Any, Any, Any]:
     """(serial, run, worker, wake) as ctypes callables that release the GIL."""
-    lib = jit.load(jit.compile_module(native.runtime_module(host_target())), ["serial", "run", "worker", "wake"])
+    code = compile_cached(native.runtime_module(host_target()), host_target())
+    lib = jit.load(code, ["serial", "run", "worker", "wake"])
     p = ctypes.c_void_p
     return (lib.function("serial", None, p, p, p), lib.function("run", None, p, p, p),
             lib.function("worker", ctypes.c_int64, p, ctypes.c_int64), lib.function("wake", None, p))
