@@ -81,8 +81,8 @@ from .autograd import (enable_grad, inference_mode, is_anomaly_enabled, is_grad_
 
 from .misc import (are_deterministic_algorithms_enabled, compile, get_default_device, get_float32_matmul_precision,
                    get_num_interop_threads, get_num_threads, is_complex, is_deterministic_algorithms_warn_only_enabled, is_floating_point,
-                   is_inference, is_same_size, is_signed, is_storage, is_tensor, is_warn_always_enabled, numel, result_type, set_default_device,
-                   set_default_tensor_type, set_float32_matmul_precision, set_num_interop_threads, set_num_threads, set_warn_always,
+                   is_inference, is_same_size, is_signed, is_storage, is_tensor, numel, result_type, set_default_device,
+                   set_default_tensor_type, set_float32_matmul_precision, set_num_interop_threads, set_num_threads,
                    typename, use_deterministic_algorithms)
 
 newaxis = None  # x[newaxis] puts a dimension in

@@ -9,8 +9,8 @@ from .tensor.tensor import Tensor
 
 __all__ = ["are_deterministic_algorithms_enabled", "compile", "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads",
            "is_complex", "is_deterministic_algorithms_warn_only_enabled", "is_floating_point", "is_inference", "is_same_size",
-           "is_signed", "is_storage", "is_tensor", "is_warn_always_enabled", "numel", "result_type", "set_default_device", "get_default_device",
-           "set_default_tensor_type", "set_float32_matmul_precision", "set_num_interop_threads", "set_num_threads", "set_warn_always",
+           "is_signed", "is_storage", "is_tensor", "numel", "result_type", "set_default_device", "get_default_device",
+           "set_default_tensor_type", "set_float32_matmul_precision", "set_num_interop_threads", "set_num_threads",
            "typename", "use_deterministic_algorithms"]
 
 
@@ -110,7 +110,6 @@ def set_num_interop_threads(n: int, /) -> None:
 
 _deterministic = [False, False]
 _precision = "highest"
-_warn_always = False
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
@@ -139,17 +138,6 @@ def set_float32_matmul_precision(precision: str) -> None:
     if precision not in ("highest", "high", "medium"):
         raise RuntimeError(f"setFloat32MatmulPrecision call failed, {precision} is not one of ['highest', 'high', 'medium']")
     _precision = precision
-
-
-def set_warn_always(b: bool, /) -> None:
-    """Remembered; warnings follow Python's filters."""
-    global _warn_always
-    _warn_always = bool(b)
-
-
-def is_warn_always_enabled() -> bool:
-    """What `set_warn_always` set."""
-    return _warn_always
 
 
 def set_default_tensor_type(t: Any, /) -> None:

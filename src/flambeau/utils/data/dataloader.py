@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 import flambeau as torch
-from flambeau.utils.data import _utils
 from flambeau.utils.data._utils.collate import default_collate, default_convert
 from flambeau.utils.data._utils.exception import ExceptionWrapper
 from flambeau.utils.data._utils.fetch import _IterableDatasetFetcher, _MapDatasetFetcher
