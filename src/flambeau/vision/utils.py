@@ -11,7 +11,9 @@ import numpy as np
 import flambeau as torch
 
 from ._drawing import dashed_line
-from .transforms._arrays import as_tensor
+from .transforms._arrays import apply, as_tensor
+from .transforms._functional_tensor import _name
+from .transforms._kernels import color
 from .transforms.functional import convert_image_dtype, pil_to_tensor, to_pil_image
 
 __all__ = ["make_grid", "save_image", "draw_bounding_boxes", "draw_segmentation_masks", "draw_keypoints", "flow_to_image"]
@@ -127,7 +129,7 @@ def _to_canvas(image: Any) -> Any:
 
 def _from_canvas(canvas: Any, dtype: Any) -> Any:
     drawn = pil_to_tensor(canvas)
-    return convert_image_dtype(drawn, dtype) if dtype.is_floating_point else drawn
+    return apply(color.convert_dtype, drawn, _name(dtype), fused=True) if dtype.is_floating_point else drawn
 
 
 def draw_bounding_boxes(image: Any, boxes: Any, labels: list[str] | None = None, colors: Any = None, fill: bool | None = False,

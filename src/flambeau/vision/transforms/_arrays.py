@@ -75,9 +75,7 @@ class NumPy:
         """a*b + c, rounded once to float32 as the CPU's fused instruction does; rounded twice in other dtypes."""
         if np.result_type(a, b, c) != np.float32:
             return a * b + c
-        exact = np.multiply(a, b, dtype=np.float64)
-        exact += c
-        return exact.astype(np.float32)
+        return (np.multiply(a, b, dtype=np.float64) + c).astype(np.float32)
 
 
 class Tensors:

@@ -27,15 +27,17 @@ def floating(xp: Any, x: Any) -> Any:
     return x if is_float(xp.dtype(x)) else xp.cast(x, "float32")
 
 
-def convert_dtype(xp: Any, x: Any, dtype: str) -> Any:
-    """Rescales from [0, white] of one dtype to [0, white] of the other. float -> int truncates after a scale by max + 1 - 1e-3."""
+def convert_dtype(xp: Any, x: Any, dtype: str, fused: bool = False) -> Any:
+    """Rescales from [0, white] of one dtype to [0, white] of the other. float -> int truncates after a scale by max + 1 - 1e-3;
+    int -> float divides by white, or (fused) multiplies by its reciprocal."""
     source = xp.dtype(x)
     if source == dtype:
         return x
     if is_float(source):
         return xp.cast(x, dtype) if is_float(dtype) else xp.cast(x * (max_value(dtype) + 1.0 - 1e-3), dtype)
     if is_float(dtype):
-        return xp.cast(x, dtype) / float(max_value(source))
+        white = float(max_value(source))
+        return xp.cast(x, dtype) * (1.0 / white) if fused else xp.cast(x, dtype) / white
     bits, wanted = max_value(source).bit_length(), max_value(dtype).bit_length()
     if bits > wanted:
         return xp.cast(x // 2 ** (bits - wanted), dtype)
@@ -64,7 +66,7 @@ def blend(xp: Any, a: Any, b: Any, ratio: float, fused: bool = False) -> Any:
     """ratio·a + (1 - ratio)·b, clipped to [0, white] and truncated to a's dtype."""
     fa, fb = floating(xp, a), floating(xp, b)
     if fused:
-        mixed = xp.multiply_add(fb, _scalar(fa, 1.0 - ratio), fa * ratio)
+        mixed = xp.multiply_add(fb, _scalar(fb, 1.0 - ratio), fa * ratio)
     else:
         mixed = ratio * fa + (1.0 - ratio) * fb
     return xp.cast(xp.clip(mixed, 0, max_value(xp.dtype(a))), xp.dtype(a))
@@ -88,15 +90,17 @@ def adjust_saturation(xp: Any, x: Any, factor: float, fused: bool = False) -> An
     return blend(xp, x, grayscale(xp, x, fused=fused), factor, fused)
 
 
-def adjust_gamma(xp: Any, x: Any, gamma: float, gain: float) -> Any:
+def adjust_gamma(xp: Any, x: Any, gamma: float, gain: float, fused: bool = False) -> Any:
     """gain · x^gamma on [0, 1]."""
     dtype = xp.dtype(x)
-    unit = x if is_float(dtype) else convert_dtype(xp, x, "float32")
+    unit = x if is_float(dtype) else convert_dtype(xp, x, "float32", fused)
     powered = xp.power(unit, gamma)
-    return convert_dtype(xp, xp.clip(powered * gain if gain != 1.0 else powered, 0, 1), dtype)
+    if gain != 1.0 or not fused:
+        powered = xp.clip(powered * gain, 0, 1)
+    return convert_dtype(xp, powered, dtype, fused)
 
 
-def rgb_to_hsv(xp: Any, x: Any) -> tuple[Any, Any, Any]:
+def rgb_to_hsv(xp: Any, x: Any, fused: bool = False) -> tuple[Any, Any, Any]:
     """Hue, saturation and value in [0, 1] of floating (…, 3, H, W); grey has hue and saturation 0. (Smith 1978)"""
     r, g, b = (x[..., k, :, :] for k in range(3))
     high, low = xp.amax(x, (-3,)), xp.amin(x, (-3,))
@@ -109,16 +113,14 @@ def rgb_to_hsv(xp: Any, x: Any) -> tuple[Any, Any, Any]:
     is_r = high == r
     is_g = (high == g) & ~is_r
     hue = xp.where(is_r, bc - gc, xp.where(is_g, 2.0 + rc - bc, 4.0 + gc - rc))
-    return xp.fmod(hue / 6.0 + 1.0, one), saturation, high
+    return xp.fmod((hue * (1.0 / 6.0) if fused else hue / 6.0) + 1.0, one), saturation, high
 
 
 def hsv_to_rgb(xp: Any, h: Any, s: Any, v: Any, fused: bool = False) -> Any:
     sextant = xp.floor(h * 6.0)
     f = h * 6.0 - sextant
     if fused:
-        sxf = s * f
-        p, q = v * (1.0 - s), v * (1.0 - sxf)
-        t = v * (1.0 + (sxf - s))
+        p, q, t = v * (1.0 - s), v * (1.0 - s * f), v * (s * f + (1.0 - s))
     else:
         p, q, t = v * (1.0 - s), v * (1.0 - s * f), v * (1.0 - s * (1.0 - f))
     p, q, t = (xp.clip(c, 0.0, 1.0) for c in (p, q, t))
@@ -137,8 +139,8 @@ def hsv_to_rgb(xp: Any, h: Any, s: Any, v: Any, fused: bool = False) -> Any:
 def adjust_hue(xp: Any, x: Any, factor: float, fused: bool = False) -> Any:
     """Turns the hue by `factor` of a full circle."""
     dtype = xp.dtype(x)
-    h, s, v = rgb_to_hsv(xp, convert_dtype(xp, x, "float32"))
-    return convert_dtype(xp, hsv_to_rgb(xp, (h + factor) % 1.0, s, v, fused), dtype)
+    h, s, v = rgb_to_hsv(xp, convert_dtype(xp, x, "float32", fused), fused)
+    return convert_dtype(xp, hsv_to_rgb(xp, (h + factor) % 1.0, s, v, fused), dtype, fused)
 
 
 def invert(xp: Any, x: Any) -> Any:
@@ -146,8 +148,13 @@ def invert(xp: Any, x: Any) -> Any:
 
 
 def posterize(xp: Any, x: Any, bits: int) -> Any:
-    """Keeps the upper `bits` of uint8."""
-    return x & (256 - 2 ** (8 - bits))
+    """Keeps the upper `bits` of an integer's value bits, or rounds a float down to 2^bits levels."""
+    dtype = xp.dtype(x)
+    if is_float(dtype):
+        levels = 2 ** bits
+        return xp.clip(xp.floor(x * levels), 0, levels - 1) * (1.0 / levels)
+    depth = max_value(dtype).bit_length()
+    return x & ((1 << bits) - 1 << depth - bits) if bits < depth else x * 1
 
 
 def solarize(xp: Any, x: Any, threshold: float) -> Any:
@@ -155,17 +162,20 @@ def solarize(xp: Any, x: Any, threshold: float) -> Any:
     return xp.where(x >= threshold, invert(xp, x), x)
 
 
-def autocontrast(xp: Any, x: Any) -> Any:
+def autocontrast(xp: Any, x: Any, fused: bool = False) -> Any:
     """Stretches each channel to [0, white]; a channel of one value stays."""
     dtype = xp.dtype(x)
     white = max_value(dtype)
     fx = floating(xp, x)
     low, high = xp.amin(fx, (-2, -1), True), xp.amax(fx, (-2, -1), True)
     flat = high == low
-    one = low * 0 + 1
-    scale = one / xp.where(flat, one, high - low) * white  # a rounded reciprocal first, as PyTorch divides into a number
-    stretched = xp.clip((fx - xp.where(flat, low * 0, low)) * xp.where(flat, one, scale), 0, white)
-    return xp.cast(stretched, dtype)
+    one, spread = low * 0 + 1, high - low
+    lifted = fx - xp.where(flat, low * 0, low)
+    if fused:
+        stretched = lifted / xp.where(flat, one, spread * (1.0 / white))
+    else:  # a rounded reciprocal first, as PyTorch divides into a number
+        stretched = lifted * xp.where(flat, one, one / xp.where(flat, one, spread) * white)
+    return xp.cast(xp.clip(stretched, 0, white), dtype)
 
 
 def equalize(x: np.ndarray) -> np.ndarray:

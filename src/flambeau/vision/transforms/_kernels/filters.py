@@ -1,11 +1,12 @@
 """Filters: each output pixel is a weighted sum of its neighbourhood."""
 from __future__ import annotations
 
+import math
 from typing import Any, Callable
 
 import numpy as np
 
-from .color import blend, floating, is_float
+from .color import blend, floating, is_float, max_value
 
 SUMMED_EXACTLY = 27  # kernel taps: beyond, the cost of one pass for each is too high
 
@@ -133,12 +134,18 @@ def _with_interior(xp: Any, x: Any, inner: Any) -> Any:
 
 
 def _sharpen_interior(xp: Any, x: Any, factor: float) -> Any:
-    """v2's arithmetic: smoothed + factor·(x - smoothed) in one multiply-add, edges untouched."""
-    from .color import max_value
-
+    """v2's arithmetic: x + (1 - factor)·(smoothed - x) in one multiply-add, everything clipped."""
     dtype = xp.dtype(x)
-    inner = floating(xp, x)[..., 1:-1, 1:-1]
-    soft = smooth(xp, x)
-    sharp = xp.clip(xp.multiply_add(inner - soft, inner.dtype.type(factor) if isinstance(inner, np.ndarray) else factor, soft),
-                    0, max_value(dtype))
-    return _with_interior(xp, x, xp.cast(sharp, dtype))
+    fx = floating(xp, x)
+    inner = fx[..., 1:-1, 1:-1]
+    share = 1.0 - factor
+    sharp = xp.multiply_add(smooth(xp, x) - inner, inner.dtype.type(share) if isinstance(inner, np.ndarray) else share, inner)
+    return xp.cast(xp.clip(_with_interior(xp, fx, sharp), 0, max_value(dtype)), dtype)
+
+
+def softmax_gaussian(size: int, sigma: float, dtype: str) -> np.ndarray:
+    """`gaussian_kernel` as v2 computes it: the softmax of -(x / sigma)², x in units of √2."""
+    limit, real = (size - 1) / (2.0 * math.sqrt(2.0)), np.dtype(dtype).type
+    exponent = -np.square(linspace(-limit, limit, size, dtype) / real(sigma))
+    density = np.exp((exponent - exponent.max()).astype(np.float64)).astype(dtype)
+    return density / _sum(density)

@@ -11,7 +11,7 @@ import numpy as np
 
 from .color import is_float
 
-TAPS = {"bilinear": 2, "bicubic": 4}
+TAPS = {"bilinear": 2, "bicubic": 4, "lanczos": 6}
 
 
 class Taps(NamedTuple):
@@ -68,6 +68,15 @@ def _cubic_tap(distance: np.ndarray) -> np.ndarray:
     return np.where(x <= 1, near, far)
 
 
+def _lanczos(distance: np.ndarray) -> np.ndarray:
+    """The sinc windowed by a sinc of three times its width (Duchon 1979)."""
+    return np.where(distance < 3, np.sinc(distance) * np.sinc(distance / 3), 0).astype(distance.dtype)
+
+
+_FILTERS = {"bilinear": lambda distance: np.maximum(distance.dtype.type(1) - distance, distance.dtype.type(0)),
+            "bicubic": lambda distance: _cubic(distance, -0.5), "lanczos": _lanczos}
+
+
 def _support(n: int, size: int, mode: str, real: type) -> tuple[Any, ...]:
     """scale, centres, first positions and counts of the input positions that an antialiased output position covers."""
     scale = real(n) / real(size)
@@ -83,7 +92,7 @@ def antialiased_taps(n: int, size: int, mode: str, real: type = np.float32) -> T
     scale, center, first, count = _support(n, size, mode, real)
     k = np.arange(count.max())[:, None]
     distance = np.abs((k.astype(real) + (first.astype(real) - center) + real(0.5)) * (real(1) / max(scale, real(1))))
-    weight = np.maximum(real(1) - distance, real(0)) if mode == "bilinear" else _cubic(distance, -0.5)
+    weight = _FILTERS[mode](distance)
     weight = np.where(k < count, weight, real(0))
     total = np.zeros(size, real)
     for row in weight:
@@ -149,15 +158,26 @@ def resize_uint8(x: np.ndarray, size: tuple[int, int], mode: str, antialias: boo
         n = x.shape[axis]
         if n == new:
             continue
-        taps = antialiased_taps(n, new, mode, np.float64) if antialias else plain_taps(n, new, mode)
-        bits = _weight_bits(float(taps.weight.max()))
-        scaled = taps.weight.astype(np.float64) * (1 << bits)
+        taps = (antialiased_taps if antialias else plain_taps)(n, new, mode, np.float64)
+        weight = _merged(taps)
+        bits = _weight_bits(float(weight.max()))
+        scaled = weight * (1 << bits)
         weights = np.where(scaled < 0, scaled - 0.5, scaled + 0.5).astype(np.int64).astype(np.int32)
         total = np.int32(1 << (bits - 1))
         for index, weight in zip(taps.index, weights):
             total = total + np.take(x, index, axis).astype(np.int32) * (weight if axis == -1 else weight[:, None])
         x = np.clip(total >> bits, 0, 255).astype(np.uint8)
     return x
+
+
+def _merged(taps: Taps) -> np.ndarray:
+    """The weights with those of a position that is repeated at an edge added up, before they are rounded."""
+    weight = taps.weight.copy()
+    for k in range(len(weight) - 1):
+        same = taps.index[k] == taps.index[k + 1]
+        weight[k + 1] += np.where(same, weight[k], 0)
+        weight[k][same] = 0
+    return weight
 
 
 def _weight_bits(largest: float) -> int:
@@ -203,8 +223,9 @@ def grid_sample(xp: Any, x: Any, grid: np.ndarray, mode: str) -> tuple[Any, np.n
     return total, covered
 
 
-def sample(xp: Any, x: Any, grid: np.ndarray, mode: str, fill: Any) -> Any:
-    """`grid_sample` on any dtype (…, C, H, W), with `fill` (a number, or C numbers, or None for 0) where the grid leaves the image."""
+def sample(xp: Any, x: Any, grid: np.ndarray, mode: str, fill: Any, fused: bool = False) -> Any:
+    """`grid_sample` on any dtype (…, C, H, W), with `fill` (a number, or C numbers, or None for 0) where the grid leaves the
+    image. `fused`: v2's order of operations at the edges."""
     dtype = xp.dtype(x)
     working = grid.dtype.name
     values, inside = grid_sample(xp, xp.cast(x, working), grid, mode)
@@ -212,7 +233,10 @@ def sample(xp: Any, x: Any, grid: np.ndarray, mode: str, fill: Any) -> Any:
         color = np.reshape(np.asarray(fill, working), (-1, 1, 1))
         if not isinstance(x, np.ndarray):
             color, inside = xp.array(color, values), xp.array(inside, values)
-        values = xp.where(inside >= 0.5, values, color) if mode == "nearest" else values * inside + (1.0 - inside) * color
+        if mode == "nearest":
+            values = xp.where(inside >= 0.5, values, color)
+        else:
+            values = (values - color) * inside + color if fused else values * inside + (1.0 - inside) * color
     if is_float(dtype):
         return xp.cast(values, dtype)
     return xp.cast(xp.round(values), dtype)
