@@ -5,9 +5,11 @@ state), so random numbers cost no flush, and the stream is the same in every exe
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
-from typing import Any
+import threading
+from typing import Any, Iterator
 
 import numpy as np
 
@@ -116,7 +118,38 @@ class Generator:
         return f"<torch._C.Generator object at {hex(id(self))}>"
 
 
-default_generator = Generator()
+class DefaultGenerator(Generator):
+    """The stream that is drawn from unless another is given. A thread can have another one take its place."""
+
+    __slots__ = ("_shared", "_local")
+
+    def __init__(self):
+        self._shared = Generator()
+        self._local = threading.local()
+
+    def _current(self) -> Generator:
+        return getattr(self._local, "generator", self._shared)
+
+    state = property(lambda self: self._current().state, lambda self, state: setattr(self._current(), "state", state))
+    normal = property(lambda self: self._current().normal, lambda self, normal: setattr(self._current(), "normal", normal))
+    _seed = property(lambda self: self._current()._seed, lambda self, seed: setattr(self._current(), "_seed", seed))
+
+    def advance(self, state: Value) -> None:
+        """As of `Generator`; what is put back is the stream that was drawn from."""
+        self._current().advance(state)
+
+    @contextlib.contextmanager
+    def replaced_by(self, generator: Generator) -> Iterator[None]:
+        """A block in which this thread draws from `generator` instead."""
+        before = self._current()
+        self._local.generator = generator
+        try:
+            yield
+        finally:
+            self._local.generator = before
+
+
+default_generator = DefaultGenerator()
 
 
 def manual_seed(seed: int) -> Generator:
