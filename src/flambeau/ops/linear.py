@@ -122,7 +122,15 @@ def _batch(a: Var, b: Var) -> int:
     return n
 
 
-@op("MmBackward0")
+def _matmul_grad_name(input, other) -> str:
+    if input.ndim == 1:
+        return "DotBackward0" if other.ndim == 1 else "SqueezeBackward4"
+    if input.ndim == 2 and other.ndim <= 2:
+        return "MmBackward0" if other.ndim == 2 else "MvBackward0"
+    return "UnsafeViewBackward0"
+
+
+@op(_matmul_grad_name)
 def matmul(input: Tensor, other: Tensor):
     """The matrix product: of vectors, matrices, or stacks of matrices, whose leading dimensions broadcast."""
     return _matmul(input, other)
@@ -197,7 +205,15 @@ def outer(input: Tensor, vec2: Tensor):
     return mul.op.body(p.reshape(input, (input.shape[0], 1)), vec2)
 
 
-@op("AddmmBackward0")
+def _linear_grad_name(input, weight, bias=None) -> str:
+    if input.ndim == 2:
+        return "MmBackward0" if bias is None else "AddmmBackward0"
+    if bias is not None:
+        return "ViewBackward0"
+    return "SqueezeBackward4" if input.ndim == 1 else "UnsafeViewBackward0"
+
+
+@op(_linear_grad_name)
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None):
     """input @ weightᵀ + bias. input (…, in), weight (out, in) or (in,), bias (out,) or () → (…, out)."""
     if weight.ndim not in (1, 2):

@@ -20,6 +20,7 @@ SWITCH_AT = 4   # the first native run, which waits for the compiler if it must
 
 _pool: ThreadPoolExecutor | None = None
 _pool_lock = threading.Lock()
+_compiling = threading.Lock()  # held while LLVM works: a fork must not happen then, its child would inherit LLVM's locks
 
 
 def _submit(fn: Callable[[], Any]) -> Future:
@@ -30,9 +31,10 @@ def _submit(fn: Callable[[], Any]) -> Future:
         return _pool.submit(fn)
 
 
-def _compile(graph: Graph) -> Callable[[list], list[np.ndarray]]:
+def _compile(graph: Graph) -> Callable[..., list[np.ndarray]]:
     from ..compiler.executor import CompiledProgram
-    return CompiledProgram(graph)
+    with _compiling:
+        return CompiledProgram(graph)
 
 
 class TieredProgram:
@@ -65,14 +67,14 @@ class TieredProgram:
 class Tiered:
     """The `Executor` of a normal session."""
 
-    def prepare(self, graph: Graph) -> Callable[[list], list[np.ndarray]]:
+    def prepare(self, graph: Graph) -> Callable[..., list[np.ndarray]]:
         return TieredProgram(graph)
 
 
 class Native:
     """The `Executor` that compiles everything at first sight."""
 
-    def prepare(self, graph: Graph) -> Callable[[list], list[np.ndarray]]:
+    def prepare(self, graph: Graph) -> Callable[..., list[np.ndarray]]:
         return _compile(graph)
 
 
@@ -89,7 +91,8 @@ def _forget_after_fork() -> None:
     """A child has none of the compiler's threads."""
     global _pool, _pool_lock
     _pool, _pool_lock = None, threading.Lock()
+    _compiling.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)
+    os.register_at_fork(before=_compiling.acquire, after_in_parent=_compiling.release, after_in_child=_forget_after_fork)

@@ -309,8 +309,6 @@ def _kl(input: Tensor, target: Tensor, reduction, log_target):
     else:
         zero = p.eq(t, 0)
         loss = p.select(zero, 0.0, t * p.log(p.select(zero, 1.0, t))) - t * x
-    if reduction == "batchmean":
-        return reduced(loss, "sum") / x.shape[0] if x.ndim else reduced(loss, "sum")
     return reduced(loss, reduction)
 
 
@@ -321,6 +319,9 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
         warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' divides only by the "
                       "batch size, and aligns with the KL div math definition.'mean' will be changed to behave the same as 'batchmean' in "
                       "the next major release.", UserWarning, stacklevel=2)
+    if reduction == "batchmean":
+        total = _kl(input, target, "sum", log_target)
+        return total / input.shape[0] if input.ndim else total
     return _kl(input, target, reduction, log_target)
 
 
