@@ -39,7 +39,7 @@ def _dot_kernel(a, b, ca, cb, ba, bb):
     rows, columns = left.shape[len(ba):len(ba) + len(fa)], right.shape[len(bb) + len(cb):]
     k = int(np.prod([a.shape[i] for i in ca]))
     out = np.matmul(left.reshape(*batch, int(np.prod(rows)), k), right.reshape(*batch, k, int(np.prod(columns))))
-    return out.reshape(*batch, *rows, *columns)
+    return out.reshape((*batch, *rows, *columns))
 
 
 def _dot_vjp(g, y, xs, ca, cb, ba, bb):
