@@ -20,7 +20,7 @@ SWITCH_AT = 4   # the first native run, which waits for the compiler if it must
 
 _pool: ThreadPoolExecutor | None = None
 _pool_lock = threading.Lock()
-_compiling = threading.Lock()  # held while LLVM works: a fork must not happen then, its child would inherit LLVM's locks
+_compiling = threading.Lock()  # held while a compiler thread works: a child forked then would inherit LLVM's and the importer's locks
 
 
 def _submit(fn: Callable[[], Any]) -> Future:
@@ -32,8 +32,8 @@ def _submit(fn: Callable[[], Any]) -> Future:
 
 
 def _compile(graph: Graph) -> Callable[..., list[np.ndarray]]:
-    from ..compiler.executor import CompiledProgram
     with _compiling:
+        from ..compiler.executor import CompiledProgram
         return CompiledProgram(graph)
 
 
