@@ -166,8 +166,9 @@ def multi_head_attention_forward(query, key, value, embed_dim_to_check, num_head
         if attn_mask is not None:
             scores = scores + attn_mask
         weights = scores.softmax(-1)
-        used = dropout(weights, dropout_p) if dropout_p > 0 else weights
-        out = torch.bmm(used, v)
+        if dropout_p > 0:
+            weights = dropout(weights, dropout_p)  # PyTorch returns the dropped weights, too
+        out = torch.bmm(weights, v)
     else:
         weights = None
         shaped = [x.reshape(n, num_heads, x.shape[1], head_dim) for x in (q, k, v)]

@@ -6,6 +6,7 @@ import math
 
 from ... import primitives as p
 from ...dtypes import float64
+from ...ir.types import contiguous_strides
 from ...ops.random import draw
 from ...tensor.op import op
 from ...tensor.tensor import make_tensor
@@ -28,6 +29,17 @@ def keep_mask(shape, dtype, p_drop: float):
     return make_tensor(draw("bernoulli_", _keep_body, (tuple(shape), dtype), (1.0 - p_drop,))[0])
 
 
+def _keep_mask_like(input, p_drop: float):
+    """keep_mask for every element of input, drawn in the order in which PyTorch has them in memory: that of a permuted tensor."""
+    shape, strides = tuple(input.shape), input.stride()
+    order = sorted(range(len(shape)), key=lambda d: -strides[d])
+    permuted = tuple(shape[d] for d in order)
+    if order == list(range(len(shape))) or tuple(strides[d] for d in order) != contiguous_strides(permuted):
+        return keep_mask(shape, input.dtype, p_drop)
+    inverse = sorted(range(len(shape)), key=order.__getitem__)
+    return keep_mask(permuted, input.dtype, p_drop).permute(inverse)
+
+
 @op("MulBackward0")
 def _scaled(input: Tensor, mask: Tensor, scale: Scalar):
     return p.mul(input, p.mul(mask, p.cast(scale, mask.dtype)))
@@ -41,7 +53,7 @@ def _dropped(input: Tensor, mask: Tensor, scale: Scalar):
 def _apply(input, shape, p_drop, inplace):
     if p_drop == 1.0:
         return input.mul_(0) if inplace else input * 0
-    mask = keep_mask(shape, input.dtype, p_drop)
+    mask = _keep_mask_like(input, p_drop) if shape == input.shape else keep_mask(shape, input.dtype, p_drop)
     scale = 1.0 / (1.0 - p_drop)
     if inplace:
         return input.mul_(_scaled_mask(mask, scale))
