@@ -1,6 +1,7 @@
 """The contraction kernel family against NumPy: matmuls, convolutions and their gradients, by every kind of schedule."""
 import ctypes
 import itertools
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from flambeau.compiler.llvm import emit, jit, vector_math
 from flambeau.compiler.llvm.emit import I64, PTR, Emitter
-from flambeau.compiler.llvm.target import ISAS, host_target
+from flambeau.compiler.llvm.target import ISAS, host_target, make_target
 from flambeau.compiler.loops import schedule as schedules
 from flambeau.compiler.loops.contraction import (
     Axis, Contraction, ConvShape, channels_last, conv_forward, conv_input_grad, conv_weight_grad, input_grad_border, matmul,
@@ -20,6 +21,7 @@ from flambeau.compiler.loops.schedule import make_schedule
 from flambeau.compiler.threads import Program, set_num_threads
 
 TARGET = host_target()
+CONV32 = ConvShape(24, 32, 32, (32, 32), (3, 3), (1, 1), (1, 1))
 GUARD = 64  # elements around the output that must stay untouched
 
 
@@ -312,3 +314,30 @@ def test_chunks_do_not_depend_on_threads():
     one = make_schedule.__wrapped__(c, TARGET.isa)
     set_num_threads(4)
     assert make_schedule.__wrapped__(c, TARGET.isa) == one
+
+
+def hot_loops(c, target):
+    """(fused multiply-adds, uses of the stack) of each basic block that multiplies."""
+    module = emit.new_module(target)
+    e = Emitter.define(module, target, "kernel", [PTR, I64, PTR], noalias=False)
+    buffers, chunk, scratch = e.args
+    pointers = [e.load(e.at(buffers, 8 * i), PTR) for i in range(3)]
+    write_contraction(e, make_schedule(c, target.isa), *pointers, chunk, scratch, buffers)
+    e.b.ret_void()
+    blocks = re.split(r"\n(?=\.LBB)", jit.assembly(module, target, level=1))
+    return [(b.count("vfmadd"), b.count("(%rsp)")) for b in blocks if b.count("vfmadd") >= 8]
+
+
+@pytest.mark.skipif(not TARGET.triple.startswith("x86_64"), reason="reads x86-64 assembly")
+@pytest.mark.parametrize("isa", ["avx512", "avx2"])
+@pytest.mark.parametrize("c", [
+    matmul(512, 512, 512), matmul(64, 512, 784, b=(1, 784)), matmul(512, 784, 64, a=(1, 512)),
+    conv_forward(CONV32, channels_last((24, 32, 34, 34)), (1, 32, 3072, 1024), channels_last((24, 32, 32, 32))),
+    conv_forward(CONV32, row_major((24, 32, 34, 34)), row_major((32, 32, 3, 3)), row_major((24, 32, 32, 32))),
+    conv_weight_grad(CONV32, row_major((24, 32, 34, 34)), row_major((24, 32, 32, 32)), row_major((32, 32, 3, 3))),
+], ids=["nn", "nt", "tn", "conv last", "conv first", "weight grad"])
+def test_accumulators_stay_in_registers(c, isa):
+    """Machines with AVX-512 are not always at hand; its code can be read anywhere."""
+    loops = hot_loops(c, make_target(isa))
+    assert loops and max(fmas for fmas, _ in loops) >= (12 if isa == "avx2" else 24)
+    assert all(stack == 0 for _, stack in loops), loops

@@ -14,7 +14,7 @@ from typing import Callable, Mapping, Sequence
 
 from llvmlite import ir
 
-from ..llvm.emit import F16, F32, F64, I64, PTR, VOID, Emitter, Index, Value, const, itemsize, vector
+from ..llvm.emit import F16, F32, F64, I64, PTR, VOID, Emitter, Index, Value, const, itemsize, lanes_of, vector
 from .schedule import Pack, Schedule
 
 ELEMENTS = {"float16": F16, "float32": F32, "float64": F64}
@@ -418,33 +418,39 @@ class _Tile:
                 return
         element = k.elements["out"]
         if element != k.sum_type:
-            value = e.b.fptrunc(value, vector(element, getattr(value.type, "count", 1)))
+            value = e.b.fptrunc(value, vector(element, lanes_of(value.type)))
         e.store_some(value, e.at(self.out, offset, element), count)
 
 
 def add_lanes(e: Emitter, sums: list[Value]) -> Value:
     """The sum of the lanes of each vector, as a vector with one lane for each (at most as many as they have lanes)."""
-    lanes = getattr(sums[0].type, "count", 1)
-    if lanes == 1:
-        result: Value = ir.Constant(vector(sums[0].type, len(sums)), ir.Undefined)
+    if lanes_of(sums[0].type) == 1:
         if len(sums) == 1:
             return sums[0]
+        result: Value = ir.Constant(vector(sums[0].type, len(sums)), ir.Undefined)
         for i, x in enumerate(sums):
             result = e.b.insert_element(result, x, ir.IntType(32)(i))
         return result
-    n = len(sums)
-    size = 1 << (n - 1).bit_length()
-    level = sums + [const(sums[0].type, 0.0)] * (size - n)
-    while len(level) > 1:  # neighbours' lanes in pairs: two vectors' sums share one
-        level = [_add_pairs(e, x, y, range(0, 2 * lanes, 2)) for x, y in zip(level[::2], level[1::2])]
+    if len(sums) == 1:
+        return e.horizontal("fadd", sums[0])
+    size = 1 << (len(sums) - 1).bit_length()
+    level = sums + [const(sums[0].type, 0.0)] * (size - len(sums))
+    segments = 1  # of each vector; each holds what is left of one sum's lanes
+    while len(level) > 1:
+        level = [_add_halves(e, x, y, segments) for x, y in zip(level[::2], level[1::2])]
+        segments *= 2
     x = level[0]
-    while lanes > max(size, 2):
-        x = _add_pairs(e, x, x, range(0, lanes, 2))
-        lanes //= 2
-    if n == 1:
-        return e.horizontal("fadd", x)
-    return e.shuffle(x, x, range(n)) if n < lanes else x
+    while lanes_of(x.type) > segments:
+        x = _add_halves(e, x, None, segments)
+    return e.shuffle(x, x, range(len(sums))) if len(sums) < segments else x
 
 
-def _add_pairs(e: Emitter, x: Value, y: Value, even: range) -> Value:
-    return e.b.fadd(e.shuffle(x, y, list(even)), e.shuffle(x, y, [i + 1 for i in even]))
+def _add_halves(e: Emitter, x: Value, y: Value | None, segments: int) -> Value:
+    """Adds the second half of each of x's segments to the first half, then those of y. (Adding even to odd lanes would
+    become vhaddps, which has no encoding for the upper half of AVX-512's registers.)"""
+    lanes = lanes_of(x.type)
+    half = lanes // segments // 2
+    starts = [v * lanes + s * 2 * half for v in range(1 if y is None else 2) for s in range(segments)]
+    low = [start + i for start in starts for i in range(half)]
+    y = x if y is None else y
+    return e.b.fadd(e.shuffle(x, y, low), e.shuffle(x, y, [i + half for i in low]))

@@ -305,14 +305,15 @@ def _best_tile(c: Contraction, isa: Isa, vector_axis: int, lanes: int, packed: s
 
 def _temporaries(c: Contraction, isa: Isa, tile: dict[int, int], vector_axis: int, vectors: int) -> int:
     """Registers beside the accumulators: all of the operand with fewer values in the tile, and one of the other, unless
-    that is a broadcast which its multiplication can fold."""
+    that is a broadcast which its only multiplication can fold."""
     values = {}
     for op in "ab":
         varies = vector_axis >= 0 and c.outer[vector_axis].stride(op)
         values[op] = _loads(c.outer, tile, op, vector_axis) * (vectors if varies else 1)
     many = max("ab", key=lambda op: values[op])
     broadcast = vector_axis >= 0 and not c.outer[vector_axis].stride(many)
-    return min(values.values()) + (0 if broadcast and isa.folds_broadcast else 1)
+    fewer = min(values.values())
+    return fewer + (0 if broadcast and isa.folds_broadcast and fewer == 1 else 1)
 
 
 def _pair_sizes(c: Contraction, pair: tuple[int, ...], most: int) -> list[tuple[int, ...]]:
@@ -421,7 +422,7 @@ def _finish(c: Contraction, best: _Candidate) -> Schedule:
     innermost = c.reduced[reduced_order[-1]].size if reduced_order else 1
     vectors = prod(best.tile) // (best.lanes if best.vector_axis >= 0 else 1)
     steps = innermost // best.lanes if best.vector_axis < 0 else innermost
-    unroll = next((u for u in (4, 3, 2) if steps % u == 0 and u * vectors <= 56), 1)
+    unroll = next((u for u in (4, 3, 2) if steps % u == 0 and u * vectors <= 56 and vectors <= 16), 1)
     if block_axis == len(reduced_order) - 1:
         if best.vector_axis < 0:
             block_axis, block = -1, 0
