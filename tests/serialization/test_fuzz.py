@@ -1,8 +1,10 @@
 """Thousands of damaged files: each loads or fails with a clear error, within bounds, and nothing else happens."""
 import io
 import os
+import pathlib
 import pickle
 import struct
+import sys
 import time
 import tracemalloc
 import zipfile
@@ -14,6 +16,7 @@ import pytest
 import flambeau as fb
 from flambeau import safetensors
 from flambeau.cli.inspect import report
+from flambeau import serialization as flambeau_serialization
 from flambeau.serialization import load, save
 from flambeau.serialization._describe import describe_file
 
@@ -157,3 +160,78 @@ def test_damaged_files(tmp_path, monkeypatch):
 @pytest.mark.parametrize("seed", range(10, 20))
 def test_many_damaged_files(tmp_path, monkeypatch, seed):
     run_in(tmp_path, monkeypatch, 2000, seed)
+
+
+class Coverage:
+    """Pairs of successive lines that ran in the reader: a cheap picture of the paths that an input takes."""
+
+    def __init__(self):
+        self.folder = str(pathlib.Path(flambeau_serialization.__file__).parent)
+        self.seen: set[tuple] = set()
+
+    def trace(self, frame, event, arg):
+        if not frame.f_code.co_filename.startswith(self.folder):
+            return None
+        code, last = frame.f_code, [0]
+
+        def line(frame, event, arg):
+            if event == "line":
+                self.now.add((code, last[0], frame.f_lineno))
+                last[0] = frame.f_lineno
+            return line
+        return line
+
+    def run(self, function, *args) -> bool:
+        """Whether the call took a path that none before it took."""
+        self.now: set[tuple] = set()
+        before = sys.gettrace()
+        sys.settrace(self.trace)
+        try:
+            function(*args)
+        finally:
+            sys.settrace(before)
+        new = not self.now <= self.seen
+        self.seen |= self.now
+        return new
+
+
+def guided(seconds: float, seed: int, folder: pathlib.Path) -> tuple[int, int, int]:
+    """Damages inputs that reached new paths further and further. (inputs tried, inputs kept, paths seen)."""
+    rng = np.random.default_rng(seed)
+    coverage = Coverage()
+    corpus = [(name, data) for name, data in SEEDS.items()]
+    for name, data in corpus:
+        coverage.run(attempt, data, name)
+    tried = 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        name, data = corpus[int(rng.integers(len(corpus)))]
+        try:
+            data = mutate_pickle(data, rng) if name.startswith("zip") and rng.integers(3) else mutate(data, rng)
+        except Exception:  # an input so damaged that zipfile cannot take it apart: mutate it as it is
+            data = mutate(data, rng)
+        began = time.perf_counter()
+        tried += 1
+        try:
+            new = coverage.run(attempt, data, name)
+        except BaseException:
+            (folder / "failing").write_bytes(data)
+            print(f"{name}, input {tried} of seed {seed}")
+            raise
+        assert time.perf_counter() - began < SECONDS, (name, tried, seed)
+        if new and len(data) < 20_000:
+            corpus.append((name, data))
+    return tried, len(corpus), len(coverage.seen)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_coverage_guided(tmp_path, monkeypatch):
+    """FLAMBEAU_FUZZ_SECONDS makes it longer."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    tried, kept, paths = guided(float(os.environ.get("FLAMBEAU_FUZZ_SECONDS", "60")), 5, tmp_path)
+    print(f"{tried} inputs, {kept} kept, {paths} paths")
+    assert kept > len(SEEDS)
+    assert os.listdir(work) == []

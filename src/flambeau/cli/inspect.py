@@ -37,10 +37,15 @@ def main(argv: list[str]) -> int:
 
 
 def report(name: str, description: Description, depth: int = 8, items: int = 200, records: bool = False) -> Iterator[str]:
-    """The lines of the report."""
+    """The lines of the report. Text from a file must not steer the terminal: what cannot be printed is escaped."""
+    for line in _lines(name, description, depth, items, records):
+        yield "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+
+
+def _lines(name: str, description: Description, depth: int, items: int, records: bool) -> Iterator[str]:
     tensors = list(_tensors(description.root))
     storages = {t.storage.key: t.storage.nbytes for t in tensors}
-    yield f"{_printable(name)}: {description.format}, {_size(description.nbytes)}"
+    yield f"{name}: {description.format}, {_size(description.nbytes)}"
     yield (f"{len(tensors)} tensors, {sum(t.nbytes // t.itemsize for t in tensors):,} elements, {_size(sum(storages.values()))} in "
            f"{len(storages)} storages")
     yield ""
@@ -51,7 +56,7 @@ def report(name: str, description: Description, depth: int = 8, items: int = 200
         yield ""
         yield "records:"
         for record, size in description.records:
-            yield f"  {size:>12,}  {_printable(record)}"
+            yield f"  {size:>12,}  {record}"
 
 
 def _globals(names: list[str]) -> Iterator[str]:
@@ -64,9 +69,11 @@ def _globals(names: list[str]) -> Iterator[str]:
         except UnpicklingError:
             refused.append(name)
     if names:
-        yield f"names: {', '.join(_printable(n) for n in names)}"
-    yield f"weights_only=True would refuse: {', '.join(_printable(n) for n in refused)}" if refused else \
-        "weights_only=True loads it: nothing but tensors and plain data"
+        yield f"names: {', '.join(names)}"
+    if refused:
+        yield f"weights_only=True would refuse: {', '.join(refused)}"
+    else:
+        yield "weights_only=True loads it: nothing but tensors and plain data"
 
 
 def _tree(label: str, obj: Any, indent: str, depth: int, items: int, active: frozenset = frozenset()) -> Iterator[str]:
@@ -110,29 +117,24 @@ def _summary(obj: Any) -> str:
         shape = ", ".join(map(str, obj.shape))
         notes = [obj.kind] * (obj.kind != "Tensor") + ["requires_grad"] * (obj.requires_grad and obj.kind == "Tensor")
         notes += [f"on {obj.storage.location}"] * (obj.storage.location != "cpu") + [obj.problem] * bool(obj.problem)
-        return f"{obj.dtype}[{shape}]  {_size(obj.nbytes)}{'  ' + ', '.join(map(_printable, notes)) if notes else ''}"
+        return f"{obj.dtype}[{shape}]  {_size(obj.nbytes)}{'  ' + ', '.join(notes) if notes else ''}"
     if isinstance(obj, StorageInfo):
-        return f"storage {_printable(obj.key)}: {obj.size} x {obj.dtype}, {_size(obj.nbytes)}"
+        return f"storage {obj.key}: {obj.size} x {obj.dtype}, {_size(obj.nbytes)}"
     if isinstance(obj, Inert):
-        return f"{_printable(obj.path)} (not made)"
+        return f"{obj.path} (not made)"
     if isinstance(obj, Name):
-        return f"{_printable(obj.path)} (a name)"
+        return f"{obj.path} (a name)"
     if isinstance(obj, dict):
         return f"{type(obj).__name__} ({len(obj)} items)"
     if isinstance(obj, (list, tuple, set, frozenset)) and _parts(obj) is not None:
         return f"{type(obj).__name__} ({len(obj)} items)"
     text = f"{type(obj).__name__} of {len(obj)} bytes" if isinstance(obj, (bytes, bytearray)) else repr(obj)
-    text = _printable(" ".join(text.split()))
+    text = " ".join(text.split())
     return text if len(text) <= 100 else text[:100] + "…"
 
 
 def _key(key: Any) -> str:
-    return _printable(key if isinstance(key, str) else _summary(key))[:200]
-
-
-def _printable(text: str) -> str:
-    """Text from a file must not steer the terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return (key if isinstance(key, str) else _summary(key))[:200]
 
 
 def _tensors(root: Any) -> Iterator[TensorInfo]:
