@@ -17,6 +17,7 @@ from ..ir.graph import Graph
 
 COMPILE_AT = 2  # the run that starts the compiler
 SWITCH_AT = 4   # the first native run, which waits for the compiler if it must
+NODE_LIMIT = 4000  # larger programs (long unrolled recurrences) stay in the interpreter: compiling them takes minutes
 
 _pool: ThreadPoolExecutor | None = None
 _pool_lock = threading.Lock()
@@ -56,7 +57,7 @@ class TieredProgram:
     def __call__(self, inputs: list, dead: frozenset = frozenset()) -> list[np.ndarray]:
         if self.runs < SWITCH_AT:
             self.runs += 1
-            if self.runs == COMPILE_AT:
+            if self.runs == COMPILE_AT and len(self.graph.nodes) <= NODE_LIMIT:
                 self.future = _submit(lambda: _compile(self.graph))
             elif self.runs == SWITCH_AT and self.future is not None:
                 self.current = self.future.result()
