@@ -65,7 +65,8 @@ from .ops.sorting import (argsort, bucketize, isin, kthvalue, msort, nonzero_sta
 from .ops.statistics import corrcoef, cov, median, mode, nanmedian, nanquantile, quantile, std, std_mean, var, var_mean
 from .ops.view_copies import (alias_copy, as_strided_copy, detach_copy, diagonal_copy, expand_copy, narrow_copy, permute_copy, select_copy,
                               slice_copy, split_copy, split_with_sizes_copy, squeeze_copy, t_copy, transpose_copy, unbind_copy,
-                              unfold_copy, unsafe_chunk, unsafe_split, unsafe_split_with_sizes, unsqueeze_copy, view_copy)
+                              unfold_copy, unsafe_chunk, unsafe_split, unsafe_split_with_sizes, unsqueeze_copy, view_as_complex_copy,
+                              view_as_real_copy, view_copy)
 from .ops.shape import (cat, chunk, column_stack, concat, concatenate, dsplit, dstack, hsplit, hstack, row_stack, split,
                         split_with_sizes, stack, tensor_split, vsplit, vstack)
 from .tensor.views import (as_strided, clone, diagonal, flatten, movedim, narrow, permute, reshape, select, squeeze, t, transpose,

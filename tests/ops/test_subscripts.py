@@ -143,8 +143,10 @@ def test_leaves_that_require_grad_are_not_written_to():
 def test_positions_that_are_not_known_yet_raise_when_they_are_used():
     x = torch.zeros(3)
     late = torch.tensor([1, 2]) + 5
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match="index 6 is out of bounds for dimension 0 with size 3"):
         x[late].tolist()
+    with pytest.raises(RuntimeError, match="index 6 is out of bounds for dimension 0 with size 3"):
+        x.gather(0, torch.tensor([1, 2]) + 5).tolist()
     assert x.tolist() == [0, 0, 0]
 
 

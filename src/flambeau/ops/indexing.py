@@ -435,6 +435,11 @@ def _put_arguments(name: str, self: Tensor, indices: Any, values: Any) -> tuple:
     return indexing.positions(view, parsed)
 
 
+def index(self: Tensor, indices: Any) -> Tensor:
+    """self[indices]; None stands for a whole dimension."""
+    return indexing.getitem(self, tuple([slice(None) if i is None else i for i in indices]))
+
+
 def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """A copy of input with `values` set at, or with accumulate added to, input[indices]; None stands for a whole
     dimension."""
@@ -453,6 +458,6 @@ def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
 
 
 METHODS = {f.__name__: f for f in (
-    gather, scatter, scatter_, scatter_add, scatter_reduce, index_select, index_add, index_copy, index_fill, index_reduce,
-    index_reduce_, take, put, take_along_dim, index_put, index_put_)} | {
+    gather, scatter, scatter_, scatter_add, scatter_reduce, index_select, index_add, index_copy, index_fill,
+    index_reduce, index_reduce_, take, put, take_along_dim, index, index_put, index_put_)} | {
     f.__name__ + "_": inplace(f) for f in (scatter_add, scatter_reduce, index_add, index_copy, index_fill, put)}

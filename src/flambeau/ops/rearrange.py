@@ -286,6 +286,11 @@ def _rolled(x, shift: int, dim: int):
     return x if cut == 0 else p.concat([p.slice_dim(x, dim, cut, n), p.slice_dim(x, dim, 0, cut)], dim)
 
 
+def _reversed(self: Tensor) -> Tensor:
+    """A copy with the order along the first dimension reversed."""
+    return _flip(self, (0,)) if self.ndim else self
+
+
 # ------------------------------------------------------------------ repetition
 
 @op("RepeatBackward0")
@@ -401,4 +406,4 @@ METHODS = {f.__name__: f for f in (
     adjoint, swapaxes, swapdims, moveaxis, ravel, view_as, reshape_as, expand_as, broadcast_to, flip, fliplr, flipud,
     rot90, roll, repeat, tile, repeat_interleave, as_strided_, resize_as_,
     *map(_in_place, (squeeze, unsqueeze, transpose, views.t, swapaxes, swapdims)))} | {
-    "T": property(_T), "mT": property(_mT), "H": property(_H), "mH": property(_mH)}
+    "__reversed__": _reversed, "T": property(_T), "mT": property(_mT), "H": property(_H), "mH": property(_mH)}

@@ -9,7 +9,7 @@ from ..tensor.op import op
 from ..tensor.tensor import Tensor
 from ..tensor.views import clone, wrap_dim
 from .. import primitives as p
-from . import shape
+from . import bits, shape
 
 
 def _copying(name: str, view: Callable, what: str) -> Callable:
@@ -61,6 +61,8 @@ unbind_copy = _copying("unbind_copy", views.unbind, "unbind")
 unfold_copy = _copying("unfold_copy", views.unfold, "unfold")
 unsqueeze_copy = _copying("unsqueeze_copy", views.unsqueeze, "unsqueeze")
 view_copy = _copying("view_copy", _view, "view")
+view_as_complex_copy = _copying("view_as_complex_copy", bits.view_as_complex, "view_as_complex")
+view_as_real_copy = _copying("view_as_real_copy", bits.view_as_real, "view_as_real")
 
 
 # ------------------------------------------------------------------ parts that are not views

@@ -15,10 +15,11 @@ from .elementwise import conj, div, eq, mul, select, zeros_like
 _UFUNC: dict[str, Any] = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
 
 
-def _check(index: np.ndarray, size: int, name: str) -> None:
+def _check(index: np.ndarray, dim: int, size: int, error: type[Exception] = IndexError) -> None:
+    """PyTorch raises IndexError where whole slices are meant, RuntimeError in gather and scatter."""
     if index.size and (index.min() < 0 or index.max() >= size):
         bad = index[(index < 0) | (index >= size)].flat[0]
-        raise IndexError(f"{name}: index {bad} is out of bounds for dimension with size {size}")
+        raise error(f"index {bad} is out of bounds for dimension {dim} with size {size}")
 
 
 # take: whole slices by index along one dimension
@@ -28,7 +29,7 @@ def _take_types(x, index, dim):
 
 
 def _take_kernel(x, index, dim):
-    _check(index, x.shape[dim], "index")
+    _check(index, dim, x.shape[dim])
     return np.take(x, index, axis=dim)
 
 
@@ -42,7 +43,7 @@ def take(x: Var, index: Var, dim: int) -> Var:
 
 
 def _put_kernel(x, index, source, dim, mode):
-    _check(index, x.shape[dim], "index")
+    _check(index, dim, x.shape[dim])
     out = np.array(x, copy=True, order="C")
     place = (slice(None),) * dim + (index,)
     if mode == "set":
@@ -104,7 +105,7 @@ def put(x: Var, index: Var, source: Var, dim: int, mode: str) -> Var:
 # gather and scatter: element by element along one dimension, as torch.gather and torch.scatter
 
 def _gather_kernel(x, index, dim):
-    _check(index, x.shape[dim], "gather")
+    _check(index, dim, x.shape[dim], RuntimeError)
     return np.take_along_axis(_crop(x, index.shape, dim), index, axis=dim)
 
 
@@ -122,7 +123,7 @@ def gather(x: Var, index: Var, dim: int) -> Var:
 
 
 def _scatter_kernel(x, index, source, dim, mode):
-    _check(index, x.shape[dim], "scatter")
+    _check(index, dim, x.shape[dim], RuntimeError)
     out = np.array(x, copy=True, order="C")
     if not index.size:
         return out
