@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from .. import primitives as p
-from ..dtypes import bool_, complex128, float64, get_default_dtype
+from ..dtypes import bool_, complex128, float64
 from ..ir.graph import Var
+from ..tensor.attributes import host_array
 from ..tensor.op import apply, apply_inplace, inplace, inplace_operator, op, operator, reflected
 from ..tensor.tensor import Tensor
-from .promotion import convert, in_opmath, need_tensor, not_implemented, promoted, promoted_float, result_dtype
+from .promotion import (check_shapes, convert, in_opmath, need_tensor, not_implemented, promoted, promoted_float, result_dtype,
+                        variant)
 
 
 def _scaled(x: Var, alpha: Any) -> Var:
@@ -43,7 +45,7 @@ def sub(input: Scalar, other: Scalar, *, alpha: Scalar = 1):
     return p.sub(x, _scaled(y, alpha))
 
 
-@op("RsubBackward1")
+@op(variant("Rsub", 0, 1))
 def rsub(input: Tensor, other: Scalar, *, alpha: Scalar = 1):
     """other − alpha · input."""
     _refuse_bool_minus(input, other)
@@ -68,19 +70,36 @@ def mul(input: Scalar, other: Scalar):
     return p.bitwise_and(x, y) if x.dtype is bool_ else p.mul(x, y)
 
 
-@op("DivBackward0")
+def _check_divisor(input: Any, other: Any, rounding_mode: str | None = "floor") -> None:
+    """PyTorch's error for integers divided by zero, as far as it can be told before the program runs."""
+    if rounding_mode is None or isinstance(input, float) or isinstance(input, Tensor) and input.dtype.kind not in "biu":
+        return
+    if isinstance(other, Tensor):
+        known = other._storage.value.buffer is not None and other.dtype.kind in "biu"
+        zero = known and bool((host_array(other) == 0).any())
+    else:
+        zero = isinstance(other, int) and other == 0
+    if zero:
+        raise RuntimeError("ZeroDivisionError")
+
+
+def _div_name(input: Var, other: Var, rounding_mode: str | None) -> str:
+    return "DivBackward0" if rounding_mode is None else "DivBackward2"
+
+
+@op(_div_name, check=_check_divisor)
 def div(input: Scalar, other: Scalar, *, rounding_mode=None):
     """input / other; integers give floats. rounding_mode: None, "trunc" (toward zero) or "floor"; both keep integers."""
     if rounding_mode is None:
         return p.div(*promoted_float(input, other))
+    if rounding_mode not in ("trunc", "floor"):
+        raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
     x, y = promoted(input, other)
     if x.dtype.kind in "bc":
         raise not_implemented(f"div_{rounding_mode}_cpu", x.dtype)
     if rounding_mode == "trunc":
         return p.div(x, y) if x.dtype.kind in "iu" else in_opmath(lambda a, b: p.trunc(p.div(a, b)), x, y)
-    if rounding_mode == "floor":
-        return p.floor_divide(x, y)
-    raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
+    return p.floor_divide(x, y)
 
 
 @op("MulBackward0", name="rdiv")
@@ -95,20 +114,20 @@ def true_divide(input: Any, other: Any, *, out: Any = None) -> Tensor:
     return div(input, other, out=out)
 
 
-@op("FloorDivideBackward0")
+@op("NotImplemented", check=_check_divisor)
 def floor_divide(input: Scalar, other: Scalar):
     """input / other rounded toward −∞; no gradient."""
-    return _real_binary("floor_divide", p.floor_divide, input, other)
+    return _real_binary("floor_divide", p.quotient, input, other)
 
 
-@op("RemainderBackward0")
+@op(variant("Remainder", 1, 0, 1), check=_check_divisor)
 def remainder(input: Scalar, other: Scalar):
     """What is left of input after taking out `other` a whole number of times; it has the sign of other (as Python's %)."""
     need_tensor("remainder", input, other)
     return _real_binary("remainder_cpu", p.remainder, input, other)
 
 
-@op("FmodBackward0")
+@op(variant("Fmod", 1, 0), check=_check_divisor)
 def fmod(input: Tensor, other: Scalar):
     """What is left of input after taking out `other` a whole number of times; it has the sign of input (as C's fmod)."""
     return _real_binary("fmod_cpu", p.fmod, input, other)
@@ -126,7 +145,7 @@ def _real_binary(name: str, primitive: Any, *operands: Any) -> Var:
 _STATIC_EXPONENTS = frozenset({-2, -1, 0, 1, 2, 3, 4, 0.5, -0.5})  # common enough for a body of their own
 
 
-@op("PowBackward1", name="pow")
+@op(variant("Pow", 1, 0), name="pow")
 def _pow(input: Scalar, exponent: Scalar):
     need_tensor("pow", input, exponent)
     x, y = promoted(input, exponent)
@@ -137,6 +156,8 @@ def _pow(input: Scalar, exponent: Scalar):
 
 @op("PowBackward0", name="pow")
 def _pow_number(input: Tensor, exponent: Scalar):
+    if input.dtype is bool_ and exponent.dtype is bool_:
+        return p.bitwise_or(*p.as_vars(input, p.bitwise_not(exponent)))
     return _pow.op.body(input, exponent)
 
 
@@ -168,7 +189,7 @@ def _pow_entry(input: Any, exponent: Any) -> tuple[Any, tuple]:
         return _pow.op, (input, exponent)
     if isinstance(input, Tensor) and isinstance(exponent, (int, float)):
         if input.dtype.kind in "iub":
-            if input.dtype is not bool_ and isinstance(exponent, int) and exponent < 0:
+            if isinstance(exponent, int) and exponent < 0:
                 raise RuntimeError("Integers to negative integer powers are not allowed.")
         elif exponent in _STATIC_EXPONENTS and not isinstance(exponent, bool):
             return _pow_static.op, (input, exponent)
@@ -207,7 +228,7 @@ def _rpow_operator(self, other):
         return NotImplemented
 
 
-@op("PowBackward1")
+@op(variant("Pow", 1, 0), strict_out="dtype")
 def float_power(input: Scalar, exponent: Scalar):
     """input raised to exponent, computed in float64 (complex128 where an operand is complex)."""
     need_tensor("float_power", input, exponent)
@@ -227,12 +248,18 @@ def float_power_(self: Tensor, exponent: Any) -> Tensor:
 
 # ------------------------------------------------------------------ fused forms
 
+def _weighted(x: Var, value: Any) -> Var:
+    """value · x, with value converted to x's dtype."""
+    return p.mul(x, p.cast(value, x.dtype)) if isinstance(value, Var) else x if value == 1 else p.mul(x, value)
+
+
 @op("AddcmulBackward0")
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1):
     """input + value · tensor1 · tensor2."""
     x, a, b = promoted(input, tensor1, tensor2)
-    _check_value(value, x)
-    return in_opmath(lambda x, a, b: p.add(x, p.mul(_scaled(a, value), b)), x, a, b)
+    if x.dtype is bool_:
+        raise not_implemented("addcmul_cpu_out", bool_)
+    return in_opmath(lambda x, a, b: p.add(x, p.mul(_weighted(a, value), b)), x, a, b)
 
 
 @op("AddcdivBackward0")
@@ -245,15 +272,10 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 
                            "for float inputs. The future addcdiv behavior is just the latter implementation: (input + value * tensor1 / "
                            "tensor2), for all dtypes.")
     x, a, b = promoted(input, tensor1, tensor2)
-    return in_opmath(lambda x, a, b: p.add(x, p.div(_scaled(a, value), b)), x, a, b)
+    return in_opmath(lambda x, a, b: p.add(x, p.div(_weighted(a, value), b)), x, a, b)
 
 
-def _check_value(value: Any, x: Var) -> None:
-    if isinstance(value, Var) and value.dtype.kind in "fc" and x.dtype.kind in "iub":
-        raise RuntimeError(f"value cannot be converted to type {x.dtype._legacy.lower()} without overflow")
-
-
-@op("LerpBackward0")
+@op(lambda input, end, weight: "LerpBackward0" if weight.type.weak else "LerpBackward1")
 def lerp(input: Tensor, end: Tensor, weight: Scalar):
     """input + weight · (end − input), computed from the nearer end so that weight 1 gives `end` exactly."""
     if input.dtype is not end.dtype:
@@ -336,7 +358,7 @@ def hypot(input: Tensor, other: Tensor):
     return in_opmath(p.hypot, x, y)
 
 
-@op("CopysignBackward0")
+@op(variant("Copysign", 0, 1))
 def copysign(input: Tensor, other: Scalar):
     """The size of input with the sign of other (that of a zero counts)."""
     x, y = promoted_float(input, other)
@@ -354,7 +376,7 @@ def nextafter(input: Tensor, other: Tensor):
     return p.nextafter(x, y)
 
 
-@op(None)
+@op("NotImplemented")
 def heaviside(input: Tensor, values: Tensor):
     """0 where input < 0, 1 where input > 0, and `values` where it is 0."""
     if input.dtype.kind == "c" or values.dtype.kind == "c":
@@ -362,15 +384,15 @@ def heaviside(input: Tensor, values: Tensor):
     if input.dtype is not values.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
     x, v = p.as_vars(input, values)
-    return p.select(p.eq(x, 0), v, p.cast(p.gt(x, 0), x.dtype))
+    return p.heaviside(x, v)
 
 
 @op("LdexpBackward0")
 def ldexp(input: Tensor, other: Tensor):
     """input · 2^other."""
-    two = p.constant(2.0, get_default_dtype(), input.builder)
-    x, y = promoted(input, _pow.op.body(two, other))
-    return p.mul(x, y)
+    dt = result_dtype(input, other if other.dtype.kind in "fc" else 1.0)
+    check_shapes(input, other)
+    return in_opmath(lambda x, y: p.mul(x, p.exp2(y)), *convert(dt, input, other))
 
 
 @op("LogaddexpBackward0")

@@ -1,6 +1,8 @@
 """Views of memory as another dtype: `Tensor.view(dtype)`, complex numbers as pairs of reals and back, their parts."""
 from __future__ import annotations
 
+from typing import Any
+
 from ..dtypes import dtype as dtype_class, float16, float32, float64
 from ..ir.types import contiguous_strides
 from ..tensor.tensor import Tensor, make_view
@@ -78,7 +80,12 @@ def imag(input: Tensor) -> Tensor:
     return select(view_as_real(input), -1, 1)
 
 
-METHODS = {
-    "real": property(real, lambda self, value: real(self).copy_(value)),  # type: ignore[attr-defined]
-    "imag": property(imag, lambda self, value: imag(self).copy_(value)),  # type: ignore[attr-defined]
-}
+def _set(part: Tensor, value: Any) -> None:
+    if isinstance(value, Tensor):
+        part.copy_(value)  # type: ignore[attr-defined]
+    else:
+        part.fill_(value)  # type: ignore[attr-defined]
+
+
+METHODS = {"real": property(real, lambda self, value: _set(real(self), value)),
+           "imag": property(imag, lambda self, value: _set(imag(self), value))}

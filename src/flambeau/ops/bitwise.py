@@ -8,6 +8,7 @@ from .. import primitives as p
 from ..dtypes import bool_
 from ..ir.graph import Var
 from ..tensor.op import inplace, inplace_operator, op, operator, reflected
+from ..tensor.tensor import Tensor
 from .promotion import need_tensor, not_implemented, promoted
 
 
@@ -31,7 +32,7 @@ bitwise_left_shift = bitwise("bitwise_left_shift", p.shift_left, "input · 2^oth
 bitwise_right_shift = bitwise("bitwise_right_shift", p.shift_right, "input / 2^other rounded down: its bits moved down by other.", "iu")
 
 
-@op(None)
+@op(None, strict_out="dtype")
 def bitwise_not(input: Tensor):
     """Every bit reversed; the logical not of booleans."""
     if input.dtype.kind not in "biu":
@@ -66,6 +67,13 @@ def logical_not(input: Tensor):
     return p.logical_not(input)
 
 
+def _invert(self: Tensor) -> Tensor:
+    """~self: every bit reversed; the logical not of booleans."""
+    if self.dtype.kind not in "biu":
+        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+    return bitwise_not(self)
+
+
 _NAMED = {
     "bitwise_and": bitwise_and, "bitwise_or": bitwise_or, "bitwise_xor": bitwise_xor, "bitwise_not": bitwise_not,
     "bitwise_left_shift": bitwise_left_shift, "bitwise_right_shift": bitwise_right_shift, "logical_and": logical_and,
@@ -79,5 +87,5 @@ METHODS = {
     "__xor__": operator(bitwise_xor), "__rxor__": operator(bitwise_xor), "__ixor__": inplace_operator(bitwise_xor),
     "__lshift__": operator(bitwise_left_shift), "__rlshift__": reflected(bitwise_left_shift), "__ilshift__": inplace_operator(bitwise_left_shift),
     "__rshift__": operator(bitwise_right_shift), "__rrshift__": reflected(bitwise_right_shift), "__irshift__": inplace_operator(bitwise_right_shift),
-    "__invert__": bitwise_not,
+    "__invert__": _invert,
 }

@@ -74,7 +74,7 @@ def _signed_infinity(name: str, value: float) -> Any:
     body.__name__ = body.__qualname__ = name
     body.__doc__ = f"Whether each element is {'+' if value > 0 else '−'}∞."
     body.__module__ = __name__
-    return op(None)(body)
+    return op(None, strict_out="dtype")(body)
 
 
 isposinf = _signed_infinity("isposinf", math.inf)

@@ -18,14 +18,14 @@ def _check_parts(x: Any, y: Any) -> None:
         raise RuntimeError(f"Expected object of scalar type {x.dtype._legacy} but got scalar type {y.dtype._legacy} for second argument")
 
 
-@op("ComplexBackward0")
+@op("ComplexBackward0", strict_out=True)
 def complex(real: Tensor, imag: Tensor):
     """real + i·imag of two real tensors of one dtype."""
     _check_parts(real, imag)
     return p.make_complex(*broadcast_all([real, imag]))
 
 
-@op("PolarBackward0")
+@op("PolarBackward0", strict_out=True)
 def polar(abs: Tensor, angle: Tensor):
     """abs · (cos angle + i·sin angle) of two real tensors of one dtype."""
     _check_parts(abs, angle)
@@ -43,10 +43,16 @@ def conj(input: Tensor) -> Tensor:
     return _conj(input) if input.dtype.kind == "c" else input
 
 
-@op("ConjPhysicalBackward0")
-def conj_physical(input: Tensor):
-    """The complex conjugate, computed at once."""
+@op("ConjPhysicalBackward0", name="conj_physical", strict_out="dtype")
+def _conj_physical(input: Tensor):
     return p.conj(input)
+
+
+def conj_physical(input: Tensor, *, out: Any = None) -> Tensor:
+    """The complex conjugate; real tensors as they are."""
+    if out is None and input.dtype.kind != "c":
+        return input
+    return _conj_physical(input, out=out)
 
 
 def resolve_conj(input: Tensor) -> Tensor:
@@ -64,5 +70,5 @@ def is_conj(input: Tensor) -> bool:
     return False
 
 
-METHODS = {"conj": conj, "conj_physical": conj_physical, "conj_physical_": inplace(conj_physical), "resolve_conj": resolve_conj,
+METHODS = {"conj": conj, "conj_physical": conj_physical, "conj_physical_": inplace(_conj_physical), "resolve_conj": resolve_conj,
            "resolve_neg": resolve_neg, "is_conj": is_conj, "is_neg": is_conj}

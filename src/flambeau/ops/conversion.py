@@ -37,8 +37,7 @@ def converted(self: Tensor, dtype: dtype_class, copy: bool = False, memory_forma
     """self in dtype and memory format; self itself where nothing changes, unless copy is set."""
     if self.dtype is dtype and not copy:
         return self if memory_format is None else _laid_out(self, memory_format)
-    from ..tensor.views import clone
-    fresh = clone(self) if self.dtype is dtype else in_format(_cast_to(self, dtype), None, self)
+    fresh = in_format(_cast_to(self, dtype), None, self)
     return fresh if memory_format is None else in_format(fresh, memory_format, self)
 
 
@@ -137,7 +136,7 @@ _CASTS = {"float": dtypes.float32, "double": dtypes.float64, "half": dtypes.floa
 
 # ------------------------------------------------------------------ writes
 
-@op("FillBackward0")
+@op(lambda input, value: "FillBackward0" if value.type.weak else "FillBackward1")
 def fill(input: Tensor, value: Scalar):
     """A tensor of input's shape and dtype filled with `value`, a number or a 0-dim tensor."""
     if value.ndim:

@@ -293,9 +293,12 @@ def _grid_ends(name: str, start: Any, end: Any, steps: Any) -> tuple[Any, Any, i
     return _number(start), _number(end), steps
 
 
-def _grid_dtype(numbers: tuple, dtype: Any, out: Any) -> dtype_class:
+def _grid_dtype(name: str, numbers: tuple, dtype: Any, out: Any) -> dtype_class:
     if dtype is not None or out is not None:
-        return out.dtype if dtype is None else as_dtype(dtype)
+        dt = out.dtype if dtype is None else as_dtype(dtype)
+        if dt is bool_:
+            raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
+        return dt
     return default_complex() if any(isinstance(n, complex) for n in numbers) else get_default_dtype()
 
 
@@ -319,7 +322,7 @@ def linspace(start: Any, end: Any, steps: Any, *, out: Any = None, dtype: Any = 
              pin_memory: bool = False, requires_grad: bool = False) -> Tensor:
     """`steps` numbers evenly spaced from start to end, both included."""
     start, end, steps = _grid_ends("linspace", start, end, steps)
-    dt = _grid_dtype((start, end), dtype, out)
+    dt = _grid_dtype("linspace_cpu", (start, end), dtype, out)
     return finished(lambda: _rounded(_grid(start, end, steps, dt), dt), dt, dtype, out, device, requires_grad)
 
 
@@ -327,7 +330,7 @@ def logspace(start: Any, end: Any, steps: Any, base: float = 10.0, *, out: Any =
              device: Any = None, pin_memory: bool = False, requires_grad: bool = False) -> Tensor:
     """base to the power of `steps` numbers evenly spaced from start to end."""
     start, end, steps = _grid_ends("logspace", start, end, steps)
-    dt = _grid_dtype((start, end), dtype, out)
+    dt = _grid_dtype("logspace_cpu", (start, end), dtype, out)
 
     def make():
         exponents = _grid(start, end, steps, dt)

@@ -11,7 +11,7 @@ from ..dtypes import bool_, int64
 from ..ir.graph import Var
 from ..tensor.op import apply, apply_inplace, inplace, op
 from ..tensor.tensor import Tensor
-from .promotion import convert, in_opmath, not_implemented, result_dtype, to_float
+from .promotion import convert, in_opmath, not_implemented, result_dtype, to_float, variant
 
 
 def named(body: Callable, name: str, doc: str) -> Callable:
@@ -39,12 +39,12 @@ def rounding(name: str, compute: Callable[[Var], Var], doc: str) -> Any:
         if input.dtype.kind in "bc":
             raise not_implemented(f"{name}_vml_cpu", input.dtype)
         return compute(input) if input.dtype.kind == "f" else input
-    return op(name.title() + "Backward0")(named(body, name, doc))
+    return op(name.title() + "Backward0", strict_out="dtype")(named(body, name, doc))
 
 
 # ------------------------------------------------------------------ signs and sizes
 
-@op("NegBackward0")
+@op("NegBackward0", strict_out="dtype")
 def neg(input: Tensor):
     """−input."""
     if input.dtype is bool_:
@@ -53,7 +53,7 @@ def neg(input: Tensor):
     return p.neg(input)
 
 
-@op("AbsBackward0")
+@op("AbsBackward0", strict_out="dtype")
 def abs(input: Tensor):
     """|input|; the real modulus of complex numbers. Its derivative at 0 is 0."""
     if input.dtype is bool_:
@@ -75,7 +75,7 @@ def positive(input: Tensor) -> Tensor:
     return input
 
 
-@op("SignBackward0")
+@op("SignBackward0", strict_out="dtype")
 def sign(input: Tensor):
     """−1, 0 or 1 by the sign of input."""
     if input.dtype.kind == "c":
@@ -83,13 +83,13 @@ def sign(input: Tensor):
     return input if input.dtype is bool_ else p.sgn(input)
 
 
-@op("SgnBackward0")
+@op("SgnBackward0", strict_out="dtype")
 def sgn(input: Tensor):
     """input / |input|, and 0 where input is 0: `sign` that knows complex numbers."""
     return input if input.dtype is bool_ else p.sgn(input)
 
 
-@op(None)
+@op(None, strict_out="dtype")
 def signbit(input: Tensor):
     """Whether the sign is negative; true of −0.0, too."""
     if input.dtype.kind == "c":
@@ -103,9 +103,8 @@ def signbit(input: Tensor):
 def angle(input: Tensor):
     """The argument of complex numbers, in (−π, π]; for real ones π where negative, else 0 (NaN stays)."""
     if input.dtype.kind == "c":
-        zero = p.eq(input, 0)  # the angle of 0 is 0, and so is its gradient
-        return p.atan2(p.select(zero, 0, p.imag(input)), p.select(zero, 1, p.real(input)))
-    x = to_float(input)
+        return p.angle(input)
+    x = p.stop_gradient(to_float(input))
     return p.select(p.isnan(x), x, p.select(p.lt(x, 0), math.pi, p.zeros_like(x)))
 
 
@@ -116,7 +115,7 @@ ceil = rounding("ceil", p.ceil, "The smallest integer that is not smaller.")
 trunc = rounding("trunc", p.trunc, "The integer part: rounds toward 0.")
 
 
-@op("RoundBackward0")
+@op(lambda input, decimals: "RoundBackward1" if decimals else "RoundBackward0", strict_out="dtype")
 def round(input: Tensor, *, decimals=0):
     """The nearest integer, halves to the even one; or the nearest multiple of 10^−decimals."""
     if input.dtype.kind in "bc":
@@ -134,7 +133,7 @@ def round(input: Tensor, *, decimals=0):
     return in_opmath(compute, input)
 
 
-@op("FracBackward0")
+@op("FracBackward0", strict_out="dtype")
 def frac(input: Tensor):
     """The fractional part, with the sign of input."""
     if input.dtype.kind != "f":
@@ -151,14 +150,17 @@ def square(input: Tensor):
     return p.mul(x, x)
 
 
-def _log_base(name: str) -> Callable[[Var], Var]:
-    base = {"log2": 2, "log10": 10}[name]
-    real = getattr(p, name)
-    return lambda x: p.mul(p.log(x), 1 / math.log(base)) if x.dtype.kind == "c" else real(x)
+def _log_base(base: int, real: Callable[[Var], Var]) -> Callable[[Var], Var]:
+    return lambda x: _scaled(p.log(x), 1 / math.log(base)) if x.dtype.kind == "c" else real(x)
 
 
 def _exp2(x: Var) -> Var:
-    return p.exp(p.mul(x, math.log(2))) if x.dtype.kind == "c" else p.exp2(x)
+    return p.exp(_scaled(x, math.log(2))) if x.dtype.kind == "c" else p.exp2(x)
+
+
+def _scaled(z: Var, factor: float) -> Var:
+    """A complex number times a real one, part by part: infinite parts do not make the other NaN."""
+    return p.make_complex(p.mul(p.real(z), factor), p.mul(p.imag(z), factor))
 
 
 reciprocal = floating("reciprocal", lambda x: p.div(1, x), "1 / input.")
@@ -168,8 +170,8 @@ exp = floating("exp", p.exp, "e^input.")
 exp2 = floating("exp2", _exp2, "2^input.")
 expm1 = floating("expm1", p.expm1, "e^input − 1, exact near 0.")
 log = floating("log", p.log, "The natural logarithm.")
-log2 = floating("log2", _log_base("log2"), "The logarithm to base 2.")
-log10 = floating("log10", _log_base("log10"), "The logarithm to base 10.")
+log2 = floating("log2", _log_base(2, p.log2), "The logarithm to base 2.")
+log10 = floating("log10", _log_base(10, p.log10), "The logarithm to base 10.")
 log1p = floating("log1p", p.log1p, "log(1 + input), exact near 0.", grad_name="Log1PBackward0")
 
 # ------------------------------------------------------------------ trigonometric and hyperbolic
@@ -227,16 +229,29 @@ def _where(condition: Tensor, input: Scalar, other: Scalar):
 def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
     """input where condition holds, else other; both may be numbers. With condition alone: its nonzero indices as a tuple."""
     if input is None and other is None:
-        from .indexing import nonzero
+        from .masking import nonzero
         return nonzero(condition, as_tuple=True)
     result = apply(_where.op, (condition, input, other))
     if out is None:
         return result
     from ..tensor.write import write_out
-    return write_out(result, out)
+    return write_out(result, out, strict=True)
 
 
 where.op = _where.op  # type: ignore[attr-defined]
+
+
+def _check_limits(input: Any, min: Any, max: Any) -> None:
+    if min is not None and max is not None and isinstance(min, Tensor) != isinstance(max, Tensor):
+        kinds = ", ".join(type(v).__name__ for v in (input, min, max))
+        raise TypeError(f"clamp() received an invalid combination of arguments - got ({kinds}), but expected one of:\n"
+                        " * (Tensor input, Tensor min = None, Tensor max = None, *, Tensor out = None)\n"
+                        " * (Tensor input, Number min = None, Number max = None, *, Tensor out = None)")
+
+
+def _clamp_name(input: Var, min: Var | None, max: Var | None) -> str:
+    numbers = builtins.all(v is None or v.type.weak for v in (min, max))
+    return "ClampBackward1" if numbers else "ClampBackward0"
 
 
 def _limited(x: Var, limit: Var, beyond: Callable[[Var, Var], Var]) -> Var:
@@ -246,7 +261,7 @@ def _limited(x: Var, limit: Var, beyond: Callable[[Var, Var], Var]) -> Var:
     return p.select(p.bitwise_or(passed, p.isnan(limit)) if limit.dtype.kind == "f" else passed, limit, x)
 
 
-@op("ClampBackward1")
+@op(_clamp_name, check=_check_limits, strict_out="dtype")
 def clamp(input: Tensor, min: Scalar | None = None, max: Scalar | None = None):
     """input limited to [min, max], either of which may be missing, a number or a tensor; max wins where max < min."""
     if min is None and max is None:
@@ -255,27 +270,27 @@ def clamp(input: Tensor, min: Scalar | None = None, max: Scalar | None = None):
     dt = result_dtype(input, *limits)
     if dt.kind == "c":
         raise NotImplementedError("clamp is not supported for complex types")
-    if dt is bool_:
-        raise not_implemented("clamp_scalar_kernel_impl" if limits[0].type.weak else "clamp", bool_)
+    if dt is bool_ and limits[0].type.weak:
+        raise not_implemented("clamp_scalar_kernel_impl", bool_)
     x, *limits = convert(dt, input, *limits)
     if min is not None:
         x = _limited(x, limits.pop(0), p.lt)
     return x if max is None else _limited(x, limits[0], p.gt)
 
 
-@op("ClampMinBackward0")
+@op(variant("ClampMin", 1, 0), strict_out="dtype")
 def clamp_min(input: Tensor, min: Scalar):
     """input, but nothing smaller than min."""
     return clamp.op.body(input, min, None)
 
 
-@op("ClampMaxBackward0")
+@op(variant("ClampMax", 1, 0), strict_out="dtype")
 def clamp_max(input: Tensor, max: Scalar):
     """input, but nothing larger than max."""
     return clamp.op.body(input, None, max)
 
 
-@op("NanToNumBackward0")
+@op("NanToNumBackward0", strict_out="dtype")
 def nan_to_num(input: Tensor, nan=None, posinf=None, neginf=None):
     """input with NaN replaced (by 0), and the infinities (by the largest and smallest finite numbers)."""
     if input.dtype.kind in "iub":

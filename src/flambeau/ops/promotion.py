@@ -5,7 +5,7 @@ from typing import Any, Callable, Sequence
 
 from ..dtypes import BY_NAME, bool_, category, default_complex, dtype, get_default_dtype, int64, promote
 from ..ir.graph import Var
-from ..primitives import cast, constant
+from ..primitives import broadcast_shapes, broadcast_to, cast, constant
 
 DEFAULT_OF = {"b": lambda: bool_, "i": lambda: int64, "f": get_default_dtype, "c": default_complex}
 
@@ -55,13 +55,28 @@ def convert(dt: dtype, *operands: Any) -> list[Var]:
     return [cast(x, dt) if isinstance(x, Var) else constant(x, dt, builder) for x in operands]
 
 
+def variant(name: str, tensors: int = 0, number_last: int = 1, number_first: int = 2) -> Callable[..., str]:
+    """The name of an autograd node, whose number says which of a function's first two arguments are numbers."""
+    def grad_name(first: Any, last: Any, *others: Any) -> str:
+        number = number_first if first.type.weak else number_last if not isinstance(last, Var) or last.type.weak else tensors
+        return f"{name}Backward{number}"
+    return grad_name
+
+
+def check_shapes(*operands: Any) -> None:
+    """PyTorch's error for operands that do not broadcast, which comes before any about their dtypes."""
+    broadcast_shapes(*[x.shape for x in operands if isinstance(x, Var)])
+
+
 def promoted(*operands: Any) -> list[Var]:
     """Operands converted to their common dtype."""
+    check_shapes(*operands)
     return convert(result_dtype(*operands), *operands)
 
 
 def promoted_float(*operands: Any) -> list[Var]:
     """Operands converted to their common dtype, or to the default floating dtype where that is integral."""
+    check_shapes(*operands)
     dt = result_dtype(*operands)
     return convert(dt if dt.kind in "fc" else get_default_dtype(), *operands)
 
@@ -96,6 +111,5 @@ def not_implemented(name: str, dt: dtype) -> NotImplementedError:
 
 def broadcast_all(xs: Sequence[Var]) -> list[Var]:
     """The operands in their common shape."""
-    from ..primitives import broadcast_shapes, broadcast_to
     shape = broadcast_shapes(*[x.shape for x in xs])
     return [broadcast_to(x, shape) for x in xs]

@@ -11,7 +11,7 @@ from ..ir.graph import Var
 from ..tensor.op import inplace, op
 from ..tensor.tensor import Tensor
 from .pointwise import floating, named
-from .promotion import in_opmath, need_tensor, not_implemented, promoted, promoted_float, to_float
+from .promotion import in_opmath, need_tensor, not_implemented, promoted, promoted_float, to_float, variant
 
 
 def _real(name: str, compute: Callable[[Var], Var], doc: str, grad_name: str | None = "") -> Any:
@@ -34,15 +34,20 @@ lgamma = _real("lgamma", p.lgamma, "log |Γ(input)|.")
 digamma = _real("digamma", p.digamma, "The derivative of log Γ.")
 
 
-@op("PolygammaBackward0")
-def polygamma(n, input: Tensor):
-    """The n-th derivative of digamma, n ≥ 0."""
+@op("PolygammaBackward0", name="polygamma")
+def _polygamma(input: Tensor, n):
+    """The n-th derivative of digamma at input, n ≥ 0."""
     if n < 0:
         raise RuntimeError("polygamma(n, x) does not support negative n.")
     x = to_float(input)
     if x.dtype.kind == "c":
         raise not_implemented("polygamma", x.dtype)
     return in_opmath(lambda x: p.digamma(x) if n == 0 else p.polygamma(n, x), x)
+
+
+def polygamma(n: int, input: Tensor, *, out: Any = None) -> Tensor:
+    """The n-th derivative of digamma at input, n ≥ 0."""
+    return _polygamma(input, n, out=out)
 
 
 @op("MvlgammaBackward0")
@@ -79,7 +84,7 @@ def _floats(name: str, *operands: Var) -> list[Var]:
     return p.as_vars(*xs)
 
 
-@op("SpecialZetaBackward0")
+@op(variant("SpecialZeta", 0, 2, 1))
 def zeta(input: Scalar, other: Scalar):
     """The Hurwitz zeta function Σ 1/(k + other)^input over k ≥ 0; no gradient in input."""
     return _real_pair("zeta", p.zeta, input, other)
@@ -136,13 +141,13 @@ def logit(input: Tensor, eps=None):
     return in_opmath(compute, x)
 
 
-@op("XlogyBackward0")
+@op(variant("Xlogy", 0, 2, 1))
 def xlogy(input: Scalar, other: Scalar):
     """input · log(other); 0 where input is 0, unless other is NaN."""
     return _real_pair("xlogy", p.xlogy, input, other)
 
 
-@op("SpecialXlog1PyBackward0")
+@op(variant("SpecialXlog1Py", 0, 2, 1))
 def xlog1py(input: Scalar, other: Scalar):
     """input · log(1 + other); 0 where input is 0, unless other is NaN."""
     return _real_pair("xlog1py", p.xlog1py, input, other)
@@ -191,15 +196,5 @@ _NAMED = {"erf": erf, "erfc": erfc, "erfinv": erfinv, "lgamma": lgamma, "digamma
           "igammac": igammac, "i0": i0, "sinc": sinc, "logit": logit, "xlogy": xlogy}
 
 
-def _polygamma_method(self: Tensor, n: int) -> Tensor:
-    """The derivative number n of digamma at self."""
-    return polygamma(n, self)
-
-
-def _polygamma_in_place(self: Tensor, n: int) -> Tensor:
-    """The derivative number n of digamma at self, in place."""
-    return self.copy_(polygamma(n, self))  # type: ignore[attr-defined]
-
-
 METHODS = {**_NAMED, **{name + "_": inplace(function) for name, function in _NAMED.items()},
-           "polygamma": _polygamma_method, "polygamma_": _polygamma_in_place, "frexp": frexp}
+           "polygamma": _polygamma, "polygamma_": inplace(_polygamma), "frexp": frexp}

@@ -14,9 +14,9 @@ from .random import random_bits, random_permutation
 from .reduction import (argmax, argmin, cummax, cummin, cumprod, cumsum, index_along, logcumsumexp, log_softmax, reduce_max, reduce_min,
                         reduce_prod, reduce_sum, softmax, spread)
 from .shape import bitcast, concat, flip, pad, permute, reshape, slice_, slice_dim, strided_sum, strided_view, strided_write
-from .special import (airy_ai, bessel_j0, bessel_j1, bessel_k0, bessel_k0e, bessel_k1, bessel_k1e, bessel_y0, bessel_y1, digamma, entr,
-                      erfcx, erfinv, frexp, gammainc, gammaincc, gcd, hypot, i0, i0e, i1, i1e, lgamma, log_ndtr, logaddexp, logaddexp2,
-                      logit, ndtri, polygamma, polynomial, sinc, spherical_bessel_j0, xlog1py, xlogy, zeta)
+from .special import (airy_ai, angle, bessel_j0, bessel_j1, bessel_k0, bessel_k0e, bessel_k1, bessel_k1e, bessel_y0, bessel_y1, digamma, entr,
+                      erfcx, erfinv, frexp, gammainc, gammaincc, gcd, heaviside, hypot, i0, i0e, i1, i1e, lgamma, log_ndtr, logaddexp, logaddexp2,
+                      logit, ndtri, polygamma, polynomial, quotient, sinc, spherical_bessel_j0, xlog1py, xlogy, zeta)
 from .window import max_pool, window_spread, window_sum
 
 __all__ = [name for name in dir() if not name.startswith("_")]

@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from ..dtypes import bool_, complex64, complex128, dtype, float32, float64, narrow, widen
+from ..dtypes import bool_, dtype, float16, float32, float64, narrow, widen
 from ..ir.graph import Var
 from ..ir.types import tensor_type
 from .base import Primitive, as_vars, broadcast_to, constant, same_type
@@ -35,14 +35,14 @@ def _unary(name: str, kernel: Callable, vjp: Callable | None, out: Callable[[dty
     return apply
 
 
-def _binary(name: str, kernel: Callable, vjp: Callable | None, boolean: bool = False):
+def _binary(name: str, kernel: Callable, vjp: Callable | None, boolean: bool = False, moves_data: bool = False):
     """A primitive on two operands of one dtype; vjp(g, z, x, y) -> (cotangent of x, of y). Numbers and shapes broadcast."""
     rule = None if vjp is None else lambda g, z, xs: vjp(g, z, *xs)
 
     def types(x, y):
         common = same_type(name, x, y)
         return tensor_type(bool_, common.shape) if boolean else common
-    prim = Primitive(name, types, _quiet(kernel), rule, cheap=True, kind="elementwise")
+    prim = Primitive(name, types, _quiet(kernel), rule, moves_data=moves_data, cheap=True, kind="elementwise")
 
     def apply(x: Any, y: Any) -> Var:
         return prim(as_vars(x, y))
@@ -103,14 +103,14 @@ def _assemble(re, im):  # re + 1j*im would turn inf*0 into nan
     return z
 
 
-make_complex_p = Primitive("make_complex", lambda re, im: tensor_type(complex128 if re.dtype is float64 else complex64, re.shape),
+make_complex_p = Primitive("make_complex", lambda re, im: tensor_type(re.dtype.to_complex(), re.shape),
                            _assemble, lambda g, y, xs: (real(g), imag(g)), cheap=True, kind="elementwise")
 
 
 def make_complex(re: Any, im: Any) -> Var:
-    """re + i·im of two real operands (float64 makes complex128, else complex64)."""
+    """re + i·im of two real operands, with their precision (float32's for integers and bfloat16)."""
     re, im = as_vars(re, im)
-    if re.dtype not in (float32, float64):
+    if re.dtype not in (float16, float32, float64):
         re, im = cast(re, float32), cast(im, float32)
     return make_complex_p((re, im))
 
@@ -184,7 +184,7 @@ sinh = _unary("sinh", np.sinh, lambda g, y, x: g * conj(cosh(x)))
 cosh = _unary("cosh", np.cosh, lambda g, y, x: g * conj(sinh(x)))
 tanh = _unary("tanh", np.tanh, lambda g, y, x: g * conj(1 - y * y))
 asinh = _unary("asinh", np.arcsinh, lambda g, y, x: g * conj(rsqrt(x * x + 1)))
-acosh = _unary("acosh", np.arccosh, lambda g, y, x: g * conj(rsqrt(x - 1) * rsqrt(x + 1)))
+acosh = _unary("acosh", np.arccosh, lambda g, y, x: g * (conj(rsqrt(x - 1) * rsqrt(x + 1)) if x.dtype.kind == "c" else rsqrt(x * x - 1)))
 atanh = _unary("atanh", np.arctanh, lambda g, y, x: g / conj(1 - x * x))
 # the mask comes from the output, so that an in-place relu may overwrite its input; relu(NaN) is NaN
 relu = _unary("relu", lambda x: np.maximum(x, np.asarray(0, x.dtype)), lambda g, y, x: select(le(y, 0), zeros_like(g), g))
@@ -227,14 +227,22 @@ def _pow_vjp(g, z, x, y):
     return gx, gy
 
 
-def _extremum_vjp(better):
-    """A tie shares the cotangent equally, as PyTorch's maximum does."""
+def _extremum_vjp(worse):
+    """A tie shares the cotangent equally, as PyTorch's maximum does; next to NaN both get all of it."""
     def vjp(g, z, x, y):
         half = g * 0.5
         tie = eq(x, y)
         zero = zeros_like(g)
-        return select(tie, half, select(better(x, y), g, zero)), select(tie, half, select(better(x, y), zero, g))
+        return select(tie, half, select(worse(x, y), zero, g)), select(tie, half, select(worse(y, x), zero, g))
     return vjp
+
+
+def _atan2_vjp(g, z, x, y):
+    """(y, −x) / (x² + y²), and 0 at the origin."""
+    square = x * x + y * y
+    origin = eq(square, 0)
+    scale = select(origin, zeros_like(g), g / select(origin, 1, square))
+    return scale * y, neg(scale * x)
 
 
 def _rem_kernel(x, y):
@@ -262,6 +270,21 @@ def _floor_divide_kernel(x, y):
     return np.where(y == 0, x / y, q).astype(x.dtype)
 
 
+def _nextafter_kernel(x, y):
+    """Of arrays as they are stored: the bits of an encoded dtype count up and down, with the sign apart."""
+    if x.dtype.kind == "f":
+        return np.nextafter(x, y)
+
+    def ordered(bits):  # integers in the order of the numbers
+        bits = bits.astype(np.int64)
+        return np.where(bits & 0x8000, -(bits & 0x7FFF), bits)
+    a, b = ordered(x), ordered(y)
+    moved = a + np.sign(b - a)
+    bits = np.where(moved < 0, 0x8000 - moved, np.where((moved == 0) & (a < 0), 0x8000, moved)).astype(x.dtype)
+    nan = np.where((np.abs(a) > 0x7F80) | (np.abs(b) > 0x7F80), x.dtype.type(0x7FC0), bits)
+    return np.where(a == b, y, nan).astype(x.dtype)
+
+
 def _shift(op):
     def kernel(x, y):
         bits = x.dtype.itemsize * 8
@@ -277,14 +300,15 @@ sub = _binary("sub", np.subtract, lambda g, z, x, y: (g, neg(g)))
 mul = _binary("mul", np.multiply, lambda g, z, x, y: (g * conj(y), g * conj(x)))
 div = _binary("div", _div_kernel, lambda g, z, x, y: (g / conj(y), neg(g * conj(z / y))))
 power = _binary("pow", _pow_kernel, _pow_vjp)
-maximum = _binary("maximum", np.maximum, _extremum_vjp(lambda x, y: gt(x, y)))
-minimum = _binary("minimum", np.minimum, _extremum_vjp(lambda x, y: lt(x, y)))
-atan2 = _binary("atan2", np.arctan2, lambda g, z, x, y: (g * y / (x * x + y * y), neg(g * x / (x * x + y * y))))
+maximum = _binary("maximum", np.maximum, _extremum_vjp(lambda x, y: lt(x, y)))
+minimum = _binary("minimum", np.minimum, _extremum_vjp(lambda x, y: gt(x, y)))
+atan2 = _binary("atan2", np.arctan2, _atan2_vjp)
 remainder = _binary("remainder", _rem_kernel, lambda g, z, x, y: (g, neg(g * floor(x / y))))
 fmod = _binary("fmod", _fmod_kernel, lambda g, z, x, y: (g, neg(g * trunc(x / y))))
-floor_divide = _binary("floor_divide", _floor_divide_kernel, lambda g, z, x, y: (None, None))
+floor_divide = _binary("floor_divide", _floor_divide_kernel, lambda g, z, x, y: (zeros_like(x), zeros_like(y)))
 copysign = _binary("copysign", np.copysign, lambda g, z, x, y: (select(eq(x, 0), zeros_like(g), g * (z / x)), zeros_like(y)))
-nextafter = _binary("nextafter", np.nextafter, lambda g, z, x, y: (select(eq(x, y), zeros_like(g), g), zeros_like(g)))
+nextafter = _binary("nextafter", _nextafter_kernel, lambda g, z, x, y: (select(eq(x, y), zeros_like(g), g), zeros_like(g)),
+                    moves_data=True)  # half precision is stepped through as it is
 bitwise_and = _binary("bitwise_and", np.bitwise_and, None)
 bitwise_or = _binary("bitwise_or", np.bitwise_or, None)
 bitwise_xor = _binary("bitwise_xor", np.bitwise_xor, None)

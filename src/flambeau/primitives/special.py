@@ -13,8 +13,8 @@ from ..dtypes import int32
 from ..ir.graph import Var
 from ..ir.types import tensor_type
 from .base import Primitive, as_vars, composite, no_derivative, same_type
-from .elementwise import (_binary, _unary, absolute, bitwise_and, bitwise_or, cast, conj, cos, div, eq, exp, exp2, ge, gt, isnan, le, log,
-                          log1p, maximum, minimum, neg, real, select, sgn, sin, sqrt, zeros_like)
+from .elementwise import (_binary, _unary, absolute, atan2, bitwise_and, bitwise_or, cast, conj, cos, div, eq, exp, exp2, floor_divide, ge, gt, imag, isnan, le,
+                          log, log1p, lt, make_complex, maximum, minimum, neg, real, select, sgn, sin, sqrt, zeros_like)
 from .kernels import bessel, erf as erf_kernels, gamma as gamma_kernels, polynomial as polynomials
 
 
@@ -111,6 +111,15 @@ def polynomial(x: Var, n: Var, family: str) -> Var:
 gcd = _binary("gcd", np.gcd, None)
 
 
+def underivable(name: str, body: Callable) -> Callable:
+    """body as a composite whose gradient is not known (where PyTorch raises at backward)."""
+    return composite(name, body, lambda g, z, *xs: tuple(no_derivative(x, name) for x in xs))
+
+
+quotient = underivable("floor_divide", floor_divide)
+heaviside = underivable("heaviside", lambda x, values: select(eq(x, 0), values, cast(gt(x, 0), x.dtype)))
+
+
 def _frexp_vjp(gs, ys, xs):
     """x = mantissa · 2^exponent."""
     return (None if gs[0] is None else gs[0] * exp2(neg(cast(ys[1], xs[0].dtype))),)
@@ -201,4 +210,22 @@ def _sinc_vjp(g, y, x):
 
 
 sinc = composite("sinc", _sinc, _sinc_vjp)
-logit = composite("logit", lambda x: log(x / (1 - x)), lambda g, y, x: (g / (x * (1 - x)),))
+
+
+def _logit_vjp(g, y, x):
+    """1 / x(1 − x); NaN where the logit is."""
+    return (select(bitwise_or(lt(x, 0), gt(x, 1)), math.nan, g / (x * (1 - x))),)
+
+
+logit = composite("logit", lambda x: log(x / (1 - x)), _logit_vjp)
+
+
+def _angle_vjp(g, y, z):
+    """i z / |z|², and 0 at 0."""
+    zero = eq(z, 0)
+    x, y = select(zero, 1, real(z)), select(zero, 0, imag(z))
+    scale = select(zero, 0, g / (x * x + y * y))
+    return (make_complex(neg(scale * y), scale * x),)
+
+
+angle = composite("angle", lambda z: atan2(imag(z), real(z)), _angle_vjp)

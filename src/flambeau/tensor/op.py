@@ -36,7 +36,7 @@ class Op:
     arguments at each call, for errors that depend on values (an index out of range).
     """
 
-    __slots__ = ("name", "grad_name", "body", "kinds", "defaults", "names", "n_positional", "specializations", "returns", "check",
+    __slots__ = ("name", "grad_name", "body", "kinds", "optional", "defaults", "names", "n_positional", "specializations", "returns", "check",
                  "_inplace")
 
     def __init__(self, name: str, grad_name: str | Callable[..., str] | None, body: Callable, returns: Any = None, check: Any = None):
@@ -46,6 +46,7 @@ class Op:
         self.body = body if self.n_positional == len(parameters) else _positional(body, parameters)
         self.names = tuple(p.name for p in parameters)
         self.kinds = tuple(_KINDS.get(p.annotation, STATIC) for p in parameters)
+        self.optional = tuple("None" in str(p.annotation) or p.default is None for p in parameters)
         self.defaults = tuple(p.default for p in parameters)
         self.specializations: dict[tuple, Specialization] = {}
         self._inplace: Op | None = None
@@ -106,7 +107,7 @@ def _inplace_variant(op: Op) -> Op:
         return cast(result, target.dtype)
     variant = Op.__new__(Op)
     variant.name, variant.grad_name, variant.body = op.name + "_", op.grad_name, body
-    variant.names, variant.kinds, variant.defaults, variant.n_positional = op.names, op.kinds, op.defaults, op.n_positional
+    variant.names, variant.kinds, variant.optional, variant.defaults, variant.n_positional = op.names, op.kinds, op.optional, op.defaults, op.n_positional
     variant.specializations, variant.returns, variant.check, variant._inplace = {}, None, None, None
     return variant
 
@@ -134,7 +135,7 @@ def _specialize(op: Op, args: tuple) -> Specialization:
             symbols.append(_freeze(a))
         elif kind == TENSORS:
             symbols.append([None if x is None else symbol(x) for x in a])
-        elif a is None or kind == SCALAR and a is default:
+        elif a is None and op.optional[position] or kind == SCALAR and a is default:
             symbols.append(a)
         else:
             symbols.append(symbol(a if isinstance(a, Tensor) else _number(op, position, a)))
@@ -295,10 +296,10 @@ def apply_inplace(op: Op, args: tuple) -> Tensor:
 
 
 def op(grad_name: str | Callable[..., str] | None, *, name: str | None = None, returns: Any = None,
-       check: Callable[..., None] | None = None, strict_out: bool = False) -> Callable[[Callable], Any]:
+       check: Callable[..., None] | None = None, strict_out: bool | str = False) -> Callable[[Callable], Any]:
     """Makes a body into a public function. The function accepts `out=` beside its own parameters.
 
-    strict_out: `out` must have the result's dtype and share no memory with an operand.
+    strict_out: `out` must have the result's dtype and share no memory with an operand; "dtype": only the former.
     """
     def decorate(body: Callable) -> Any:
         entry = Op(name or body.__name__, grad_name, body, returns, check)
@@ -314,9 +315,9 @@ def op(grad_name: str | Callable[..., str] | None, *, name: str | None = None, r
                 args = entry.bind(args, kwargs)
                 if out is not None:
                     from .write import refuse_shared_memory, write_out
-                    if strict_out:
+                    if strict_out is True:
                         refuse_shared_memory(args, out)
-                    return write_out(apply(entry, args), out, strict_out)
+                    return write_out(apply(entry, args), out, bool(strict_out))
             elif len(args) != n or keyword_only:
                 tail = tails.get(len(args))
                 args = entry.bind(args, kwargs) if tail is None else args + tail
