@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Sequence
 import numpy as np
 
 from .. import primitives as p
-from ..dtypes import bool_, can_cast, int64, overflow_error, uint8
+from ..dtypes import bool_, can_cast, int32, int64, overflow_error, uint8
 from ..ir.graph import Var
 from ..ops.creation import from_array
 from ..warning import warn_once
@@ -355,6 +355,9 @@ def getitem(self: Tensor, key: Any) -> Tensor:
     """self[key]: a view for a basic key, else a new tensor."""
     if key.__class__ is int:
         return row(self, key)
+    if isinstance(key, Tensor) and key.dtype in (int64, int32) and key.ndim and self.ndim:
+        check_range(key, self.shape[0], 0)
+        return index(self, (key,), (0,))
     view, indices = parse(self, key)
     if not indices:
         return view
