@@ -153,11 +153,12 @@ class Tensors:
 
     @staticmethod
     def amax(x, axes, keepdims=False):
-        return x.amax(axes, keepdims)
+        # over one axis the gradient goes to one of several equal elements; over more it is shared among them
+        return x.max(axes[0], keepdims).values if len(axes) == 1 else x.amax(axes, keepdims)
 
     @staticmethod
     def amin(x, axes, keepdims=False):
-        return x.amin(axes, keepdims)
+        return x.min(axes[0], keepdims).values if len(axes) == 1 else x.amin(axes, keepdims)
 
     @staticmethod
     def mean(x, axes):

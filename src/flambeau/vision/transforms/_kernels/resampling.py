@@ -61,10 +61,10 @@ def plain_taps(n: int, size: int, mode: str, real: type = np.float32) -> Taps:
 
 
 def _cubic_tap(distance: np.ndarray) -> np.ndarray:
-    """Keys's weights with a = -0.75 in the order of operations that plain interpolation uses."""
-    x, real, a = distance, distance.dtype.type, -0.75
-    near = _multiply_add(_multiply_add(x, a + 2, -(a + 3)) * x, x, real(1))
-    far = _multiply_add(_multiply_add(_multiply_add(x, a, -5 * a), x, 8 * a), x, -4 * a)
+    """Keys's weights with a = -0.75, rounded as plain interpolation rounds them."""
+    x, real, a = distance, distance.dtype.type, distance.dtype.type(-0.75)
+    near = ((a + real(2)) * x - (a + real(3))) * x * x + real(1)
+    far = _multiply_add(a * x - real(5) * a, x, real(8) * a) * x - real(4) * a
     return np.where(x <= 1, near, far)
 
 
