@@ -113,8 +113,10 @@ def donations(graph: Graph, steps: list[Step]) -> dict[Var, Var]:
     inputs = set(graph.inputs)
     given: set[Var] = set()
     found: dict[Var, Var] = {}
+    # a kernel that finds an index out of range makes the interpreter run the program again, on inputs that must still be there
+    after = max((i for i, step in enumerate(steps) if isinstance(step, (Special, Host))), default=-1)
     for i, step in enumerate(steps):
-        if not isinstance(step, Map):
+        if not isinstance(step, Map) or i < after:
             continue
         reads = [x for s in step.stores for x in loads(s.value) if isinstance(x, Load)]
         for store in step.stores:
@@ -225,7 +227,7 @@ class CompiledProgram:
             segment.scratch = max(segment.scratch, k.scratch)
         names = [name for p in parts if isinstance(p, Segment) for name, _ in p.names]
         if names:
-            library = jit.load(jit.compile_module(module, target), names)
+            library = jit.load(jit.compile_module(module, target, level=1), names)
             for p in parts:
                 if isinstance(p, Segment):
                     p.program = Program([(library[name], chunks) for name, chunks in p.names], p.scratch, keep=library,

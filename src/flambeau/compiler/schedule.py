@@ -89,6 +89,11 @@ def _native(node: Node) -> bool:
     return all(v.dtype in ELEMENT for v in (*node.inputs, *node.outputs))
 
 
+def _reduces_natively(node: Node) -> bool:
+    """Whether a reduction becomes a loop: not for booleans, and not without elements (whose result the interpreter knows)."""
+    return node.prim.name in REDUCTIONS and _native(node) and node.outputs[0].dtype.kind in "fiu" and node.inputs[0].size > 0
+
+
 class Scheduler:
     """Decides buffers by walking uses, then builds steps; a view that needs memory under it is found while building."""
 
@@ -147,8 +152,10 @@ class Scheduler:
     def _readable_in_place(self, node: Node, v: Var) -> bool:
         """Whether a step computes this operand itself, in its loop."""
         if node.prim.name in CONTRACTIONS:
+            if node.outputs[0].dtype.kind != "f" or not _native(node) or not node.outputs[0].size:
+                return False
             return v.node is not None and v.node.prim.kind == "view" and is_fusable(v.node)
-        return node.prim.name in REDUCTIONS or node.prim.name in COPIES
+        return _reduces_natively(node) or node.prim.name in COPIES and _native(node)
 
     # ------------------------------------------------------------------ steps
 
@@ -156,11 +163,11 @@ class Scheduler:
         steps: list[Step] = []
         for node in self.graph.nodes:
             name = node.prim.name
-            if name in self.special and _native(node):
+            if name in self.special and _native(node) and all(v.size for v in (*node.inputs, *node.outputs)):
                 steps.append(Special(node, self.special[name]))
             elif name in CONTRACTIONS and node.outputs[0].dtype.kind == "f" and _native(node) and node.outputs[0].size:
                 steps.extend(self._contract(node))
-            elif name in REDUCTIONS and _native(node) and node.outputs[0].dtype.kind in "fiu":
+            elif _reduces_natively(node):
                 steps.append(self._reduce(node))
             elif name in COPIES and _native(node):
                 steps.extend(self._copies(node))

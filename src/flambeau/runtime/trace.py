@@ -167,7 +167,19 @@ def _calibrate_unreferenced() -> int:
     return next(count for count in range(16) if _unreferenced(slots, [0], {}, count))
 
 
+def _sole_owners(slots: list, candidates: list[int], inputs: list, alone: int) -> list[int]:
+    """Which candidates' arrays own their memory, and are known to nobody but their value and the list of inputs."""
+    return [i for i in candidates if sys.getrefcount(slots[i].buffer) <= alone and slots[i].buffer.base is None]
+
+
+def _calibrate_owners() -> int:
+    slots = [Value(SCALAR_TYPES[int], np.empty(1))]
+    inputs = [slots[0].buffer]
+    return next(count for count in range(16) if _sole_owners(slots, [0], inputs, count))
+
+
 _UNREFERENCED = _calibrate_unreferenced()
+_OWNED = _calibrate_owners()
 
 
 def run_program(program: Program, slots: list, live: tuple[int, ...]) -> None:
@@ -177,15 +189,16 @@ def run_program(program: Program, slots: list, live: tuple[int, ...]) -> None:
     for i in places:
         v = slots[i]
         inputs.append(v.array() if v.__class__ is Value else v)
+    v = None  # type: ignore[assignment]
     donatable = getattr(program.run, "donatable", ())
     dead: frozenset[int] = frozenset()
     if donatable:
         kept: dict[int, int] = {}
         for _, value in trace.undo:
             kept[id(value)] = kept.get(id(value), 0) + 1
-        value = v = None  # type: ignore[assignment]
+        value = None  # type: ignore[assignment]
         by_slot = {places[n]: n for n in donatable}
-        unwanted = _unreferenced(slots, list(by_slot), kept, _UNREFERENCED)
+        unwanted = _sole_owners(slots, _unreferenced(slots, list(by_slot), kept, _UNREFERENCED), inputs, _OWNED)
         dead = frozenset([by_slot[i] for i in unwanted if slots[i].pinned is None])
     for i, buffer in zip(live, program.run(inputs, dead)):
         slots[i].buffer = buffer

@@ -51,6 +51,9 @@ class Storage:
     def export(self) -> np.ndarray:
         """An array that shares the memory both ways, for as long as it or any view of it lives."""
         array = self.value.array()
+        if array.base is not None and self.value.pinned is None:  # a part of another value's memory: what is shared must be its own
+            array = array.copy()
+            self.value = Value(self.value.type, array)
         exported = np.asarray(_Exporter(array))
         if self.exports is None:
             self.exports = []

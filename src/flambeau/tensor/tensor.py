@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..dtypes import dtype
 from ..ir.types import TensorType, contiguous_strides, tensor_type
 from ..primitives.shape import bitcast, reshape, strided_view
@@ -106,6 +108,10 @@ class Tensor:
             return trace.slots[view.slot]
         with trace.lock:
             base = storage.value
+            if base.buffer is not None and view.dtype is base.type.dtype:
+                piece = _computed_piece(base, view)
+                if piece is not None:
+                    return piece
             value = record(view_specialization(base.type, view.shape, view.strides, view.offset, view.dtype), [base])[0]
             view.version = storage.version
             view.epoch = value.epoch if value.buffer is None else -1
@@ -125,6 +131,28 @@ class Tensor:
         else:
             from .node import as_strided_node
             self._node, self._nr = as_strided_node(base, view), 0
+
+
+SMALL = 1 << 14  # elements that are copied rather than make a program of their own for each offset
+
+
+def _computed_piece(base: Value, view: View) -> Value | None:
+    """A part of a value that is already computed, as a value of its own, so that a loop over slices keeps one program: a
+    contiguous part shares the memory, a small strided one is copied. None for transposes and the like, which are recorded."""
+    shape, offset = view.shape, view.offset
+    t = tensor_type(base.type.dtype, shape)
+    dense = view.strides == contiguous_strides(shape)
+    if dense and t.size == base.type.size or not dense and (offset == 0 or t.size > SMALL) or t.size == 0:
+        return None
+    flat = base.buffer.reshape(-1)  # type: ignore[union-attr]
+    if dense:
+        array = flat[offset:offset + t.size].reshape(shape)
+    else:
+        strides = tuple([s * flat.itemsize for s in view.strides])
+        array = np.lib.stride_tricks.as_strided(flat[offset:], shape, strides).copy()
+    piece = Value(t, array)
+    piece.pinned = base.pinned
+    return piece
 
 
 _new = object.__new__
