@@ -7,7 +7,8 @@ from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedPara
 
 
 def factory_kwargs(kwargs):
-    """The arguments `device`, `dtype` and `memory_format` of a layer, from its `factory_kwargs` dict or given one by one.
+    """The arguments `device`, `dtype` and `memory_format` of a layer, from its `factory_kwargs` dict or given one by
+    one.
 
     For layers that pass them on to their parts. Errors: TypeError for other names, or one that is given both ways.
     """

@@ -1,7 +1,7 @@
 """`torch.nn.init`: fill tensors with starting values, in place and without history.
 
-Every function returns the tensor it is given. The random ones draw from `generator`, or from the default generator, as many
-numbers in the same order as PyTorch, so that a seed gives the same weights.
+Every function returns the tensor it is given. The random ones draw from `generator`, or from the default generator, as
+many numbers in the same order as PyTorch, so that a seed gives the same weights.
 fan_in of a weight (out, in, *kernel) is in × kernel elements, fan_out is out × kernel elements.
 """
 from __future__ import annotations
@@ -16,7 +16,8 @@ import flambeau
 
 from ..tensor.tensor import Tensor
 
-_LINEAR = frozenset({"linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"})
+_LINEAR = frozenset({"linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
+                     "conv_transpose3d"})
 _GAINS = {**dict.fromkeys(_LINEAR, 1), "sigmoid": 1, "tanh": 5.0 / 3, "relu": math.sqrt(2.0), "selu": 3.0 / 4}
 
 
@@ -48,12 +49,13 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any 
         return tensor.normal_(mean, std, generator=generator)
 
 
-def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Any = None) -> Tensor:
-    """Draw from the normal distribution restricted to [a, b], by rejection: from the normal distribution where more than
-    30 % of it lies in [a, b], else from the uniform one."""
+def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
+                  generator: Any = None) -> Tensor:
+    """Draw from the normal distribution restricted to [a, b], by rejection: from the normal distribution where more
+    than 30 % of it lies in [a, b], else from the uniform one."""
     if mean < a - 2 * std or mean > b + 2 * std:
-        warnings.warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.",
-                      stacklevel=2)
+        warnings.warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
+                      "incorrect.", stacklevel=2)
     inside = 0.5 * (math.erf((b - mean) / std / math.sqrt(2.0)) - math.erf((a - mean) / std / math.sqrt(2.0)))
     with flambeau.no_grad():
         if inside > 0.3:
@@ -65,7 +67,8 @@ def _redraw_outside(tensor: Tensor, mean: float, std: float, a: float, b: float,
     low, high = tensor.new_tensor(a).item(), tensor.new_tensor(b).item()  # the bounds as the tensor's type rounds them
     tensor.normal_(mean, std, generator=generator)
     while (outside := (tensor < low) | (tensor > high)).any():
-        tensor.copy_(flambeau.where(outside, flambeau.empty_like(tensor).normal_(mean, std, generator=generator), tensor))
+        tensor.copy_(flambeau.where(outside, flambeau.empty_like(tensor).normal_(mean, std, generator=generator),
+                                    tensor))
     return tensor
 
 
@@ -110,7 +113,8 @@ def eye_(tensor: Tensor) -> Tensor:
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
-    """Make a convolution weight (out, in, *kernel) pass its input channels on unchanged, as many as there are in each group."""
+    """Make a convolution weight (out, in, *kernel) pass its input channels on unchanged, as many as there are in each
+    group."""
     if tensor.ndimension() not in (3, 4, 5):
         raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
     out_channels, in_channels, *kernel = tensor.shape
@@ -163,10 +167,12 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> floa
     return calculate_gain(nonlinearity, a) / math.sqrt(_calculate_correct_fan(tensor, mode))
 
 
-def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Any = None) -> Tensor:
+def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
+                     generator: Any = None) -> Tensor:
     """Uniform on ±gain·√(3 / fan). He et al. 2015, arXiv:1502.01852.
 
-    a: negative slope, for leaky_relu.  mode: "fan_in" keeps the size of signals forward, "fan_out" that of gradients backward.
+    a: negative slope, for leaky_relu.  mode: "fan_in" keeps the size of signals forward, "fan_out" that of gradients
+    backward.
     """
     std = _kaiming_std(tensor, a, mode, nonlinearity)
     if std is None:
@@ -175,23 +181,26 @@ def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonline
     return uniform_(tensor, -bound, bound, generator)
 
 
-def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Any = None) -> Tensor:
+def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
+                    generator: Any = None) -> Tensor:
     """Normal with standard deviation gain / √fan; see `kaiming_uniform_`."""
     std = _kaiming_std(tensor, a, mode, nonlinearity)
     return tensor if std is None else normal_(tensor, 0, std, generator)
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tensor:
-    """A random (semi-)orthogonal matrix times gain; dimensions after the first are flattened. Saxe et al. 2013, arXiv:1312.6120."""
+    """A random (semi-)orthogonal matrix times gain; dimensions after the first are flattened. Saxe et al. 2013,
+    arXiv:1312.6120."""
     if tensor.ndimension() < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if tensor.numel() == 0:
         return tensor
     rows = tensor.shape[0]
-    normal = flambeau.empty((rows, tensor.numel() // rows), dtype=tensor.dtype).normal_(0, 1, generator=generator).numpy()
+    draws = flambeau.empty((rows, tensor.numel() // rows), dtype=tensor.dtype)
+    normal = draws.normal_(0, 1, generator=generator).numpy()
     wide = normal.shape[0] < normal.shape[1]
     q, r = np.linalg.qr(normal.T if wide else normal)
-    q = q * np.sign(np.diagonal(r))  # Mezzadri, arXiv:math-ph/0609050: makes the factor unique, hence uniformly distributed
+    q = q * np.sign(np.diagonal(r))  # makes the factor unique, hence uniform: Mezzadri, arXiv:math-ph/0609050
     with flambeau.no_grad():
         values = flambeau.from_numpy(np.ascontiguousarray(q.T if wide else q))
         return tensor.copy_(values.reshape(tensor.shape)).mul_(gain)
@@ -207,7 +216,8 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
         tensor.normal_(0, std, generator=generator)
         keep = np.ones((rows, columns), bool)
         for column in range(columns):
-            keep[flambeau.randperm(rows)[:zeros].numpy(), column] = False  # PyTorch draws these from the default generator
+            # PyTorch draws these from the default generator
+            keep[flambeau.randperm(rows)[:zeros].numpy(), column] = False
         return tensor.mul_(flambeau.from_numpy(keep))
 
 

@@ -32,10 +32,10 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
             return alias(data, cls).requires_grad_(requires_grad)
         parameter = data.detach().requires_grad_(requires_grad)
         if type(parameter) is not type(data):
-            raise RuntimeError(f"Creating a Parameter from an instance of type {type(data).__name__} requires that detach() returns an "
-                               f"instance of the same type, but return type {type(parameter).__name__} was found instead. To use the "
-                               "type as a Parameter, please correct the detach() semantics defined by its __torch_dispatch__() "
-                               "implementation.")
+            raise RuntimeError(f"Creating a Parameter from an instance of type {type(data).__name__} requires that "
+                               "detach() returns an instance of the same type, but return type "
+                               f"{type(parameter).__name__} was found instead. To use the type as a Parameter, please "
+                               "correct the detach() semantics defined by its __torch_dispatch__() implementation.")
         parameter._is_param = True
         return parameter
 
@@ -60,7 +60,8 @@ class _BufferMeta(type(Tensor)):
 class Buffer(Tensor, metaclass=_BufferMeta):
     """A tensor that a module which it is assigned to lists among its buffers: state that is not trained.
 
-    data: the values, whose memory is shared; empty if left out.  persistent: whether it is part of the state dict (True).
+    data: the values, whose memory is shared; empty if left out.  persistent: whether it is part of the state dict
+    (True).
     """
 
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Any:
@@ -72,16 +73,15 @@ class Buffer(Tensor, metaclass=_BufferMeta):
         return buffer
 
 
-_SHAPELESS = ("Can't access the shape of an uninitialized parameter or buffer. This error usually happens in `load_state_dict` when trying "
-              "to load an uninitialized parameter into an initialized one. Call `forward` to initialize the parameters before accessing "
-              "their attributes.")
+_SHAPELESS = ("Can't access the shape of an uninitialized parameter or buffer. This error usually happens in "
+              "`load_state_dict` when trying to load an uninitialized parameter into an initialized one. Call "
+              "`forward` to initialize the parameters before accessing their attributes.")
 
 # what can be asked of a tensor without a shape: its type, its identity, and conversions of the type
-_ANSWERABLE = frozenset({
-    "data", "dtype", "device", "requires_grad", "requires_grad_", "grad", "grad_fn", "is_leaf", "materialize", "share_memory_",
-    "is_floating_point", "is_complex", "is_meta", "detach", "copy_", "to", "type", "cpu", "cuda", "float", "double", "half", "bfloat16",
-    "char", "short", "int", "long", "cls_to_become", "persistent",
-})
+_ANSWERABLE = frozenset({"data", "dtype", "device", "requires_grad", "requires_grad_", "grad", "grad_fn", "is_leaf",
+                         "materialize", "share_memory_", "is_floating_point", "is_complex", "is_meta", "detach",
+                         "copy_", "to", "type", "cpu", "cuda", "float", "double", "half", "bfloat16", "char", "short",
+                         "int", "long", "cls_to_become", "persistent"})
 
 
 class UninitializedTensorMixin:
@@ -98,8 +98,8 @@ class UninitializedTensorMixin:
         raise RuntimeError(_SHAPELESS)
 
     def share_memory_(self):
-        raise RuntimeError("Can't share memory on an uninitialized parameter or buffer. Call `forward` to initialize the parameters before "
-                           "calling `module.share_memory()`.")
+        raise RuntimeError("Can't share memory on an uninitialized parameter or buffer. Call `forward` to initialize "
+                           "the parameters before calling `module.share_memory()`.")
 
     def __getattribute__(self, name: str) -> Any:
         if name.startswith("_") or name in _ANSWERABLE:
@@ -107,10 +107,11 @@ class UninitializedTensorMixin:
         if name in ("shape", "size"):
             raise RuntimeError(_SHAPELESS)
         if hasattr(Tensor, name):
-            raise ValueError("Attempted to use an uninitialized parameter in <method '{}' of 'torch._C.TensorBase' objects>. This error "
-                             "happens when you are using a `LazyModule` or explicitly manipulating `torch.nn.parameter.{}` objects. When "
-                             "using LazyModules Call `forward` with a dummy batch to initialize the parameters before calling torch "
-                             "functions".format(name, type(self).__name__))
+            raise ValueError(
+                f"Attempted to use an uninitialized parameter in <method '{name}' of 'torch._C.TensorBase' objects>. This "
+                "error happens when you are using a `LazyModule` or explicitly manipulating "
+                f"`torch.nn.parameter.{type(self).__name__}` objects. When using LazyModules Call `forward` with a dummy "
+                "batch to initialize the parameters before calling torch functions")
         return super().__getattribute__(name)
 
     def __repr__(self) -> str:

@@ -1,8 +1,9 @@
 """Tensors as text: what `print(tensor)` and `repr(tensor)` show, PyTorch's to the character.
 
-In comes a NumPy array with the facts that the text mentions (dtype, gradient), out goes a string. `format_tensor` puts the
-pieces together, `_Column` decides how the numbers of a tensor look, `_layout` where the lines break.
-A tensor of more than `threshold` elements shows `edgeitems` at each end of every dimension; nothing else is ever formatted.
+In comes a NumPy array with the facts that the text mentions (dtype, gradient), out goes a string. `format_tensor` puts
+the pieces together, `_Column` decides how the numbers of a tensor look, `_layout` where the lines break.
+A tensor of more than `threshold` elements shows `edgeitems` at each end of every dimension; nothing else is ever
+formatted.
 """
 from contextlib import contextmanager
 from math import inf, isfinite
@@ -87,7 +88,8 @@ def format_tensor(array: np.ndarray, *, dtype: object, default_dtype: object = "
 
 
 def format_values(array: np.ndarray, indent: int) -> str:
-    """The values of `array` in nested brackets; lines after the first are indented by `indent` spaces and their depth."""
+    """The values of `array` in nested brackets; lines after the first are indented by `indent` spaces and their
+    depth."""
     if array.size == 0:
         return "[]"
     summarize = array.size > options.threshold

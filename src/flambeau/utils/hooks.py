@@ -62,16 +62,17 @@ def warn_if_has_hooks(tensor: Any) -> None:
     """Warn for each backward hook of `tensor` that pickling would lose without having been told so."""
     for hook in (tensor._backward_hooks or {}).values():
         if not hasattr(hook, "__torch_unserializable__"):
-            warnings.warn(f"backward hook {hook!r} on tensor will not be serialized.  If this is expected, you can decorate the "
-                          "function with @torch.utils.hooks.unserializable_hook to suppress this warning", stacklevel=2)
+            warnings.warn(f"backward hook {hook!r} on tensor will not be serialized.  If this is expected, you can "
+                          "decorate the function with @torch.utils.hooks.unserializable_hook to suppress this warning",
+                          stacklevel=2)
 
 
 class BackwardHook:
     """Runs a module's full backward hooks: one use for one call of the module.
 
-    Identity nodes are put before the module's input tensors and behind its output tensors. When the backward pass reaches
-    the outer one, the gradients of the outputs are known (pre-hooks run); at the inner one, those of the inputs (hooks run).
-    Positions that hold no tensor are None in what the hooks see.
+    Identity nodes are put before the module's input tensors and behind its output tensors. When the backward pass
+    reaches the outer one, the gradients of the outputs are known (pre-hooks run); at the inner one, those of the inputs
+    (hooks run). Positions that hold no tensor are None in what the hooks see.
     """
 
     def __init__(self, module: Any, user_hooks: list[Callable], user_pre_hooks: list[Callable]):
@@ -110,15 +111,17 @@ class BackwardHook:
         return passed_on
 
     def _without_inputs(self) -> None:
-        """No input requires a gradient, so the inner node does not exist: the hooks run here, and may not change anything."""
-        warnings.warn("Full backward hook is firing when gradients are computed with respect to module outputs since no inputs require "
-                      "gradients. See https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html"
+        """No input requires a gradient, so the inner node does not exist: the hooks run here, and may not change
+        anything."""
+        warnings.warn("Full backward hook is firing when gradients are computed with respect to module outputs since "
+                      "no inputs require gradients. See "
+                      "https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html"
                       "#torch.nn.Module.register_full_backward_hook for more details.", stacklevel=5)
         for hook in self.user_hooks:
             result = hook(self.module, (None,) * self.n_inputs, self.grad_outputs)
             if result is not None and not (isinstance(result, tuple) and all(item is None for item in result)):
-                raise RuntimeError("Backward hook for Modules where no input requires gradient should always return None or None for "
-                                   "all gradients.")
+                raise RuntimeError("Backward hook for Modules where no input requires gradient should always return "
+                                   "None or None for all gradients.")
         self.grad_outputs = None
 
     def _at_inputs(self, grad_input: tuple, _: Any) -> tuple | None:

@@ -48,3 +48,15 @@ def agree():
     def compare(program):
         assert run(flambeau, program).splitlines() == run(torch, program).splitlines()
     return compare
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interpreted():
+    """These tests are about layers: the reference executor computes, so that nothing waits for the compiler."""
+    from flambeau.interpret import Interpreter
+    from flambeau.runtime.program import set_executor
+    from flambeau.runtime.tiers import default_executor
+
+    set_executor(Interpreter())
+    yield
+    set_executor(default_executor())

@@ -1,8 +1,8 @@
 """How a module is called: straight to `forward`, or, where hooks are registered, through them.
 
-`HookedCall` is the base of `Module` that holds the hook tables' use. Its `__call__` asks one attribute, `_hooked`: False on
-the class, it becomes True on a module that gets a hook, and on the class when a hook for all modules is registered. The slow
-way, `_call_impl`, takes it back when no hook is left.
+`HookedCall` is the base of `Module` that holds the hook tables' use. Its `__call__` asks one attribute, `_hooked`:
+False on the class, it becomes True on a module that gets a hook, and on the class when a hook for all modules is
+registered. The slow way, `_call_impl`, takes it back when no hook is left.
 An error that leaves the outermost module's `forward` says in its message which module it comes from.
 """
 from __future__ import annotations
@@ -29,7 +29,8 @@ _HOOK_TABLES = ("_backward_hooks", "_backward_pre_hooks", "_forward_hooks", "_fo
 _GLOBAL_TABLES = (_global_backward_hooks, _global_backward_pre_hooks, _global_forward_hooks, _global_forward_pre_hooks)
 
 
-def _register(hooks: OrderedDict, hook: Any, *flags: tuple[OrderedDict, bool], prepend: bool = False) -> RemovableHandle:
+def _register(hooks: OrderedDict, hook: Any, *flags: tuple[OrderedDict, bool],
+              prepend: bool = False) -> RemovableHandle:
     """Put `hook` in the table `hooks`, and its number in each table of `flags` whose condition holds."""
     handle = RemovableHandle(hooks, extra_dict=[table for table, _ in flags])
     hooks[handle.id] = hook
@@ -61,17 +62,20 @@ def register_module_forward_hook(hook: Any, *, with_kwargs: bool = False, always
 
 
 def register_module_backward_hook(hook: Any) -> RemovableHandle:
-    """hook(module, grad_input, grad_output) on the last autograd node of every module. Deprecated: prefer the full hook."""
+    """hook(module, grad_input, grad_output) on the last autograd node of every module. Deprecated: prefer the full
+    hook."""
     return _register_global_backward(hook, full=False)
 
 
 def register_module_full_backward_pre_hook(hook: Any) -> RemovableHandle:
-    """hook(module, grad_output) runs before the backward pass through any module; what it returns replaces grad_output."""
+    """hook(module, grad_output) runs before the backward pass through any module; what it returns replaces
+    grad_output."""
     return _register_global(_global_backward_pre_hooks, hook)
 
 
 def register_module_full_backward_hook(hook: Any) -> RemovableHandle:
-    """hook(module, grad_input, grad_output) runs after the backward pass through any module; it may replace grad_input."""
+    """hook(module, grad_input, grad_output) runs after the backward pass through any module; it may replace
+    grad_input."""
     return _register_global_backward(hook, full=True)
 
 
@@ -103,13 +107,15 @@ class HookedCall:
         self.__dict__["_hooked"] = True
         return self.__dict__[name]
 
-    def register_forward_pre_hook(self, hook: Any, *, prepend: bool = False, with_kwargs: bool = False) -> RemovableHandle:
+    def register_forward_pre_hook(self, hook: Any, *, prepend: bool = False,
+                                  with_kwargs: bool = False) -> RemovableHandle:
         """hook(module, args) runs before `forward`; a tuple (or single value) that it returns replaces args.
 
-        prepend: run before the module's other pre-hooks.  with_kwargs: the hook is hook(module, args, kwargs) and returns
-        None or (args, kwargs).
+        prepend: run before the module's other pre-hooks.  with_kwargs: the hook is hook(module, args, kwargs) and
+        returns None or (args, kwargs).
         """
-        return _register(self._hook_table("_forward_pre_hooks"), hook, (self._forward_pre_hooks_with_kwargs, with_kwargs), prepend=prepend)
+        return _register(self._hook_table("_forward_pre_hooks"), hook,
+                         (self._forward_pre_hooks_with_kwargs, with_kwargs), prepend=prepend)
 
     def register_forward_hook(self, hook: Any, *, prepend: bool = False, with_kwargs: bool = False,
                               always_call: bool = False) -> RemovableHandle:
@@ -122,7 +128,8 @@ class HookedCall:
                          (self._forward_hooks_always_called, always_call), prepend=prepend)
 
     def register_full_backward_pre_hook(self, hook: Any, prepend: bool = False) -> RemovableHandle:
-        """hook(module, grad_output) runs when the gradients of the outputs are known; a tuple it returns replaces them."""
+        """hook(module, grad_output) runs when the gradients of the outputs are known; a tuple it returns replaces
+        them."""
         return _register(self._hook_table("_backward_pre_hooks"), hook, prepend=prepend)
 
     def register_full_backward_hook(self, hook: Any, prepend: bool = False) -> RemovableHandle:
@@ -133,7 +140,8 @@ class HookedCall:
         return self._register_backward(hook, full=True, prepend=prepend)
 
     def register_backward_hook(self, hook: Any) -> RemovableHandle:
-        """hook(module, grad_input, grad_output) on the autograd node of the output. Deprecated: prefer the full hook."""
+        """hook(module, grad_input, grad_output) on the autograd node of the output. Deprecated: prefer the full
+        hook."""
         return self._register_backward(hook, full=False)
 
     def _register_backward(self, hook: Any, full: bool, prepend: bool = False) -> RemovableHandle:
@@ -171,8 +179,8 @@ class HookedCall:
                     result = replaced
             if around is not None:
                 if not isinstance(result, (Tensor, tuple)):
-                    warnings.warn("For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but received "
-                                  f"{type(result)}", stacklevel=3)
+                    warnings.warn("For backward hooks to be called, module output should be a Tensor or a tuple of "
+                                  f"Tensors but received {type(result)}", stacklevel=3)
                 result = around.setup_output_hook(result)
             if plain_hooks:
                 self._attach_plain_backward_hooks(plain_hooks, args, result)
@@ -188,7 +196,8 @@ class HookedCall:
                 if replaced is None:
                     continue
                 if not (isinstance(replaced, tuple) and len(replaced) == 2):
-                    raise RuntimeError(f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {replaced}.")
+                    raise RuntimeError("forward pre-hook must return None or a tuple of (new_args, new_kwargs), but "
+                                       f"got {replaced}.")
                 args, kwargs = replaced
             else:
                 replaced = hook(self, args)
@@ -213,8 +222,8 @@ class HookedCall:
                     if replaced is not None:
                         result = replaced
                 except Exception as error:
-                    warnings.warn(f"{kind} forward hook with ``always_call=True`` raised an exception that was silenced as another "
-                                  f"error was raised in forward: {error}", stacklevel=4)
+                    warnings.warn(f"{kind} forward hook with ``always_call=True`` raised an exception that was "
+                                  f"silenced as another error was raised in forward: {error}", stacklevel=4)
 
     # ------------------------------------------------------------------ backward hooks
 
@@ -246,15 +255,16 @@ class HookedCall:
         deprecated = "is deprecated and will be removed in future versions. This hook will be missing some"
         prefer = "Please use register_full_backward_hook to get the documented behavior."
         if outputs is None:
-            text = (f"Using non-full backward hooks on a Module that does not return a single Tensor or a tuple of Tensors {deprecated} of "
-                    f"the grad_output. {prefer}")
+            text = ("Using non-full backward hooks on a Module that does not return a single Tensor or a tuple of "
+                    f"Tensors {deprecated} of the grad_output. {prefer}")
         elif inputs is None:
-            text = ("Using non-full backward hooks on a Module that does not take as input a single Tensor or a tuple of Tensors "
-                    f"{deprecated} of the grad_input. {prefer}")
+            text = ("Using non-full backward hooks on a Module that does not take as input a single Tensor or a tuple "
+                    f"of Tensors {deprecated} of the grad_input. {prefer}")
         else:
             nodes = {output.grad_fn for output in outputs} - {None}
             if nodes != {node} and len(nodes) < 2:
-                text = f"Using a non-full backward hook when outputs are nested in python data structure {deprecated} grad_output."
+                text = ("Using a non-full backward hook when outputs are nested in python data structure "
+                        f"{deprecated} grad_output.")
             elif len(nodes) > 1:
                 text = ("Using a non-full backward hook when outputs are generated by different autograd Nodes "
                         f"{deprecated} grad_output. {prefer}")

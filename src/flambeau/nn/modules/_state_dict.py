@@ -90,8 +90,8 @@ class StateDict:
         """
         if args:
             warnings.warn("Positional args are being deprecated, use kwargs instead. Refer to "
-                          "https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict for details.",
-                          FutureWarning, stacklevel=2)
+                          "https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict for "
+                          "details.", FutureWarning, stacklevel=2)
             given = dict(zip(("destination", "prefix", "keep_vars"), args))
             destination = given.get("destination") if destination is None else destination
             prefix = prefix or given.get("prefix", "")
@@ -126,27 +126,31 @@ class StateDict:
     def _own_state(self) -> dict[str, Tensor]:
         state = {name: tensor for name, tensor in self._parameters.items() if tensor is not None}
         hidden = self._non_persistent_buffers_set
-        state.update((name, tensor) for name, tensor in self._buffers.items() if tensor is not None and name not in hidden)
+        state.update((name, tensor) for name, tensor in self._buffers.items()
+                     if tensor is not None and name not in hidden)
         return state
 
     def get_extra_state(self) -> Any:
-        """What else belongs in the state dict, as something that can be pickled; for subclasses, with `set_extra_state`."""
-        raise RuntimeError("Reached a code path in Module.get_extra_state() that should never be called. A class that has extra state "
-                           "defines both get_extra_state and set_extra_state.")
+        """What else belongs in the state dict, as something that can be pickled; for subclasses, with
+        `set_extra_state`."""
+        raise RuntimeError("Reached a code path in Module.get_extra_state() that should never be called. A class that "
+                           "has extra state defines both get_extra_state and set_extra_state.")
 
     def set_extra_state(self, state: Any) -> None:
         """Take back what `get_extra_state` gave; called by `load_state_dict`."""
-        raise RuntimeError("Reached a code path in Module.set_extra_state() that should never be called. A class that has extra state "
-                           "defines both get_extra_state and set_extra_state.")
+        raise RuntimeError("Reached a code path in Module.set_extra_state() that should never be called. A class that "
+                           "has extra state defines both get_extra_state and set_extra_state.")
 
     # ------------------------------------------------------------------ loading
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> _IncompatibleKeys:
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True,
+                        assign: bool = False) -> _IncompatibleKeys:
         """Copy the tensors of `state_dict` into this module's parameters and buffers.
 
         strict: names must match exactly; otherwise what does not match is only reported.
-        assign: put the given tensors in place of the module's (keeping whether a gradient is required) instead of copying.
-        Returns the missing and the unexpected names. Errors: RuntimeError that lists everything that does not fit.
+        assign: put the given tensors in place of the module's (keeping whether a gradient is required) instead of
+        copying. Returns the missing and the unexpected names. Errors: RuntimeError that lists everything that does not
+        fit.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
@@ -170,8 +174,9 @@ class StateDict:
                     load(child, {key: value for key, value in state.items() if key.startswith(below)}, below)
             for hook in module._load_state_dict_post_hooks.values():
                 if hook(module, _IncompatibleKeys(missing_keys, unexpected_keys)) is not None:
-                    raise AssertionError("Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new "
-                                         "values, if incompatible_keys need to be modified, it should be done inplace.")
+                    raise AssertionError("Hooks registered with ``register_load_state_dict_post_hook`` are not "
+                                         "expected to return new values, if incompatible_keys need to be modified, it "
+                                         "should be done inplace.")
 
         load(self, state_dict, "")
         if strict:
@@ -180,11 +185,12 @@ class StateDict:
                     quoted = ", ".join(f'"{key}"' for key in keys)
                     error_msgs.insert(0, f"{kind} key(s) in state_dict: {quoted}. ")
         if error_msgs:
-            raise RuntimeError("Error(s) in loading state_dict for {}:\n\t{}".format(type(self).__name__, "\n\t".join(error_msgs)))
+            raise RuntimeError("Error(s) in loading state_dict for {}:\n\t{}".format(type(self).__name__,
+                                                                                     "\n\t".join(error_msgs)))
         return _IncompatibleKeys(missing_keys, unexpected_keys)
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, local_metadata: dict, strict: bool, missing_keys: list,
-                              unexpected_keys: list, error_msgs: list) -> None:
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, local_metadata: dict, strict: bool,
+                              missing_keys: list, unexpected_keys: list, error_msgs: list) -> None:
         """Load this module's own tensors, without those of its children; say in the three lists what does not fit."""
         for hook in self._load_state_dict_pre_hooks.values():
             hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
@@ -216,14 +222,15 @@ class StateDict:
     def _load_tensor(self, name: str, tensor: Tensor, key: str, given: Any, assign: bool) -> str | None:
         """Load one tensor; returns what is wrong with it, if anything."""
         if not isinstance(given, Tensor):
-            return (f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from checkpoint but '
+            return (f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from '
+                    "checkpoint but "
                     f"received {type(given)}")
         if not is_lazy(tensor):
             if tensor.ndim == 0 and given.shape == (1,):
                 given = given[0]  # PyTorch before 0.4 had no 0-d tensors
             if given.shape != tensor.shape:
-                return (f"size mismatch for {key}: copying a param with shape {given.shape} from checkpoint, the shape in current model is "
-                        f"{tensor.shape}.")
+                return (f"size mismatch for {key}: copying a param with shape {given.shape} from checkpoint, the shape "
+                        f"in current model is {tensor.shape}.")
         try:
             with flambeau.no_grad():
                 if not assign:
@@ -234,7 +241,8 @@ class StateDict:
                                  else Parameter(given, requires_grad=tensor.requires_grad))
                     setattr(self, name, given)
         except Exception as error:
-            return (f'While copying the parameter named "{key}", whose dimensions in the model are {tensor.size()} and whose dimensions '
+            return (f'While copying the parameter named "{key}", whose dimensions in the model are {tensor.size()} and '
+                    "whose dimensions "
                     f"in the checkpoint are {given.size()}, an exception occurred : {error.args}.")
         return None
 
@@ -251,20 +259,21 @@ class StateDict:
 
     def _register_state_dict_hook(self, hook: Any) -> RemovableHandle:
         if getattr(hook, "_from_public_api", False):
-            raise RuntimeError("Cannot register the same function as the state dict post hook that was previously registered via "
-                               "register_state_dict_post_hook")
+            raise RuntimeError("Cannot register the same function as the state dict post hook that was previously "
+                               "registered via register_state_dict_post_hook")
         return _add(self._state_dict_hooks, hook)
 
     def register_load_state_dict_pre_hook(self, hook: Any) -> RemovableHandle:
-        """hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs) runs before
-        this module's tensors are loaded; it may change its arguments in place."""
+        """hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs) runs
+        before this module's tensors are loaded; it may change its arguments in place."""
         return self._register_load_state_dict_pre_hook(hook, with_module=True)
 
     def _register_load_state_dict_pre_hook(self, hook: Any, with_module: bool = False) -> RemovableHandle:
         return _add(self._load_state_dict_pre_hooks, _WrappedHook(hook, self if with_module else None))
 
     def register_load_state_dict_post_hook(self, hook: Any) -> RemovableHandle:
-        """hook(module, incompatible_keys) runs after this module and those below are loaded; it may change the two lists."""
+        """hook(module, incompatible_keys) runs after this module and those below are loaded; it may change the two
+        lists."""
         return _add(self._load_state_dict_post_hooks, hook)
 
 

@@ -13,9 +13,10 @@ from ..parameter import Parameter
 from .linear import NonDynamicallyQuantizableLinear
 from .module import Module
 
-__all__ = ["CELU", "ELU", "GELU", "GLU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid", "LogSoftmax",
-           "Mish", "MultiheadAttention", "PReLU", "RReLU", "ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softmax2d", "Softmin",
-           "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold"]
+__all__ = ["CELU", "ELU", "GELU", "GLU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU",
+           "LogSigmoid", "LogSoftmax", "Mish", "MultiheadAttention", "PReLU", "RReLU", "ReLU", "ReLU6", "SELU", "SiLU",
+           "Sigmoid", "Softmax", "Softmax2d", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink",
+           "Threshold"]
 
 
 def _and_inplace(module: Module) -> str:
@@ -61,8 +62,8 @@ class ReLU(_Activation):
 
 
 class RReLU(Module):
-    """x where x ≥ 0, else a·x; a is drawn for each element from the uniform distribution on [lower, upper), and is its mean
-    in evaluation. Xu et al. 2015, arXiv:1505.00853."""
+    """x where x ≥ 0, else a·x; a is drawn for each element from the uniform distribution on [lower, upper), and is its
+    mean in evaluation. Xu et al. 2015, arXiv:1505.00853."""
 
     __constants__ = ["lower", "upper", "inplace"]
 
@@ -84,14 +85,16 @@ class Hardtanh(Module):
 
     __constants__ = ["min_val", "max_val", "inplace"]
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False, min_value: float | None = None,
-                 max_value: float | None = None) -> None:
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False,
+                 min_value: float | None = None, max_value: float | None = None) -> None:
         super().__init__()
         if min_value is not None:
-            warnings.warn("keyword argument `min_value` is deprecated and renamed to `min_val`", FutureWarning, stacklevel=2)
+            warnings.warn("keyword argument `min_value` is deprecated and renamed to `min_val`", FutureWarning,
+                          stacklevel=2)
             min_val = min_value
         if max_value is not None:
-            warnings.warn("keyword argument `max_value` is deprecated and renamed to `max_val`", FutureWarning, stacklevel=2)
+            warnings.warn("keyword argument `max_value` is deprecated and renamed to `max_val`", FutureWarning,
+                          stacklevel=2)
             max_val = max_value
         self.min_val = min_val
         self.max_val = max_val
@@ -199,14 +202,16 @@ class CELU(Module):
 
 
 class SELU(_Activation):
-    """scale · ELU(x, alpha) with the constants that make activations normalise themselves. Klambauer et al. 2017, arXiv:1706.02515."""
+    """scale · ELU(x, alpha) with the constants that make activations normalise themselves. Klambauer et al. 2017,
+    arXiv:1706.02515."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.selu(input, self.inplace)
 
 
 class GLU(Module):
-    """a · sigmoid(b), where a and b are the halves of x along `dim`. Shapes: (*, 2N, *) → (*, N, *). arXiv:1612.08083."""
+    """a · sigmoid(b), where a and b are the halves of x along `dim`. Shapes: (*, 2N, *) → (*, N, *).
+    arXiv:1612.08083."""
 
     __constants__ = ["dim"]
 
@@ -314,8 +319,9 @@ class MultiheadAttention(Module):
     """Attention with several heads: softmax(q kᵀ / √head_dim) v of projections of query, key and value, for each head;
     the heads are joined and projected once more. Vaswani et al. 2017, arXiv:1706.03762.
 
-    Shapes:  query (L, N, E), key (S, N, kdim), value (S, N, vdim), with E = embed_dim = num_heads · head_dim; batch_first puts
-             N first; without N all are single sequences → output as query, weights (N, L, S), or (N, num_heads, L, S) each.
+    Shapes:  query (L, N, E), key (S, N, kdim), value (S, N, vdim), with E = embed_dim = num_heads · head_dim;
+             batch_first puts N first; without N all are single sequences → output as query, weights (N, L, S), or (N,
+             num_heads, L, S) each.
     dropout: probability of dropping an attention weight, in training.  bias: biases of the projections.
     add_bias_kv, add_zero_attn: append a trained, or zero, place to keys and values.
     Initial: projections Xavier-uniform, biases 0.
@@ -323,11 +329,12 @@ class MultiheadAttention(Module):
 
     __constants__ = ["batch_first"]
 
-    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True, add_bias_kv: bool = False,
-                 add_zero_attn: bool = False, kdim: int | None = None, vdim: int | None = None, batch_first: bool = False,
-                 device: Any = None, dtype: Any = None) -> None:
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True,
+                 add_bias_kv: bool = False, add_zero_attn: bool = False, kdim: int | None = None,
+                 vdim: int | None = None, batch_first: bool = False, device: Any = None, dtype: Any = None) -> None:
         if embed_dim <= 0 or num_heads <= 0:
-            raise ValueError(f"embed_dim and num_heads must be greater than 0, got embed_dim={embed_dim} and num_heads={num_heads} instead")
+            raise ValueError(f"embed_dim and num_heads must be greater than 0, got embed_dim={embed_dim} and "
+                             f"num_heads={num_heads} instead")
         super().__init__()
         self.embed_dim = embed_dim
         self.kdim = kdim if kdim is not None else embed_dim
@@ -379,12 +386,13 @@ class MultiheadAttention(Module):
         state.setdefault("_qkv_same_embed_dim", True)  # files of PyTorch before 1.1
         super().__setstate__(state)
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None = None, need_weights: bool = True,
-                attn_mask: Tensor | None = None, average_attn_weights: bool = True,
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None = None,
+                need_weights: bool = True, attn_mask: Tensor | None = None, average_attn_weights: bool = True,
                 is_causal: bool = False) -> tuple[Tensor, Tensor | None]:
         """Returns (output, attention weights); the weights are None without need_weights.
 
-        key_padding_mask: (N, S), True, or −inf to be added, for keys to ignore.  attn_mask: (L, S) or (N · num_heads, L, S),
+        key_padding_mask: (N, S), True, or −inf to be added, for keys to ignore.  attn_mask: (L, S) or (N · num_heads,
+        L, S),
         True, or −inf, for pairs to ignore.  is_causal: a hint that attn_mask is the causal one.
         average_attn_weights: the mean over heads, instead of the weights of each.
         """
@@ -396,12 +404,17 @@ class MultiheadAttention(Module):
                 query, key, value = swapped if query is key else query.transpose(1, 0), swapped, swapped
             else:
                 query, key, value = (x.transpose(1, 0) for x in (query, key, value))
-        output, weights = F.multi_head_attention_forward(
-            query, key, value, self.embed_dim, self.num_heads, self.in_proj_weight, self.in_proj_bias, self.bias_k, self.bias_v,
-            self.add_zero_attn, self.dropout, self.out_proj.weight, self.out_proj.bias, training=self.training,
-            key_padding_mask=key_padding_mask, need_weights=need_weights, attn_mask=attn_mask,
-            use_separate_proj_weight=not self._qkv_same_embed_dim, q_proj_weight=self.q_proj_weight, k_proj_weight=self.k_proj_weight,
-            v_proj_weight=self.v_proj_weight, average_attn_weights=average_attn_weights, is_causal=is_causal)
+        output, weights = F.multi_head_attention_forward(query, key, value, self.embed_dim, self.num_heads,
+                                                         self.in_proj_weight, self.in_proj_bias, self.bias_k,
+                                                         self.bias_v, self.add_zero_attn, self.dropout,
+                                                         self.out_proj.weight, self.out_proj.bias,
+                                                         training=self.training, key_padding_mask=key_padding_mask,
+                                                         need_weights=need_weights, attn_mask=attn_mask,
+                                                         use_separate_proj_weight=not self._qkv_same_embed_dim,
+                                                         q_proj_weight=self.q_proj_weight,
+                                                         k_proj_weight=self.k_proj_weight,
+                                                         v_proj_weight=self.v_proj_weight,
+                                                         average_attn_weights=average_attn_weights, is_causal=is_causal)
         return output.transpose(1, 0) if swap else output, weights
 
 

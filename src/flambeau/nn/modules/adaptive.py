@@ -22,23 +22,23 @@ class _ASMoutput(NamedTuple):
 
 
 class AdaptiveLogSoftmaxWithLoss(Module):
-    """Log-probabilities of classes that are sorted by frequency: the first `cutoffs[0]` classes and one score for each cluster
-    of rarer classes are in the `head`; a cluster (cutoffs[i] … cutoffs[i+1] − 1) is computed, with a projection to
-    in_features / div_value^(i+1), only for the examples that need it.
+    """Log-probabilities of classes that are sorted by frequency: the first `cutoffs[0]` classes and one score for each
+    cluster of rarer classes are in the `head`; a cluster (cutoffs[i] … cutoffs[i+1] − 1) is computed, with a projection
+    to in_features / div_value^(i+1), only for the examples that need it.
 
     Shapes:  input (N, in_features) or (in_features,), target (N,) or () → output (N,) or (), loss ().
     """
 
-    def __init__(self, in_features: int, n_classes: int, cutoffs: Sequence[int], div_value: float = 4.0, head_bias: bool = False,
-                 device: Any = None, dtype: Any = None) -> None:
+    def __init__(self, in_features: int, n_classes: int, cutoffs: Sequence[int], div_value: float = 4.0,
+                 head_bias: bool = False, device: Any = None, dtype: Any = None) -> None:
         super().__init__()
         cutoffs = list(cutoffs)
         if not cutoffs:
             raise ValueError("cutoffs should be a sequence of length larger than 0")
         if (cutoffs != sorted(set(cutoffs)) or cutoffs[0] <= 0 or cutoffs[-1] > n_classes - 1 or
                 any(int(cutoff) != cutoff for cutoff in cutoffs)):
-            raise ValueError("cutoffs should be a sequence of unique, positive integers sorted in an increasing order, where each value is "
-                             "between 1 and n_classes-1")
+            raise ValueError("cutoffs should be a sequence of unique, positive integers sorted in an increasing order, "
+                             "where each value is between 1 and n_classes-1")
         self.in_features = in_features
         self.n_classes = n_classes
         self.cutoffs = cutoffs + [n_classes]
@@ -67,8 +67,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         if target_.dim() == 1 and input_.size(0) != target_.size(0):
             raise RuntimeError("Input and target should have the same size in the batch dimension.")
         if input_.dim() != target_.dim() + 1:
-            raise RuntimeError(f"{target_.dim()}D target tensor expects {target_.dim() + 1}D input tensors, but found inputs with size "
-                               f"{input_.size()}")
+            raise RuntimeError(f"{target_.dim()}D target tensor expects {target_.dim() + 1}D input tensors, but found "
+                               f"inputs with size {input_.size()}")
         if target_.dim() == 0:
             output, loss = self._forward(input_.unsqueeze(0), target_.unsqueeze(0))
             return _ASMoutput(output.squeeze(0), loss)
@@ -76,8 +76,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
 
     def _forward(self, input: Tensor, target: Tensor) -> _ASMoutput:
         if ((target < 0) | (target >= self.n_classes)).any():
-            raise RuntimeError(f"Target values should be in [0, {self.n_classes - 1}], but values in range [{target.min().item()}, "
-                               f"{target.max().item()}] were found. ")
+            raise RuntimeError(f"Target values should be in [0, {self.n_classes - 1}], but values in range "
+                               f"[{target.min().item()}, {target.max().item()}] were found. ")
         head = F.log_softmax(self.head(input), dim=1)
         head_column = target  # where the target, or its cluster, is in the head
         within = input.new_zeros(target.size(0))  # log-probability of the target in its cluster

@@ -16,8 +16,8 @@ from .module import Module
 class _NormBase(Module):
     """What batch and instance normalisation share: parameters, running statistics, text.
 
-    num_features: C.  momentum: running = (1 − momentum) · running + momentum · new; None keeps the plain mean of all batches.
-    affine: trained weight (C,), initially 1, and bias (C,), initially 0.
+    num_features: C.  momentum: running = (1 − momentum) · running + momentum · new; None keeps the plain mean of all
+    batches. affine: trained weight (C,), initially 1, and bias (C,), initially 0.
     track_running_stats: keep running mean and variance, and use them in evaluation.
     """
 
@@ -34,7 +34,8 @@ class _NormBase(Module):
         self.affine = affine
         self.track_running_stats = track_running_stats
         for name, wanted in (("weight", affine), ("bias", affine and bias)):
-            self.register_parameter(name, Parameter(flambeau.empty(num_features, device=device, dtype=dtype)) if wanted else None)
+            values = flambeau.empty(num_features, device=device, dtype=dtype) if wanted else None
+            self.register_parameter(name, Parameter(values) if wanted else None)
         if track_running_stats:
             self.register_buffer("running_mean", flambeau.zeros(num_features, device=device, dtype=dtype))
             self.register_buffer("running_var", flambeau.ones(num_features, device=device, dtype=dtype))
@@ -64,8 +65,8 @@ class _NormBase(Module):
             raise ValueError(f"expected {' or '.join(f'{n}D' for n in self._dims)} input (got {input.dim()}D input)")
 
     def extra_repr(self) -> str:
-        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, bias={self.bias is not None}, "
-                f"track_running_stats={self.track_running_stats}")
+        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+                f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}")
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, local_metadata: dict, *args: Any) -> None:
         if local_metadata.get("version") is None or local_metadata["version"] < 2:
@@ -95,8 +96,8 @@ class _BatchNorm(_NormBase):
 class _LazyNormBase(LazyModuleMixin, _NormBase):
     """A normalisation that takes `num_features` from its first input."""
 
-    def __init__(self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True, track_running_stats: bool = True,
-                 device: Any = None, dtype: Any = None, *, bias: bool = True) -> None:
+    def __init__(self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+                 track_running_stats: bool = True, device: Any = None, dtype: Any = None, *, bias: bool = True) -> None:
         super().__init__(0, eps, momentum, False, False, device, dtype, bias=False)
         self.affine = affine
         self.track_running_stats = track_running_stats
@@ -125,8 +126,8 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
 
 
 class BatchNorm1d(_BatchNorm):
-    """(x − mean) / √(variance + eps) · weight + bias, with the statistics of each feature over the batch in training, and the
-    running ones in evaluation. Shapes: (N, C) or (N, C, L), unchanged."""
+    """(x − mean) / √(variance + eps) · weight + bias, with the statistics of each feature over the batch in training,
+    and the running ones in evaluation. Shapes: (N, C) or (N, C, L), unchanged."""
 
     _dims = (2, 3)
 
@@ -165,7 +166,8 @@ class LazyBatchNorm3d(_LazyNormBase, _BatchNorm):
 
 
 class SyncBatchNorm(_BatchNorm):
-    """Batch normalisation over the batches of all processes of a group; with one process, as here, that is its own batch.
+    """Batch normalisation over the batches of all processes of a group; with one process, as here, that is its own
+    batch.
 
     Shapes:  (N, C, *), unchanged.
     """
@@ -184,11 +186,12 @@ class SyncBatchNorm(_BatchNorm):
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
-        """`module` with every batch normalisation in it replaced by a SyncBatchNorm with the same parameters and statistics."""
+        """`module` with every batch normalisation in it replaced by a SyncBatchNorm with the same parameters and
+        statistics."""
         converted = module
         if isinstance(module, _BatchNorm):
-            converted = SyncBatchNorm(module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats,
-                                      process_group, bias=module.bias is not None)
+            converted = SyncBatchNorm(module.num_features, module.eps, module.momentum, module.affine,
+                                      module.track_running_stats, process_group, bias=module.bias is not None)
             if module.affine:
                 converted.weight, converted.bias = module.weight, module.bias
             converted.running_mean, converted.running_var = module.running_mean, module.running_var

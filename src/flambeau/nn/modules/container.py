@@ -26,7 +26,8 @@ def _position(index: Any, size: int) -> int:
 def _pairs(values: Any, where: str, kind: str) -> Iterator[tuple[str, Any]]:
     """The (key, value) pairs of a mapping or an iterable of pairs."""
     if not isinstance(values, Iterable):
-        raise TypeError(f"{where} should be called with an iterable of key/value pairs, but got {type(values).__name__}")
+        raise TypeError(f"{where} should be called with an iterable of key/value pairs, but got "
+                        f"{type(values).__name__}")
     if isinstance(values, (Mapping, ModuleDict, ParameterDict)):
         yield from values.items()
         return
@@ -42,8 +43,8 @@ class Container(Module):
     """Deprecated: a module whose keyword arguments become its children. Every Module can do that with `add_module`."""
 
     def __init__(self, **kwargs: Any) -> None:
-        warnings.warn("`nn.Container` is deprecated. All of its functionality is now implemented in `nn.Module`. Subclass that instead.",
-                      FutureWarning, stacklevel=2)
+        warnings.warn("`nn.Container` is deprecated. All of its functionality is now implemented in `nn.Module`. "
+                      "Subclass that instead.", FutureWarning, stacklevel=2)
         super().__init__()
         for name, module in kwargs.items():
             self.add_module(name, module)
@@ -58,7 +59,8 @@ class Sequential(Module):
 
     def __init__(self, *args: Any) -> None:
         super().__init__()
-        named = args[0] if len(args) == 1 and isinstance(args[0], OrderedDict) else {str(i): module for i, module in enumerate(args)}
+        named = args[0] if len(args) == 1 and isinstance(args[0], OrderedDict) else {str(i): module for i,
+                                                                                     module in enumerate(args)}
         for name, module in named.items():
             self.add_module(name, module)
 
@@ -178,7 +180,8 @@ class ModuleList(Module):
         setattr(self, self._get_abs_string_index(idx), module)
 
     def __delitem__(self, idx: int | slice) -> None:
-        _delete(self, [str(i) for i in range(len(self))[idx]] if isinstance(idx, slice) else [self._get_abs_string_index(idx)])
+        whole = isinstance(idx, slice)
+        _delete(self, [str(i) for i in range(len(self))[idx]] if whole else [self._get_abs_string_index(idx)])
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -294,7 +297,8 @@ def _describe(key: Any, value: Any, kind: Any) -> str:
 
 
 class ParameterList(Module):
-    """Parameters in a list, all of them registered. Tensors that are put in become parameters; other objects are kept as they are."""
+    """Parameters in a list, all of them registered. Tensors that are put in become parameters; other objects are kept
+    as they are."""
 
     def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
@@ -344,7 +348,8 @@ class ParameterList(Module):
 
 
 class ParameterDict(Module):
-    """Parameters in a dict, all of them registered. Tensors that are put in become parameters; other objects are kept as they are."""
+    """Parameters in a dict, all of them registered. Tensors that are put in become parameters; other objects are kept
+    as they are."""
 
     def __init__(self, parameters: Any = None) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Convolution layers, ordinary, transposed and lazy, in one, two and three dimensions.
 
-The layers of a kind differ in the number of spatial dimensions only; sizes (kernel_size, stride, padding, dilation) are one
-number or one for each of these dimensions. Dumoulin & Visin 2016, arXiv:1603.07285, has the arithmetic of shapes.
+The layers of a kind differ in the number of spatial dimensions only; sizes (kernel_size, stride, padding, dilation) are
+one number or one for each of these dimensions. Dumoulin & Visin 2016, arXiv:1603.07285, has the arithmetic of shapes.
 """
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .lazy import LazyModuleMixin
 from .module import Module
 from .utils import _pair, _reverse_repeat_tuple, _single, _triple
 
-__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "LazyConv1d", "LazyConv2d", "LazyConv3d",
-           "LazyConvTranspose1d", "LazyConvTranspose2d", "LazyConvTranspose3d"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "LazyConv1d",
+           "LazyConv2d", "LazyConv3d", "LazyConvTranspose1d", "LazyConvTranspose2d", "LazyConvTranspose3d"]
 
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -30,12 +30,12 @@ class _ConvNd(Module):
     Initial: weight and bias uniform on ±1/√fan_in.
     """
 
-    __constants__ = ["stride", "padding", "dilation", "groups", "padding_mode", "output_padding", "in_channels", "out_channels",
-                     "kernel_size"]
+    __constants__ = ["stride", "padding", "dilation", "groups", "padding_mode", "output_padding", "in_channels",
+                     "out_channels", "kernel_size"]
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: tuple, stride: tuple, padding: str | tuple, dilation: tuple,
-                 transposed: bool, output_padding: tuple, groups: int, bias: bool, padding_mode: str, device: Any = None,
-                 dtype: Any = None) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: tuple, stride: tuple, padding: str | tuple,
+                 dilation: tuple, transposed: bool, output_padding: tuple, groups: int, bias: bool, padding_mode: str,
+                 device: Any = None, dtype: Any = None) -> None:
         super().__init__()
         if groups <= 0:
             raise ValueError("groups must be a positive integer")
@@ -49,7 +49,8 @@ class _ConvNd(Module):
             if padding == "same" and any(step != 1 for step in stride):
                 raise ValueError("padding='same' is not supported for strided convolutions")
         if padding_mode not in _PADDING_MODES:
-            raise ValueError(f"padding_mode must be one of {set(_PADDING_MODES)}, but got padding_mode='{padding_mode}'")
+            raise ValueError(f"padding_mode must be one of {set(_PADDING_MODES)}, but got "
+                             f"padding_mode='{padding_mode}'")
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = kernel_size
@@ -118,12 +119,13 @@ class _Conv(_ConvNd):
     _tuple: Any
     _convolve: Any
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-                 groups: int = 1, bias: bool = True, padding_mode: str = "zeros", device: Any = None, dtype: Any = None) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+                 dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros", device: Any = None,
+                 dtype: Any = None) -> None:
         tuple_ = self._tuple
         super().__init__(in_channels, out_channels, tuple_(kernel_size), tuple_(stride),
-                         padding if isinstance(padding, str) else tuple_(padding), tuple_(dilation), False, tuple_(0), groups, bias,
-                         padding_mode, device, dtype)
+                         padding if isinstance(padding, str) else tuple_(padding), tuple_(dilation), False, tuple_(0),
+                         groups, bias, padding_mode, device, dtype)
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if self.padding_mode != "zeros":
@@ -136,10 +138,11 @@ class _Conv(_ConvNd):
 
 
 class Conv1d(_Conv):
-    """Cross-correlation of signals with kernels: y[n, o, i] = bias[o] + Σ_{c,k} x[n, c, i·stride + k·dilation − padding] weight[o, c, k].
+    """Cross-correlation of signals with kernels: y[n, o, i] = bias[o] + Σ_{c,k} x[n, c, i·stride + k·dilation −
+    padding] weight[o, c, k].
 
-    Shapes:  (N, C_in, L) or (C_in, L) → (N, C_out, L_out), L_out = ⌊(L + 2·padding − dilation·(kernel_size − 1) − 1)/stride⌋ + 1;
-             weight (C_out, C_in/groups, kernel_size).
+    Shapes:  (N, C_in, L) or (C_in, L) → (N, C_out, L_out), L_out = ⌊(L + 2·padding − dilation·(kernel_size − 1) −
+             1)/stride⌋ + 1; weight (C_out, C_in/groups, kernel_size).
     padding: a size, "valid" (none) or "same" (L_out = L).  padding_mode: "zeros", "reflect", "replicate", "circular".
     groups:  the channels are divided into so many groups that do not see each other.
     """
@@ -159,7 +162,8 @@ class Conv2d(_Conv):
 class Conv3d(_Conv):
     """Cross-correlation of volumes with kernels, as Conv1d, over depth, height and width.
 
-    Shapes:  (N, C_in, D, H, W) or (C_in, D, H, W) → (N, C_out, D_out, H_out, W_out); weight (C_out, C_in/groups, *kernel_size).
+    Shapes:  (N, C_in, D, H, W) or (C_in, D, H, W) → (N, C_out, D_out, H_out, W_out); weight (C_out, C_in/groups,
+             *kernel_size).
     """
 
     _tuple, _convolve = staticmethod(_triple), staticmethod(F.conv3d)
@@ -168,16 +172,16 @@ class Conv3d(_Conv):
 class _ConvTransposeNd(_ConvNd):
     """A transposed convolution: the gradient of a convolution in its input."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: tuple, stride: tuple, padding: tuple, dilation: tuple,
-                 transposed: bool, output_padding: tuple, groups: int, bias: bool, padding_mode: str, device: Any = None,
-                 dtype: Any = None) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: tuple, stride: tuple, padding: tuple,
+                 dilation: tuple, transposed: bool, output_padding: tuple, groups: int, bias: bool, padding_mode: str,
+                 device: Any = None, dtype: Any = None) -> None:
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, transposed, output_padding, groups, bias,
-                         padding_mode, device, dtype)
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, transposed, output_padding,
+                         groups, bias, padding_mode, device, dtype)
 
-    def _output_padding(self, input: Tensor, output_size: Any, stride: tuple, padding: tuple, kernel_size: tuple, num_spatial_dims: int,
-                        dilation: tuple | None = None) -> Any:
+    def _output_padding(self, input: Tensor, output_size: Any, stride: tuple, padding: tuple, kernel_size: tuple,
+                        num_spatial_dims: int, dilation: tuple | None = None) -> Any:
         """What to add to the smallest output to get `output_size`; without one, the layer's own output_padding."""
         if output_size is None:
             return self.output_padding
@@ -185,14 +189,14 @@ class _ConvTransposeNd(_ConvNd):
         if len(output_size) == others + num_spatial_dims:
             output_size = output_size[others:]
         if len(output_size) != num_spatial_dims:
-            raise ValueError(f"ConvTranspose{num_spatial_dims}D: for {input.dim()}D input, output_size must have {num_spatial_dims} or "
-                             f"{others + num_spatial_dims} elements (got {len(output_size)})")
+            raise ValueError(f"ConvTranspose{num_spatial_dims}D: for {input.dim()}D input, output_size must have "
+                             f"{num_spatial_dims} or {others + num_spatial_dims} elements (got {len(output_size)})")
         smallest = [(size - 1) * step - 2 * pad + spread * (kernel - 1) + 1 for size, step, pad, spread, kernel in
                     zip(input.shape[others:], stride, padding, dilation or (1,) * num_spatial_dims, kernel_size)]
         largest = [size + step - 1 for size, step in zip(smallest, stride)]
         if not all(low <= size <= high for low, size, high in zip(smallest, output_size, largest)):
-            raise ValueError(f"requested an output size of {output_size}, but valid sizes range from {smallest} to {largest} (for an input "
-                             f"of {input.shape[2:]})")
+            raise ValueError(f"requested an output size of {output_size}, but valid sizes range from {smallest} to "
+                             f"{largest} (for an input of {input.shape[2:]})")
         return tuple(size - low for size, low in zip(output_size, smallest))
 
 
@@ -202,28 +206,31 @@ class _ConvTranspose(_ConvTransposeNd):
     _tuple: Any
     _convolve: Any
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
-                 groups: int = 1, bias: bool = True, dilation: Any = 1, padding_mode: str = "zeros", device: Any = None,
-                 dtype: Any = None) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+                 output_padding: Any = 0, groups: int = 1, bias: bool = True, dilation: Any = 1,
+                 padding_mode: str = "zeros", device: Any = None, dtype: Any = None) -> None:
         tuple_ = self._tuple
-        super().__init__(in_channels, out_channels, tuple_(kernel_size), tuple_(stride), tuple_(padding), tuple_(dilation), True,
-                         tuple_(output_padding), groups, bias, padding_mode, device, dtype)
+        super().__init__(in_channels, out_channels, tuple_(kernel_size), tuple_(stride), tuple_(padding),
+                         tuple_(dilation), True, tuple_(output_padding), groups, bias, padding_mode, device, dtype)
 
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
         if self.padding_mode != "zeros":
             raise ValueError(f"Only `zeros` padding mode is supported for {type(self).__name__}")
-        output_padding = self._output_padding(input, output_size, self.stride, self.padding, self.kernel_size, len(self.kernel_size),
-                                              self.dilation)
-        return self._convolve(input, self.weight, self.bias, self.stride, self.padding, output_padding, self.groups, self.dilation)
+        output_padding = self._output_padding(input, output_size, self.stride, self.padding, self.kernel_size,
+                                              len(self.kernel_size), self.dilation)
+        return self._convolve(input, self.weight, self.bias, self.stride, self.padding, output_padding, self.groups,
+                              self.dilation)
 
 
 class ConvTranspose1d(_ConvTranspose):
-    """Transposed convolution of signals: each input value adds its multiple of the kernel to the output, `stride` places apart.
+    """Transposed convolution of signals: each input value adds its multiple of the kernel to the output, `stride`
+    places apart.
 
     Shapes:  (N, C_in, L) or (C_in, L) → (N, C_out, L_out),
              L_out = (L − 1)·stride − 2·padding + dilation·(kernel_size − 1) + output_padding + 1;
              weight (C_in, C_out/groups, kernel_size).
-    output_padding: added to one side of the output; or give forward the `output_size` wanted, of the `stride` possible ones.
+    output_padding: added to one side of the output; or give forward the `output_size` wanted, of the `stride` possible
+    ones.
     """
 
     _tuple, _convolve = staticmethod(_single), staticmethod(F.conv_transpose1d)
@@ -241,7 +248,8 @@ class ConvTranspose2d(_ConvTranspose):
 class ConvTranspose3d(_ConvTranspose):
     """Transposed convolution of volumes, as ConvTranspose1d, over depth, height and width.
 
-    Shapes:  (N, C_in, D, H, W) or (C_in, D, H, W) → (N, C_out, D_out, H_out, W_out); weight (C_in, C_out/groups, *kernel_size).
+    Shapes:  (N, C_in, D, H, W) or (C_in, D, H, W) → (N, C_out, D_out, H_out, W_out); weight (C_in, C_out/groups,
+             *kernel_size).
     """
 
     _tuple, _convolve = staticmethod(_triple), staticmethod(F.conv_transpose3d)
@@ -275,8 +283,8 @@ class _LazyConvXdMixin(LazyModuleMixin):
     def _get_in_channels(self, input: Tensor) -> int:
         unbatched = self._get_num_spatial_dims() + 1
         if input.dim() not in (unbatched, unbatched + 1):
-            raise RuntimeError(f"Expected {unbatched}D (unbatched) or {unbatched + 1}D (batched) input to {type(self).__name__}, but got "
-                               f"input of size: {input.shape}")
+            raise RuntimeError(f"Expected {unbatched}D (unbatched) or {unbatched + 1}D (batched) input to "
+                               f"{type(self).__name__}, but got input of size: {input.shape}")
         return input.shape[-unbatched]
 
     def _get_num_spatial_dims(self) -> int:
@@ -284,16 +292,19 @@ class _LazyConvXdMixin(LazyModuleMixin):
 
 
 class _LazyConv(_LazyConvXdMixin):
-    def __init__(self, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1,
-                 bias: bool = True, padding_mode: str = "zeros", device: Any = None, dtype: Any = None) -> None:
+    def __init__(self, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+                 groups: int = 1, bias: bool = True, padding_mode: str = "zeros", device: Any = None,
+                 dtype: Any = None) -> None:
         super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode, device, dtype)
         self._make_lazy(out_channels, bias, device, dtype)
 
 
 class _LazyConvTranspose(_LazyConvXdMixin):
-    def __init__(self, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1,
-                 bias: bool = True, dilation: Any = 1, padding_mode: str = "zeros", device: Any = None, dtype: Any = None) -> None:
-        super().__init__(0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode, device, dtype)
+    def __init__(self, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
+                 groups: int = 1, bias: bool = True, dilation: Any = 1, padding_mode: str = "zeros", device: Any = None,
+                 dtype: Any = None) -> None:
+        super().__init__(0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode,
+                         device, dtype)
         self._make_lazy(out_channels, bias, device, dtype)
 
 

@@ -51,7 +51,8 @@ class Dropout3d(_DropoutNd):
 
 
 class AlphaDropout(_DropoutNd):
-    """Dropout that keeps mean and variance of inputs that SELU has normalised. Klambauer et al. 2017, arXiv:1706.02515."""
+    """Dropout that keeps mean and variance of inputs that SELU has normalised. Klambauer et al. 2017,
+    arXiv:1706.02515."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.alpha_dropout(input, self.p, self.training)

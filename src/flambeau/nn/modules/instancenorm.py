@@ -13,7 +13,8 @@ class _InstanceNorm(_NormBase):
     """(x − mean) / √(variance + eps) · weight + bias, with the statistics of each channel of each example."""
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = False,
-                 track_running_stats: bool = False, device: Any = None, dtype: Any = None, *, bias: bool = True) -> None:
+                 track_running_stats: bool = False, device: Any = None, dtype: Any = None, *,
+                 bias: bool = True) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
     def _get_no_batch_dim(self) -> int:
@@ -25,34 +26,37 @@ class _InstanceNorm(_NormBase):
         channel = input.dim() - unbatched
         if input.size(channel) != self.num_features:
             if self.affine:
-                raise ValueError(f"expected input's size at dim={channel} to match num_features ({self.num_features}), but got: "
-                                 f"{input.size(channel)}.")
-            warnings.warn(f"input's size at dim={channel} does not match num_features. You can silence this warning by not passing in "
-                          "num_features, which is not used because affine=False", stacklevel=2)
+                raise ValueError(f"expected input's size at dim={channel} to match num_features ({self.num_features}), "
+                                 f"but got: {input.size(channel)}.")
+            warnings.warn(f"input's size at dim={channel} does not match num_features. You can silence this warning by "
+                          "not passing in num_features, which is not used because affine=False", stacklevel=2)
         if input.dim() == unbatched:
             return self._apply_instance_norm(input.unsqueeze(0)).squeeze(0)
         return self._apply_instance_norm(input)
 
     def _apply_instance_norm(self, input: Tensor) -> Tensor:
         return F.instance_norm(input, self.running_mean, self.running_var, self.weight, self.bias,
-                               self.training or not self.track_running_stats, 0.0 if self.momentum is None else self.momentum, self.eps)
+                               self.training or not self.track_running_stats,
+                               0.0 if self.momentum is None else self.momentum, self.eps)
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, local_metadata: dict, strict: bool, missing_keys: list,
-                              unexpected_keys: list, error_msgs: list) -> None:
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, local_metadata: dict, strict: bool,
+                              missing_keys: list, unexpected_keys: list, error_msgs: list) -> None:
         if local_metadata.get("version") is None and not self.track_running_stats:
             # files of PyTorch before 0.4, where running statistics were kept by default
             found = [prefix + name for name in ("running_mean", "running_var") if prefix + name in state_dict]
             if found:
                 quoted = " and ".join(f'"{key}"' for key in found)
                 kind = type(self).__name__
-                error_msgs.append(
-                    f"Unexpected running stats buffer(s) {quoted} for {kind} with track_running_stats=False. If state_dict is a checkpoint "
-                    f"saved before 0.4.0, this may be expected because {kind} does not track running stats by default since 0.4.0. Please "
-                    "remove these keys from state_dict. If the running stats are actually needed, instead set track_running_stats=True in "
-                    f"{kind} to enable them. See the documentation of {kind} for details.")
+                error_msgs.append(f"Unexpected running stats buffer(s) {quoted} for {kind} with "
+                                  "track_running_stats=False. If state_dict is a checkpoint saved before 0.4.0, this "
+                                  f"may be expected because {kind} does not track running stats by default since "
+                                  "0.4.0. Please remove these keys from state_dict. If the running stats are actually "
+                                  f"needed, instead set track_running_stats=True in {kind} to enable them. See the "
+                                  f"documentation of {kind} for details.")
                 for key in found:
                     state_dict.pop(key)
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
+                                      error_msgs)
 
 
 class InstanceNorm1d(_InstanceNorm):

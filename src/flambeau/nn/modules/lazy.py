@@ -10,8 +10,8 @@ from ..parameter import is_lazy
 
 
 class LazyModuleMixin:
-    """Base, before the layer's own class, of lazy layers: their parameters are uninitialised until the first call, which gives
-    them shapes (`initialize_parameters`) and turns the layer into an ordinary one (`cls_to_become`).
+    """Base, before the layer's own class, of lazy layers: their parameters are uninitialised until the first call,
+    which gives them shapes (`initialize_parameters`) and turns the layer into an ordinary one (`cls_to_become`).
 
     Make a dry run, or load a state dict, before handing the parameters to an optimizer.
     """
@@ -52,5 +52,5 @@ class LazyModuleMixin:
             module.__class__ = module.cls_to_become
 
     def _replicate_for_data_parallel(self) -> Any:
-        raise RuntimeError("Modules with uninitialized parameters can't be used with `DataParallel`. Run a dummy forward pass to correctly "
-                           "initialize the modules")
+        raise RuntimeError("Modules with uninitialized parameters can't be used with `DataParallel`. Run a dummy "
+                           "forward pass to correctly initialize the modules")

@@ -1,7 +1,7 @@
 """Loss functions as layers.
 
-reduction: "mean" (the default), "sum", or "none" for the loss of each element. N is the batch, C the classes; * any shape.
-size_average and reduce are the old, deprecated way to say `reduction`.
+reduction: "mean" (the default), "sum", or "none" for the loss of each element. N is the batch, C the classes; * any
+shape. size_average and reduce are the old, deprecated way to say `reduction`.
 """
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from .module import Module
 
 def _legacy_reduction(size_average: bool | None, reduce: bool | None) -> str:
     reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
-    warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.", stacklevel=4)
+    warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+                  stacklevel=4)
     return reduction
 
 
@@ -69,12 +70,14 @@ class NLLLoss2d(NLLLoss):
     def __init__(self, weight: Tensor | None = None, size_average: bool | None = None, ignore_index: int = -100,
                  reduce: bool | None = None, reduction: str = "mean") -> None:
         warnings.warn("`NLLLoss2d` has been deprecated. Please use `NLLLoss` instead as a drop-in replacement and see "
-                      "https://pytorch.org/docs/main/nn.html#torch.nn.NLLLoss for more details.", FutureWarning, stacklevel=2)
+                      "https://pytorch.org/docs/main/nn.html#torch.nn.NLLLoss for more details.", FutureWarning,
+                      stacklevel=2)
         super().__init__(weight, size_average, ignore_index, reduce, reduction)
 
 
 class PoissonNLLLoss(_Loss):
-    """exp(x) − y·x, or x − y·log(x + eps) with log_input=False; full adds Stirling's y·log y − y + log(2πy)/2 where y > 1."""
+    """exp(x) − y·x, or x − y·log(x + eps) with log_input=False; full adds Stirling's y·log y − y + log(2πy)/2 where y >
+    1."""
 
     __constants__ = ["log_input", "full", "eps", "reduction"]
 
@@ -86,7 +89,8 @@ class PoissonNLLLoss(_Loss):
         self.eps = eps
 
     def forward(self, log_input: Tensor, target: Tensor) -> Tensor:
-        return F.poisson_nll_loss(log_input, target, log_input=self.log_input, full=self.full, eps=self.eps, reduction=self.reduction)
+        return F.poisson_nll_loss(log_input, target, log_input=self.log_input, full=self.full, eps=self.eps,
+                                  reduction=self.reduction)
 
 
 class GaussianNLLLoss(_Loss):
@@ -106,7 +110,8 @@ class GaussianNLLLoss(_Loss):
 class KLDivLoss(_Loss):
     """y · (log y − x), for log-probabilities x and probabilities y (log-probabilities with log_target).
 
-    "batchmean" divides the sum by N, as the definition of the divergence asks; "mean" divides by the number of elements.
+    "batchmean" divides the sum by N, as the definition of the divergence asks; "mean" divides by the number of
+    elements.
     """
 
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
@@ -126,7 +131,8 @@ class MSELoss(_Loss):
 
 
 class BCELoss(_WeightedLoss):
-    """−weight · (y·log x + (1 − y)·log(1 − x)), for probabilities x and y; logarithms are at least −100. Shapes: (*), (*)."""
+    """−weight · (y·log x + (1 − y)·log(1 − x)), for probabilities x and y; logarithms are at least −100. Shapes: (*),
+    (*)."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.binary_cross_entropy(input, target, weight=self.weight, reduction=self.reduction)
@@ -142,7 +148,8 @@ class BCEWithLogitsLoss(_Loss):
         self.register_buffer("pos_weight", pos_weight)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.binary_cross_entropy_with_logits(input, target, self.weight, pos_weight=self.pos_weight, reduction=self.reduction)
+        return F.binary_cross_entropy_with_logits(input, target, self.weight, pos_weight=self.pos_weight,
+                                                  reduction=self.reduction)
 
 
 class HingeEmbeddingLoss(_Loss):
@@ -150,7 +157,8 @@ class HingeEmbeddingLoss(_Loss):
 
     __constants__ = ["margin", "reduction"]
 
-    def __init__(self, margin: float = 1.0, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
+    def __init__(self, margin: float = 1.0, size_average: bool | None = None, reduce: bool | None = None,
+                 reduction: str = "mean") -> None:
         super().__init__(size_average, reduce, reduction)
         self.margin = margin
 
@@ -159,7 +167,8 @@ class HingeEmbeddingLoss(_Loss):
 
 
 class MultiLabelMarginLoss(_Loss):
-    """Σ max(0, 1 − (x[y_j] − x[i])) / C over classes i that are no target and targets y_j, which end at the first −1. Shapes: (N, C) both."""
+    """Σ max(0, 1 − (x[y_j] − x[i])) / C over classes i that are no target and targets y_j, which end at the first −1.
+    Shapes: (N, C) both."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.multilabel_margin_loss(input, target, reduction=self.reduction)
@@ -168,7 +177,8 @@ class MultiLabelMarginLoss(_Loss):
 class SmoothL1Loss(_Loss):
     """(x − y)² / (2·beta) where |x − y| < beta, else |x − y| − beta/2. Shapes: (*), (*)."""
 
-    def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", beta: float = 1.0) -> None:
+    def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+                 beta: float = 1.0) -> None:
         super().__init__(size_average, reduce, reduction)
         self.beta = beta
 
@@ -203,7 +213,8 @@ class CrossEntropyLoss(_WeightedLoss):
 
     Shapes:  x (N, C, *) or (C,); y (N, *) or () of class numbers, or as x; weight (C,).
              "mean" divides by the sum of the weights of the targets, and for probabilities by N.
-    ignore_index: a class number that counts for nothing.  label_smoothing: the share of the target that is spread evenly.
+    ignore_index: a class number that counts for nothing.  label_smoothing: the share of the target that is spread
+    evenly.
     """
 
     __constants__ = ["ignore_index", "reduction", "label_smoothing"]
@@ -215,8 +226,8 @@ class CrossEntropyLoss(_WeightedLoss):
         self.label_smoothing = label_smoothing
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.cross_entropy(input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
-                               label_smoothing=self.label_smoothing)
+        return F.cross_entropy(input, target, weight=self.weight, ignore_index=self.ignore_index,
+                               reduction=self.reduction, label_smoothing=self.label_smoothing)
 
 
 class MultiLabelSoftMarginLoss(_WeightedLoss):
@@ -231,7 +242,8 @@ class CosineEmbeddingLoss(_Loss):
 
     __constants__ = ["margin", "reduction"]
 
-    def __init__(self, margin: float = 0.0, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
+    def __init__(self, margin: float = 0.0, size_average: bool | None = None, reduce: bool | None = None,
+                 reduction: str = "mean") -> None:
         super().__init__(size_average, reduce, reduction)
         self.margin = margin
 
@@ -244,7 +256,8 @@ class MarginRankingLoss(_Loss):
 
     __constants__ = ["margin", "reduction"]
 
-    def __init__(self, margin: float = 0.0, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
+    def __init__(self, margin: float = 0.0, size_average: bool | None = None, reduce: bool | None = None,
+                 reduction: str = "mean") -> None:
         super().__init__(size_average, reduce, reduction)
         self.margin = margin
 
@@ -268,7 +281,8 @@ class MultiMarginLoss(_WeightedLoss):
         self.margin = margin
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.multi_margin_loss(input, target, p=self.p, margin=self.margin, weight=self.weight, reduction=self.reduction)
+        return F.multi_margin_loss(input, target, p=self.p, margin=self.margin, weight=self.weight,
+                                   reduction=self.reduction)
 
 
 def _check_margin(loss: Module, margin: float) -> None:
@@ -277,15 +291,16 @@ def _check_margin(loss: Module, margin: float) -> None:
 
 
 class TripletMarginLoss(_Loss):
-    """max(0, d(a, p) − d(a, n) + margin), d the p-norm distance, for anchors, positives and negatives. Shapes: (N, D) or (D,).
+    """max(0, d(a, p) − d(a, n) + margin), d the p-norm distance, for anchors, positives and negatives. Shapes: (N, D)
+    or (D,).
 
     swap: take the smaller of d(a, n) and d(p, n). Balntas et al. 2016.
     """
 
     __constants__ = ["margin", "p", "eps", "swap", "reduction"]
 
-    def __init__(self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False, size_average: bool | None = None,
-                 reduce: bool | None = None, reduction: str = "mean") -> None:
+    def __init__(self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False,
+                 size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
         super().__init__(size_average, reduce, reduction)
         _check_margin(self, margin)
         self.margin = margin
@@ -294,8 +309,8 @@ class TripletMarginLoss(_Loss):
         self.swap = swap
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-        return F.triplet_margin_loss(anchor, positive, negative, margin=self.margin, p=self.p, eps=self.eps, swap=self.swap,
-                                     reduction=self.reduction)
+        return F.triplet_margin_loss(anchor, positive, negative, margin=self.margin, p=self.p, eps=self.eps,
+                                     swap=self.swap, reduction=self.reduction)
 
 
 class TripletMarginWithDistanceLoss(_Loss):
@@ -303,8 +318,8 @@ class TripletMarginWithDistanceLoss(_Loss):
 
     __constants__ = ["margin", "swap", "reduction"]
 
-    def __init__(self, *, distance_function: Callable[[Tensor, Tensor], Tensor] | None = None, margin: float = 1.0, swap: bool = False,
-                 reduction: str = "mean") -> None:
+    def __init__(self, *, distance_function: Callable[[Tensor, Tensor], Tensor] | None = None, margin: float = 1.0,
+                 swap: bool = False, reduction: str = "mean") -> None:
         super().__init__(reduction=reduction)
         _check_margin(self, margin)
         self.distance_function = distance_function if distance_function is not None else PairwiseDistance()
@@ -319,8 +334,8 @@ class TripletMarginWithDistanceLoss(_Loss):
 class CTCLoss(_Loss):
     """−log of the probability of all ways to spell the target along the input. Graves et al. 2006.
 
-    Shapes:  log_probs (T, N, C) or (T, C); targets (N, S), or (Σ target_lengths,), of numbers other than `blank`; lengths (N,).
-             "mean" divides each loss by its target length first.
+    Shapes:  log_probs (T, N, C) or (T, C); targets (N, S), or (Σ target_lengths,), of numbers other than `blank`;
+             lengths (N,). "mean" divides each loss by its target length first.
     zero_infinity: losses of targets that are too long, and their gradients, are 0 instead of infinite.
     """
 
@@ -332,4 +347,5 @@ class CTCLoss(_Loss):
         self.zero_infinity = zero_infinity
 
     def forward(self, log_probs: Tensor, targets: Tensor, input_lengths: Tensor, target_lengths: Tensor) -> Tensor:
-        return F.ctc_loss(log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity)
+        return F.ctc_loss(log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction,
+                          self.zero_infinity)

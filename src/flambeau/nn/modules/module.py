@@ -1,8 +1,8 @@
 """`Module`: the base of every layer and model.
 
-A module owns parameters, buffers and other modules; assigning one of these to an attribute registers it. This file holds
-the tree: registering, walking, converting, showing. Calling through hooks is in `_hooked_call.py`, saving and loading in
-`_state_dict.py`.
+A module owns parameters, buffers and other modules; assigning one of these to an attribute registers it. This file
+holds the tree: registering, walking, converting, showing. Calling through hooks is in `_hooked_call.py`, saving and
+loading in `_state_dict.py`.
 """
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ from ._hooked_call import (HookedCall, _register, register_module_backward_hook,
                            register_module_full_backward_pre_hook)
 from ._state_dict import _EXTRA_STATE_KEY_SUFFIX, StateDict, _IncompatibleKeys
 
-__all__ = ["Module", "register_module_backward_hook", "register_module_buffer_registration_hook", "register_module_forward_hook",
-           "register_module_forward_pre_hook", "register_module_full_backward_hook", "register_module_full_backward_pre_hook",
-           "register_module_module_registration_hook", "register_module_parameter_registration_hook",
-           "_EXTRA_STATE_KEY_SUFFIX", "_IncompatibleKeys"]
+__all__ = ["Module", "register_module_backward_hook", "register_module_buffer_registration_hook",
+           "register_module_forward_hook", "register_module_forward_pre_hook", "register_module_full_backward_hook",
+           "register_module_full_backward_pre_hook", "register_module_module_registration_hook",
+           "register_module_parameter_registration_hook", "_EXTRA_STATE_KEY_SUFFIX", "_IncompatibleKeys"]
 
 _global_buffer_registration_hooks: OrderedDict = OrderedDict()
 _global_module_registration_hooks: OrderedDict = OrderedDict()
 _global_parameter_registration_hooks: OrderedDict = OrderedDict()
 
 # every hook table of a module, in the order in which they stand in its __dict__
-_HOOK_TABLES = ("_backward_pre_hooks", "_backward_hooks", "_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called",
-                "_forward_pre_hooks", "_forward_pre_hooks_with_kwargs", "_state_dict_hooks", "_state_dict_pre_hooks",
-                "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks")
+_HOOK_TABLES = ("_backward_pre_hooks", "_backward_hooks", "_forward_hooks", "_forward_hooks_with_kwargs",
+                "_forward_hooks_always_called", "_forward_pre_hooks", "_forward_pre_hooks_with_kwargs",
+                "_state_dict_hooks", "_state_dict_pre_hooks", "_load_state_dict_pre_hooks",
+                "_load_state_dict_post_hooks")
 
 
 def register_module_buffer_registration_hook(hook: Callable) -> RemovableHandle:
@@ -71,10 +72,11 @@ def _join(prefix: str, name: str) -> str:
 
 
 class Module(HookedCall, StateDict):
-    """Base class of layers and models: subclass it, make the parts in `__init__` (after `super().__init__()`), and compute in
-    `forward`; calling the module runs `forward` and the hooks.
+    """Base class of layers and models: subclass it, make the parts in `__init__` (after `super().__init__()`), and
+    compute in `forward`; calling the module runs `forward` and the hooks.
 
-    training: whether `train()` (True, the default) or `eval()` was called last; dropout and batch normalisation look at it.
+    training: whether `train()` (True, the default) or `eval()` was called last; dropout and batch normalisation look at
+    it.
     """
 
     dump_patches = False
@@ -84,9 +86,11 @@ class Module(HookedCall, StateDict):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init:
             if kwargs:
-                raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'")
+                raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument "
+                                f"'{next(iter(kwargs))}'")
             if args:
-                raise TypeError(f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given")
+                raise TypeError(f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} "
+                                "were given")
         state = self.__dict__  # not by attribute: __setattr__ would look for tensors
         state.update(training=True, _parameters={}, _buffers={}, _non_persistent_buffers_set=set())
         state.update((table, OrderedDict()) for table in _HOOK_TABLES)
@@ -119,7 +123,8 @@ class Module(HookedCall, StateDict):
             raise AttributeError("cannot assign buffer before Module.__init__() call")
         self._check_name("buffer", name, self._buffers)
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"cannot assign '{flambeau.typename(tensor)}' object to buffer '{name}' (torch Tensor or None required)")
+            raise TypeError(f"cannot assign '{flambeau.typename(tensor)}' object to buffer '{name}' (torch Tensor or "
+                            "None required)")
         self._buffers[name] = _through(_global_buffer_registration_hooks, self, name, tensor)
         (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
 
@@ -132,10 +137,12 @@ class Module(HookedCall, StateDict):
             self._parameters[name] = None
             return
         if not isinstance(param, Parameter):
-            raise TypeError(f"cannot assign '{flambeau.typename(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)")
+            raise TypeError(f"cannot assign '{flambeau.typename(param)}' object to parameter '{name}' "
+                            "(torch.nn.Parameter or None required)")
         if param.grad_fn is not None:
-            raise ValueError(f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. To express "
-                             f"'{name}' as a function of another Tensor, compute the value in the forward() method.")
+            raise ValueError(f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
+                             f"explicitly. To express '{name}' as a function of another Tensor, compute the value in "
+                             "the forward() method.")
         self._parameters[name] = _through(_global_parameter_registration_hooks, self, name, param)
 
     def add_module(self, name: str, module: Module | None) -> None:
@@ -155,20 +162,23 @@ class Module(HookedCall, StateDict):
         # called for what is not in __dict__; hot, because layers read their weights with it
         state = self.__dict__
         if "_parameters" in state:
-            if name in (table := state["_parameters"]) or name in (table := state["_modules"]) or name in (table := state["_buffers"]):
+            if (name in (table := state["_parameters"]) or name in (table := state["_modules"])
+                    or name in (table := state["_buffers"])):
                 return table[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
         state = self.__dict__
-        if isinstance(value, Parameter):
+        tensor = isinstance(value, Tensor)  # asked first: Parameter and Buffer answer isinstance in Python
+        if tensor and isinstance(value, Parameter):
             if "_parameters" not in state:
                 raise AttributeError("cannot assign parameters before Module.__init__() call")
             self._forget(name, "_buffers", "_modules")
             self.register_parameter(name, value)
         elif name in state.get("_parameters", ()):
             if value is not None:
-                raise TypeError(f"cannot assign '{flambeau.typename(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)")
+                raise TypeError(f"cannot assign '{flambeau.typename(value)}' as parameter '{name}' (torch.nn.Parameter "
+                                "or None expected)")
             self.register_parameter(name, value)
         elif isinstance(value, Module) or name in state.get("_modules", ()):
             if "_modules" not in state:
@@ -176,16 +186,18 @@ class Module(HookedCall, StateDict):
             if isinstance(value, Module):
                 self._forget(name, "_parameters", "_buffers")
             elif value is not None:
-                raise TypeError(f"cannot assign '{flambeau.typename(value)}' as child module '{name}' (torch.nn.Module or None expected)")
+                raise TypeError(f"cannot assign '{flambeau.typename(value)}' as child module '{name}' (torch.nn.Module "
+                                "or None expected)")
             self._modules[name] = _through(_global_module_registration_hooks, self, name, value)
-        elif name in state.get("_buffers", ()) or isinstance(value, Buffer):
+        elif name in state.get("_buffers", ()) or tensor and isinstance(value, Buffer):
             self._set_buffer(name, value)
         else:
             object.__setattr__(self, name, value)
 
     def _set_buffer(self, name: str, value: Any) -> None:
         if value is not None and not isinstance(value, Tensor):
-            raise TypeError(f"cannot assign '{flambeau.typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)")
+            raise TypeError(f"cannot assign '{flambeau.typename(value)}' as buffer '{name}' (torch.nn.Buffer, "
+                            "torch.Tensor or None expected)")
         if isinstance(value, Buffer):
             persistent = value.persistent
         else:
@@ -212,7 +224,7 @@ class Module(HookedCall, StateDict):
 
     def __dir__(self) -> list[str]:
         names = [*dir(type(self)), *self.__dict__, *self._parameters, *self._modules, *self._buffers]
-        return sorted(name for name in names if not name[0].isdigit())  # "0" is a child of a Sequential, but no attribute name
+        return sorted(name for name in names if not name[0].isdigit())  # "0" names a child, but no attribute
 
     # ------------------------------------------------------------------ by path
 
@@ -260,7 +272,8 @@ class Module(HookedCall, StateDict):
                        remove_duplicate: bool = True) -> Iterator[tuple[str, Any]]:
         """Names and values that `get_members(module)` gives for this module and, with recurse, those below."""
         seen = set()
-        for path, module in self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]:
+        for path, module in self.named_modules(prefix=prefix,
+                                               remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]:
             for name, member in get_members(module):
                 if member is None or member in seen:
                     continue
@@ -273,7 +286,8 @@ class Module(HookedCall, StateDict):
         for _, param in self.named_parameters(recurse=recurse):
             yield param
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+    def named_parameters(self, prefix: str = "", recurse: bool = True,
+                         remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
         """(path, parameter) pairs. remove_duplicate: a shared parameter comes only under its first name."""
         yield from self._named_members(lambda module: module._parameters.items(), prefix, recurse, remove_duplicate)
 
@@ -282,7 +296,8 @@ class Module(HookedCall, StateDict):
         for _, buffer in self.named_buffers(recurse=recurse):
             yield buffer
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(self, prefix: str = "", recurse: bool = True,
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
         """(path, buffer) pairs. remove_duplicate: a shared buffer comes only under its first name."""
         yield from self._named_members(lambda module: module._buffers.items(), prefix, recurse, remove_duplicate)
 
@@ -306,7 +321,8 @@ class Module(HookedCall, StateDict):
 
     def named_modules(self, memo: set[Module] | None = None, prefix: str = "",
                       remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
-        """(path, module) pairs of this module (path `prefix`) and all below, depth first; those in `memo` are left out."""
+        """(path, module) pairs of this module (path `prefix`) and all below, depth first; those in `memo` are left
+        out."""
         memo = set() if memo is None else memo
         if self in memo:
             return
@@ -363,7 +379,8 @@ class Module(HookedCall, StateDict):
     # ------------------------------------------------------------------ conversions
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Module:
-        """Replace the data of every parameter, its gradient and every buffer by fn of it; the parameters stay the same objects."""
+        """Replace the data of every parameter, its gradient and every buffer by fn of it; the parameters stay the same
+        objects."""
         if recurse:
             for module in self.children():
                 module._apply(fn)
@@ -384,16 +401,18 @@ class Module(HookedCall, StateDict):
     def to(self, *args: Any, **kwargs: Any) -> Module:
         """Move the parameters and buffers to a device and floating-point type, in place. Returns self.
 
-        to(device=None, dtype=None, non_blocking=False, *, memory_format=None), to(dtype), to(tensor): a tensor stands for its
-        device and dtype. Integer tensors keep their type; memory_format concerns 4- and 5-dimensional ones.
+        to(device=None, dtype=None, non_blocking=False, *, memory_format=None), to(dtype), to(tensor): a tensor stands
+        for its device and dtype. Integer tensors keep their type; memory_format concerns 4- and 5-dimensional ones.
         """
         device, dtype, non_blocking, memory_format = _parse_to(*args, **kwargs)
         if dtype is not None:
             if not (dtype.is_floating_point or dtype.is_complex):
-                raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
+                raise TypeError("nn.Module.to only accepts floating point or complex dtypes, but got desired "
+                                f"dtype={dtype}")
             if dtype.is_complex:
-                warnings.warn("Complex modules are a new feature under active development whose design may change, and some modules might "
-                              "not work as expected when using complex tensors as parameters or buffers.", stacklevel=2)
+                warnings.warn("Complex modules are a new feature under active development whose design may change, and "
+                              "some modules might not work as expected when using complex tensors as parameters or "
+                              "buffers.", stacklevel=2)
 
         def convert(t: Tensor) -> Tensor:
             wanted = dtype if t.is_floating_point() or t.is_complex() else None
@@ -487,7 +506,8 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple:
         names = ("dtype", "non_blocking")
     else:
         names = ("device", "dtype", "non_blocking")
-    if len(args) > len(names) or not given.keys() <= {"device", "dtype", "tensor", "non_blocking", "memory_format", "copy"}:
+    if len(args) > len(names) or not given.keys() <= {"device", "dtype", "tensor", "non_blocking", "memory_format",
+                                                      "copy"}:
         raise TypeError("to() received an invalid combination of arguments")
     given.update(zip(names, args))
     tensor = given.pop("tensor", None)

@@ -14,7 +14,8 @@ from .module import Module
 
 
 class LocalResponseNorm(Module):
-    """x / (k + alpha · mean of x² over `size` neighbouring channels)^beta. Shapes: (N, C, *), unchanged. Krizhevsky et al. 2012."""
+    """x / (k + alpha · mean of x² over `size` neighbouring channels)^beta. Shapes: (N, C, *), unchanged. Krizhevsky et
+    al. 2012."""
 
     __constants__ = ["size", "alpha", "beta", "k"]
 
@@ -41,7 +42,8 @@ class _Affine(Module):
 
     def _make_affine(self, shape: Any, weight: bool, bias: bool, device: Any, dtype: Any) -> None:
         for name, wanted in (("weight", weight), ("bias", weight and bias)):
-            self.register_parameter(name, Parameter(flambeau.empty(shape, device=device, dtype=dtype)) if wanted else None)
+            values = flambeau.empty(shape, device=device, dtype=dtype) if wanted else None
+            self.register_parameter(name, Parameter(values) if wanted else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -55,13 +57,14 @@ class _Affine(Module):
 class LayerNorm(_Affine):
     """(x − mean) / √(variance + eps) · weight + bias, over the last dimensions. Ba et al. 2016, arXiv:1607.06450.
 
-    Shapes:  (*, *normalized_shape), unchanged; weight and bias normalized_shape (a number stands for the last dimension).
+    Shapes:  (*, *normalized_shape), unchanged; weight and bias normalized_shape (a number stands for the last
+             dimension).
     """
 
     __constants__ = ["normalized_shape", "eps", "elementwise_affine"]
 
-    def __init__(self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True, device: Any = None,
-                 dtype: Any = None) -> None:
+    def __init__(self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True,
+                 device: Any = None, dtype: Any = None) -> None:
         super().__init__()
         self.normalized_shape = _shape(normalized_shape)
         self.eps = eps
@@ -72,7 +75,8 @@ class LayerNorm(_Affine):
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return (f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}")
+        return (f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
+                f"bias={self.bias is not None}")
 
 
 class GroupNorm(_Affine):
@@ -83,8 +87,8 @@ class GroupNorm(_Affine):
 
     __constants__ = ["num_groups", "num_channels", "eps", "affine"]
 
-    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, device: Any = None, dtype: Any = None,
-                 *, bias: bool = True) -> None:
+    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, device: Any = None,
+                 dtype: Any = None, *, bias: bool = True) -> None:
         super().__init__()
         if num_channels % num_groups != 0:
             raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
@@ -98,7 +102,8 @@ class GroupNorm(_Affine):
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, bias={self.bias is not None}"
+        return (f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+                f"bias={self.bias is not None}")
 
 
 class RMSNorm(Module):
@@ -110,8 +115,8 @@ class RMSNorm(Module):
 
     __constants__ = ["normalized_shape", "eps", "elementwise_affine"]
 
-    def __init__(self, normalized_shape: Any, eps: float | None = None, elementwise_affine: bool = True, device: Any = None,
-                 dtype: Any = None) -> None:
+    def __init__(self, normalized_shape: Any, eps: float | None = None, elementwise_affine: bool = True,
+                 device: Any = None, dtype: Any = None) -> None:
         super().__init__()
         self.normalized_shape = _shape(normalized_shape)
         self.eps = eps

@@ -7,7 +7,8 @@ from .module import Module
 
 
 class PixelShuffle(Module):
-    """Every r² channels become blocks of r × r pixels. Shapes: (*, C·r², H, W) → (*, C, H·r, W·r), r = upscale_factor."""
+    """Every r² channels become blocks of r × r pixels. Shapes: (*, C·r², H, W) → (*, C, H·r, W·r), r =
+    upscale_factor."""
 
     __constants__ = ["upscale_factor"]
 

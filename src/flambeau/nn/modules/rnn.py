@@ -21,23 +21,25 @@ _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 
 def apply_permutation(tensor: Tensor, permutation: Tensor, dim: int = 1) -> Tensor:
     """Deprecated: `tensor.index_select(dim, permutation)`."""
-    warnings.warn("`apply_permutation` is deprecated, please use `tensor.index_select(dim, permutation)` instead", FutureWarning,
-                  stacklevel=2)
+    warnings.warn("`apply_permutation` is deprecated, please use `tensor.index_select(dim, permutation)` instead",
+                  FutureWarning, stacklevel=2)
     return tensor.index_select(dim, permutation)
 
 
 class RNNBase(Module):
     """What the recurrent layers share: parameters, checks, and the way of batches, single sequences and packed ones.
 
-    Parameters of layer k: weight_ih_lk (gates · hidden_size, inputs), weight_hh_lk (gates · hidden_size, outputs), bias_ih_lk and
-    bias_hh_lk; with proj_size weight_hr_lk (proj_size, hidden_size); names of the reverse direction end in "_reverse".
-    Initial: uniform on ±1/√hidden_size.
+    Parameters of layer k: weight_ih_lk (gates · hidden_size, inputs), weight_hh_lk (gates · hidden_size, outputs),
+    bias_ih_lk and bias_hh_lk; with proj_size weight_hr_lk (proj_size, hidden_size); names of the reverse direction end
+    in "_reverse". Initial: uniform on ±1/√hidden_size.
     """
 
-    __constants__ = ["mode", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size"]
+    __constants__ = ["mode", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout",
+                     "bidirectional", "proj_size"]
 
-    def __init__(self, mode: str, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
-                 dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, device: Any = None, dtype: Any = None) -> None:
+    def __init__(self, mode: str, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
+                 batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0,
+                 device: Any = None, dtype: Any = None) -> None:
         super().__init__()
         self.mode = mode
         self.input_size = input_size
@@ -62,10 +64,12 @@ class RNNBase(Module):
 
     def _check_arguments(self, dropout: Any) -> None:
         if not isinstance(dropout, Number) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
-            raise ValueError("dropout should be a number in range [0, 1] representing the probability of an element being zeroed")
+            raise ValueError("dropout should be a number in range [0, 1] representing the probability of an element "
+                             "being zeroed")
         if dropout > 0 and self.num_layers == 1:
-            warnings.warn("dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects num_layers greater "
-                          f"than 1, but got dropout={dropout} and num_layers={self.num_layers}", stacklevel=4)
+            warnings.warn("dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
+                          f"num_layers greater than 1, but got dropout={dropout} and num_layers={self.num_layers}",
+                          stacklevel=4)
         for name, kind in (("bias", bool), ("batch_first", bool), ("input_size", int), ("hidden_size", int)):
             value = getattr(self, name)
             if not isinstance(value, kind):
@@ -118,13 +122,14 @@ class RNNBase(Module):
         """Raise if the type or the sizes of `input` are not the layer's."""
         weight_dtype = getattr(self, self._flat_weights_names[0]).dtype
         if input.dtype != weight_dtype:
-            raise ValueError(f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight_dtype}). Convert input: "
-                             f"input.to({weight_dtype}), or convert model: model.to({input.dtype})")
+            raise ValueError(f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight_dtype}). Convert "
+                             f"input: input.to({weight_dtype}), or convert model: model.to({input.dtype})")
         expected = 2 if batch_sizes is not None else 3
         if input.dim() != expected:
             raise RuntimeError(f"input must have {expected} dimensions, got {input.dim()}")
         if self.input_size != input.size(-1):
-            raise RuntimeError(f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.size(-1)}")
+            raise RuntimeError(f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got "
+                               f"{input.size(-1)}")
 
     def _state_size(self, input: Tensor, batch_sizes: Tensor | None, features: int) -> tuple[int, int, int]:
         batch = int(batch_sizes[0]) if batch_sizes is not None else input.size(0 if self.batch_first else 1)
@@ -134,7 +139,8 @@ class RNNBase(Module):
         """The shape (layers · directions, N, outputs) of the hidden state for `input`."""
         return self._state_size(input, batch_sizes, self.proj_size or self.hidden_size)
 
-    def check_hidden_size(self, hx: Tensor, expected_hidden_size: tuple[int, int, int], msg: str = "Expected hidden size {}, got {}") -> None:
+    def check_hidden_size(self, hx: Tensor, expected_hidden_size: tuple[int, int, int],
+                          msg: str = "Expected hidden size {}, got {}") -> None:
         """Raise if a state does not have the shape expected."""
         if tuple(hx.size()) != expected_hidden_size:
             raise RuntimeError(msg.format(expected_hidden_size, list(hx.size())))
@@ -177,17 +183,18 @@ class RNNBase(Module):
             input = input.unsqueeze(batch_dim)
         hx = self._zero_state(input, None) if hx is None else self._batched_state(hx, batched)
         self.check_forward_args(input, hx, None)
-        output, state = _split(recurrence(input, hx, self._flat_weights, self.bias, self.num_layers, self.dropout, self.training,
-                                          self.bidirectional, self.batch_first))
+        output, state = _split(recurrence(input, hx, self._flat_weights, self.bias, self.num_layers, self.dropout,
+                                          self.training, self.bidirectional, self.batch_first))
         return (output, state) if batched else (output.squeeze(batch_dim), self._single_state(state))
 
     def _run_packed(self, recurrence: Any, packed: PackedSequence, hx: Any) -> tuple[Any, Any]:
         data, batch_sizes, sorted_indices, unsorted_indices = packed
         hx = self._zero_state(data, batch_sizes) if hx is None else self.permute_hidden(hx, sorted_indices)
         self.check_forward_args(data, hx, batch_sizes)
-        output, state = _split(recurrence(data, batch_sizes, hx, self._flat_weights, self.bias, self.num_layers, self.dropout,
-                                          self.training, self.bidirectional))
-        return PackedSequence(output, batch_sizes, sorted_indices, unsorted_indices), self.permute_hidden(state, unsorted_indices)
+        output, state = _split(recurrence(data, batch_sizes, hx, self._flat_weights, self.bias, self.num_layers,
+                                          self.dropout, self.training, self.bidirectional))
+        return PackedSequence(output, batch_sizes, sorted_indices,
+                              unsorted_indices), self.permute_hidden(state, unsorted_indices)
 
     # ------------------------------------------------------------------ text, pickling
 
@@ -227,9 +234,10 @@ def _split(results: tuple) -> tuple[Tensor, Any]:
 class RNN(RNNBase):
     """h_t = tanh(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh), or relu of it, in each of num_layers stacked layers.
 
-    RNN(input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False, dropout=0.0, bidirectional=False).
-    Shapes:  input (L, N, input_size), with batch_first (N, L, input_size), without a batch (L, input_size), or a PackedSequence;
-             state (layers · D, N, hidden_size), zeros if left out; D = 2 if bidirectional, else 1
+    RNN(input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False, dropout=0.0,
+    bidirectional=False).
+    Shapes:  input (L, N, input_size), with batch_first (N, L, input_size), without a batch (L, input_size), or a
+             PackedSequence; state (layers · D, N, hidden_size), zeros if left out; D = 2 if bidirectional, else 1
              → output as input with D · hidden_size features, and the last state.
     dropout: between the layers, in training.  bidirectional: a second set of weights reads the sequence from its end.
     """
@@ -256,8 +264,10 @@ class LSTM(RNNBase):
     i, f, o = sigmoid and g = tanh of W_ih x_t + b_ih + W_hh h_{t−1} + b_hh, whose rows are in the order i, f, g, o;
     c_t = f·c_{t−1} + i·g;  h_t = o·tanh(c_t), times weight_hr if proj_size is given.
 
-    LSTM(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False, proj_size=0).
-    Shapes:  as RNN's; the state is a pair of h (layers · D, N, proj_size or hidden_size) and c (layers · D, N, hidden_size).
+    LSTM(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False,
+    proj_size=0).
+    Shapes:  as RNN's; the state is a pair of h (layers · D, N, proj_size or hidden_size) and c (layers · D, N,
+             hidden_size).
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -272,8 +282,10 @@ class LSTM(RNNBase):
 
     def check_forward_args(self, input: Tensor, hidden: tuple[Tensor, Tensor], batch_sizes: Tensor | None) -> None:
         self.check_input(input, batch_sizes)
-        self.check_hidden_size(hidden[0], self.get_expected_hidden_size(input, batch_sizes), "Expected hidden[0] size {}, got {}")
-        self.check_hidden_size(hidden[1], self.get_expected_cell_size(input, batch_sizes), "Expected hidden[1] size {}, got {}")
+        self.check_hidden_size(hidden[0], self.get_expected_hidden_size(input, batch_sizes),
+                               "Expected hidden[0] size {}, got {}")
+        self.check_hidden_size(hidden[1], self.get_expected_cell_size(input, batch_sizes),
+                               "Expected hidden[1] size {}, got {}")
 
     def permute_hidden(self, hx: tuple[Tensor, Tensor], permutation: Tensor | None) -> tuple[Tensor, Tensor]:
         return hx if permutation is None else (hx[0].index_select(1, permutation), hx[1].index_select(1, permutation))
@@ -284,8 +296,8 @@ class LSTM(RNNBase):
     def _batched_state(self, hx: tuple[Tensor, Tensor], batched: bool) -> tuple[Tensor, Tensor]:
         wanted, kind = (3, "batched") if batched else (2, "unbatched")
         if hx[0].dim() != wanted or hx[1].dim() != wanted:
-            raise RuntimeError(f"For {kind} {wanted}-D input, hx and cx should also be {wanted}-D but got ({hx[0].dim()}-D, "
-                               f"{hx[1].dim()}-D) tensors")
+            raise RuntimeError(f"For {kind} {wanted}-D input, hx and cx should also be {wanted}-D but got "
+                               f"({hx[0].dim()}-D, {hx[1].dim()}-D) tensors")
         return hx if batched else (hx[0].unsqueeze(1), hx[1].unsqueeze(1))
 
     def _single_state(self, hx: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -295,10 +307,12 @@ class LSTM(RNNBase):
 class GRU(RNNBase):
     """Gated recurrent units. Cho et al. 2014, arXiv:1406.1078.
 
-    r, z = sigmoid of W_ih x_t + b_ih + W_hh h_{t−1} + b_hh; n = tanh(W_in x_t + b_in + r·(W_hn h_{t−1} + b_hn)), rows in the order
+    r, z = sigmoid of W_ih x_t + b_ih + W_hh h_{t−1} + b_hh; n = tanh(W_in x_t + b_in + r·(W_hn h_{t−1} + b_hn)), rows
+    in the order
     r, z, n;  h_t = (1 − z)·n + z·h_{t−1}.
 
-    GRU(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False). Shapes: as RNN's.
+    GRU(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False). Shapes:
+    as RNN's.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -311,19 +325,23 @@ class GRU(RNNBase):
 
 
 class RNNCellBase(Module):
-    """What the cells, one step of a recurrent layer each, share. Parameters as a layer's, without "_l0". Initial: the same."""
+    """What the cells, one step of a recurrent layer each, share. Parameters as a layer's, without "_l0". Initial: the
+    same."""
 
     __constants__ = ["input_size", "hidden_size", "bias"]
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool, num_chunks: int, device: Any = None, dtype: Any = None) -> None:
+    def __init__(self, input_size: int, hidden_size: int, bias: bool, num_chunks: int, device: Any = None,
+                 dtype: Any = None) -> None:
         super().__init__()
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.bias = bias
         gates = num_chunks * hidden_size
-        for name, shape in (("weight_ih", (gates, input_size)), ("weight_hh", (gates, hidden_size)), ("bias_ih", gates), ("bias_hh", gates)):
+        for name, shape in (("weight_ih", (gates, input_size)), ("weight_hh", (gates, hidden_size)), ("bias_ih", gates),
+                            ("bias_hh", gates)):
             wanted = bias or name.startswith("weight")
-            self.register_parameter(name, Parameter(flambeau.empty(shape, device=device, dtype=dtype)) if wanted else None)
+            values = flambeau.empty(shape, device=device, dtype=dtype) if wanted else None
+            self.register_parameter(name, Parameter(values) if wanted else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -360,12 +378,13 @@ class RNNCellBase(Module):
 
 
 class RNNCell(RNNCellBase):
-    """One step of an RNN. Shapes: input (N, input_size), state (N, hidden_size) → (N, hidden_size); all without N, too."""
+    """One step of an RNN. Shapes: input (N, input_size), state (N, hidden_size) → (N, hidden_size); all without N,
+    too."""
 
     __constants__ = ["input_size", "hidden_size", "bias", "nonlinearity"]
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None,
-                 dtype: Any = None) -> None:
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh",
+                 device: Any = None, dtype: Any = None) -> None:
         super().__init__(input_size, hidden_size, bias, 1, device, dtype)
         self.nonlinearity = nonlinearity
 
@@ -376,9 +395,11 @@ class RNNCell(RNNCellBase):
 
 
 class LSTMCell(RNNCellBase):
-    """One step of an LSTM. Shapes: input (N, input_size), state a pair of (N, hidden_size) → such a pair; all without N, too."""
+    """One step of an LSTM. Shapes: input (N, input_size), state a pair of (N, hidden_size) → such a pair; all without
+    N, too."""
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None,
+                 dtype: Any = None) -> None:
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
@@ -397,9 +418,11 @@ class LSTMCell(RNNCellBase):
 
 
 class GRUCell(RNNCellBase):
-    """One step of a GRU. Shapes: input (N, input_size), state (N, hidden_size) → (N, hidden_size); all without N, too."""
+    """One step of a GRU. Shapes: input (N, input_size), state (N, hidden_size) → (N, hidden_size); all without N,
+    too."""
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None,
+                 dtype: Any = None) -> None:
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:

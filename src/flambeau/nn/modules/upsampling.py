@@ -9,7 +9,8 @@ from .module import Module
 
 
 class Upsample(Module):
-    """Resizes the dimensions after the first two to `size`, or by `scale_factor` (a number, or a tuple of one for each).
+    """Resizes the dimensions after the first two to `size`, or by `scale_factor` (a number, or a tuple of one for
+    each).
 
     mode:  "nearest", "linear" (N, C, L), "bilinear" and "bicubic" (N, C, H, W), "trilinear" (N, C, D, H, W).
     align_corners: the outer pixels' centres, not their edges, are put on each other; for the linear and cubic modes.
@@ -18,8 +19,8 @@ class Upsample(Module):
 
     __constants__ = ["size", "scale_factor", "mode", "align_corners", "name", "recompute_scale_factor"]
 
-    def __init__(self, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None,
-                 recompute_scale_factor: bool | None = None) -> None:
+    def __init__(self, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
+                 align_corners: bool | None = None, recompute_scale_factor: bool | None = None) -> None:
         super().__init__()
         self.name = type(self).__name__
         self.size = size

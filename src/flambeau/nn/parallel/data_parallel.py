@@ -1,5 +1,5 @@
-"""One module, replicated over the GPUs of one machine. There are none here, so a batch goes to the module itself, as in PyTorch
-on a machine without GPUs."""
+"""One module, replicated over the GPUs of one machine. There are none here, so a batch goes to the module itself, as in
+PyTorch on a machine without GPUs."""
 from __future__ import annotations
 
 from typing import Any

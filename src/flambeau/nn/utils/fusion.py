@@ -27,7 +27,8 @@ def fuse_conv_bn_eval(conv: Module, bn: Module, transpose: bool = False) -> Modu
 
 
 def fuse_conv_bn_weights(conv_w: Tensor, conv_b: Tensor | None, bn_rm: Tensor, bn_rv: Tensor, bn_eps: float,
-                         bn_w: Tensor | None, bn_b: Tensor | None, transpose: bool = False) -> tuple[Parameter, Parameter]:
+                         bn_w: Tensor | None, bn_b: Tensor | None,
+                         transpose: bool = False) -> tuple[Parameter, Parameter]:
     """Weight · γ/√(var + eps), and (bias − mean) · γ/√(var + eps) + β."""
     bias = flambeau.zeros_like(bn_rm) if conv_b is None else conv_b
     scale = flambeau.rsqrt(bn_rv + bn_eps)

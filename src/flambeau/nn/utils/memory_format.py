@@ -15,10 +15,12 @@ def _convert(module: Module, kinds: tuple, memory_format: Any) -> Module:
 
 
 def convert_conv2d_weight_memory_format(module: Module, memory_format: Any) -> Module:
-    """Put the weights of all Conv2d and ConvTranspose2d in `module` into `memory_format`, in place. Returns the module."""
+    """Put the weights of all Conv2d and ConvTranspose2d in `module` into `memory_format`, in place. Returns the
+    module."""
     return _convert(module, (Conv2d, ConvTranspose2d), memory_format)
 
 
 def convert_conv3d_weight_memory_format(module: Module, memory_format: Any) -> Module:
-    """Put the weights of all Conv3d and ConvTranspose3d in `module` into `memory_format`, in place. Returns the module."""
+    """Put the weights of all Conv3d and ConvTranspose3d in `module` into `memory_format`, in place. Returns the
+    module."""
     return _convert(module, (Conv3d, ConvTranspose3d), memory_format)

@@ -127,10 +127,11 @@ class _Orthogonal(Module):
 
 def orthogonal(module: Module, name: str = "weight", orthogonal_map: str | None = None, *,
                use_trivialization: bool = True) -> Module:
-    """Make the matrix (or batch of matrices) `name` orthogonal: orthonormal columns, or rows if there are fewer of them.
+    """Make the matrix (or batch of matrices) `name` orthogonal: orthonormal columns, or rows if there are fewer of
+    them.
 
-    orthogonal_map: "matrix_exp", "cayley" or "householder"; the first for square and complex, the last for other matrices.
-    use_trivialization: needed to start from a given matrix with the first two.
+    orthogonal_map: "matrix_exp", "cayley" or "householder"; the first for square and complex, the last for other
+    matrices. use_trivialization: needed to start from a given matrix with the first two.
     """
     weight = _check_tensor(module, name)
     if weight.ndim < 2:
@@ -163,8 +164,8 @@ class _WeightNorm(Module):
 
 
 def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
-    """Make the tensor `name` a length (original0, one for each index of `dim`, or one for all if None) times a direction
-    (original1). Salimans & Kingma 2016, arXiv:1602.07868."""
+    """Make the tensor `name` a length (original0, one for each index of `dim`, or one for all if None) times a
+    direction (original1). Salimans & Kingma 2016, arXiv:1602.07868."""
     parametrize.register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
 
     def take_old_names(state_dict: dict, prefix: str, *_: Any) -> None:
@@ -229,7 +230,8 @@ class _SpectralNorm(Module):
 
 def spectral_norm(module: Module, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12,
                   dim: int | None = None) -> Module:
-    """Make the largest singular value of the tensor `name` 1 (the norm of a vector). Miyato et al. 2018, arXiv:1802.05957.
+    """Make the largest singular value of the tensor `name` 1 (the norm of a vector). Miyato et al. 2018,
+    arXiv:1802.05957.
 
     n_power_iterations: steps of the power method in each call in training.  dim: that of the outputs, found by itself.
     """

@@ -1,7 +1,7 @@
 """Tensors of a module as functions of other tensors, which are the trained ones.
 
-`register_parametrization(linear, "weight", Symmetric())` makes `linear.weight` a property that computes Symmetric of the
-parameter `linear.parametrizations.weight.original`.
+`register_parametrization(linear, "weight", Symmetric())` makes `linear.weight` a property that computes Symmetric of
+the parameter `linear.parametrizations.weight.original`.
 """
 from __future__ import annotations
 
@@ -102,8 +102,9 @@ class ParametrizationList(ModuleList):
         for name, before in (("dtype", dtype), ("shape", shape)):
             after = getattr(result, name)
             if after != before:
-                raise ValueError(f"Registering a parametrization may not change the {name} of the tensor, unless `unsafe` "
-                                 f"flag is enabled.\nunparametrized {name}: {before}\nparametrized {name}: {after}")
+                raise ValueError(f"Registering a parametrization may not change the {name} of the tensor, unless "
+                                 f"`unsafe` flag is enabled.\nunparametrized {name}: {before}\nparametrized {name}: "
+                                 f"{after}")
 
     def right_inverse(self, value: Tensor) -> None:
         """Set the original tensor(s) so that the parametrized one becomes `value`, by the right inverses in reverse."""
@@ -121,24 +122,24 @@ class ParametrizationList(ModuleList):
         if not isinstance(value, Tensor):
             raise ValueError(f"`right_inverse` should return a tensor. Got {type(value).__name__}")
         if value.dtype != self.original.dtype:
-            raise ValueError(f"The tensor returned by `right_inverse` has dtype {value.dtype} while `original` has dtype "
-                             f"{self.original.dtype}")
+            raise ValueError(f"The tensor returned by `right_inverse` has dtype {value.dtype} while `original` has "
+                             f"dtype {self.original.dtype}")
         self.original.data = value
 
     def _set_originals(self, values: Any) -> None:
         if not isinstance(values, Sequence):
             raise ValueError(f"'right_inverse' must return a sequence of tensors. Got {type(values).__name__}.")
         if len(values) != self.ntensors:
-            raise ValueError(f"'right_inverse' must return a sequence of tensors of length {self.ntensors}. Got a sequence "
-                             f"of length {len(values)}.")
+            raise ValueError(f"'right_inverse' must return a sequence of tensors of length {self.ntensors}. Got a "
+                             f"sequence of length {len(values)}.")
         for i, tensor in enumerate(values):
             original = getattr(self, f"original{i}")
             if not isinstance(tensor, Tensor):
                 raise ValueError(f"`right_inverse` must return a sequence of tensors. Got element {i} of type "
                                  f"{type(tensor).__name__}")
             if original.dtype != tensor.dtype:
-                raise ValueError(f"Tensor {i} returned by `right_inverse` has dtype {tensor.dtype} while `original{i}` has "
-                                 f"dtype {original.dtype}")
+                raise ValueError(f"Tensor {i} returned by `right_inverse` has dtype {tensor.dtype} while `original{i}` "
+                                 f"has dtype {original.dtype}")
             original.data = tensor
 
     def forward(self) -> Tensor:
@@ -194,7 +195,8 @@ def _inject_property(module: Module, tensor_name: str) -> None:
     setattr(type(module), tensor_name, property(get, set_))
 
 
-def register_parametrization(module: Module, tensor_name: str, parametrization: Module, *, unsafe: bool = False) -> Module:
+def register_parametrization(module: Module, tensor_name: str, parametrization: Module, *,
+                             unsafe: bool = False) -> Module:
     """Make the parameter or buffer `tensor_name` what `parametrization` computes from it; further ones come on top.
 
     A method `right_inverse` of the parametrization makes assigning to `module.tensor_name` possible, and finds the
@@ -227,9 +229,9 @@ def _check_next(module: Module, tensor_name: str, parametrization: Module) -> No
     after = parametrization(before)
     if not isinstance(after, Tensor):
         raise ValueError(f"A parametrization must return a tensor. Got {type(after).__name__}.")
-    _check_same("Registering a parametrization may not change the {} of the tensor, unless the `unsafe` flag is enabled.",
-                before, after, (f"module.{tensor_name}.{{}}", f"parametrization(module.{tensor_name}).{{}}"),
-                ("dtype", "shape"))
+    _check_same("Registering a parametrization may not change the {} of the tensor, unless the `unsafe` flag is "
+                "enabled.", before, after,
+                (f"module.{tensor_name}.{{}}", f"parametrization(module.{tensor_name}).{{}}"), ("dtype", "shape"))
     if hasattr(parametrization, "right_inverse"):
         try:
             back = parametrization.right_inverse(after)
@@ -267,8 +269,8 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
         value = getattr(module, tensor_name)
         original = Parameter(value) if value.requires_grad else value
     else:
-        raise ValueError("Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms "
-                         "of a sequence of tensors.")
+        raise ValueError("Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in "
+                         "terms of a sequence of tensors.")
     delattr(type(module), tensor_name)
     del module.parametrizations[tensor_name]
     _register(module, tensor_name, original)
@@ -283,8 +285,10 @@ def type_before_parametrizations(module: Module) -> type:
     return type(module).__bases__[0] if is_parametrized(module) else type(module)
 
 
-def transfer_parametrizations_and_params(from_module: Module, to_module: Module, tensor_name: str | None = None) -> Module:
-    """Give `to_module` the parametrizations of `from_module`, of one tensor or all, with their originals. Returns to_module."""
+def transfer_parametrizations_and_params(from_module: Module, to_module: Module,
+                                         tensor_name: str | None = None) -> Module:
+    """Give `to_module` the parametrizations of `from_module`, of one tensor or all, with their originals. Returns
+    to_module."""
     if not is_parametrized(from_module):
         return to_module
     for name in list(from_module.parametrizations) if tensor_name is None else [tensor_name]:

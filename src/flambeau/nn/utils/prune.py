@@ -87,7 +87,8 @@ class BasePruningMethod(ABC):
 
 
 def _combined(method: BasePruningMethod, module: Module, name: str) -> BasePruningMethod:
-    """`method` for the parameter `name`, in a container with the method that is registered already, which is taken out."""
+    """`method` for the parameter `name`, in a container with the method that is registered already, which is taken
+    out."""
     method._tensor_name = name
     registered = [number for number, hook in module._forward_pre_hooks.items()
                   if isinstance(hook, BasePruningMethod) and hook._tensor_name == name]
@@ -146,7 +147,8 @@ def _unpruned(method: BasePruningMethod, t: Tensor, mask: Tensor) -> Any:
     everything = [slice(None)] * t.dim()
     if method.PRUNING_TYPE == "structured":
         if not hasattr(method, "dim"):
-            raise AttributeError('Pruning methods of PRUNING_TYPE "structured" need to have the attribute `dim` defined.')
+            raise AttributeError('Pruning methods of PRUNING_TYPE "structured" need to have the attribute `dim` '
+                                 'defined.')
         dim = method.dim + t.dim() if method.dim < 0 else method.dim
         if dim < 0:
             raise IndexError(f"Index is out of bounds for tensor with dimensions {t.dim()}")
@@ -226,8 +228,8 @@ class _Structured(BasePruningMethod):
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
         if t.dim() <= 1:
-            raise ValueError("Structured pruning can only be applied to multidimensional tensors. Found tensor of shape "
-                             f"{t.shape} with {t.dim()} dims")
+            raise ValueError("Structured pruning can only be applied to multidimensional tensors. Found tensor of "
+                             f"shape {t.shape} with {t.dim()} dims")
         if self.dim >= t.dim():
             raise IndexError(f"Invalid index {self.dim} for tensor of size {t.shape}")
         count = _count(self.amount, t.shape[self.dim])
@@ -290,7 +292,8 @@ class CustomFromMask(BasePruningMethod):
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
         if default_mask.shape != self.mask.shape:
-            raise AssertionError(f"default_mask shape {default_mask.shape} must match self.mask shape {self.mask.shape}")
+            raise AssertionError(f"default_mask shape {default_mask.shape} must match self.mask shape "
+                                 f"{self.mask.shape}")
         return default_mask * self.mask.to(default_mask.dtype)
 
     @classmethod

@@ -25,8 +25,8 @@ class PackedSequence(_PackedSequenceFields):
     """Sequences, longest first, as recurrent layers read them: the first elements of all, then the second elements, …
 
     data (Σ lengths, *); batch_sizes (L,), how many sequences are at least so long, int64;
-    sorted_indices (N,): which sequence came first, …, unsorted_indices (N,) its inverse; None if they were sorted already.
-    Made by `pack_padded_sequence` and `pack_sequence`, not by hand.
+    sorted_indices (N,): which sequence came first, …, unsorted_indices (N,) its inverse; None if they were sorted
+    already. Made by `pack_padded_sequence` and `pack_sequence`, not by hand.
     """
 
     def __new__(cls, data: Any, batch_sizes: Tensor | None = None, sorted_indices: Tensor | None = None,
@@ -112,7 +112,8 @@ def _places(batch_sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return steps, sequences
 
 
-def pack_padded_sequence(input: Tensor, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True) -> PackedSequence:
+def pack_padded_sequence(input: Tensor, lengths: Any, batch_first: bool = False,
+                         enforce_sorted: bool = True) -> PackedSequence:
     """The sequences input[:lengths[i], i] packed.
 
     Shapes:  input (L, N, *), with batch_first (N, L, *); lengths (N,), a list or a tensor.
@@ -143,16 +144,19 @@ def _check_lengths(input: Tensor, sizes: np.ndarray, batch_first: bool) -> None:
         raise RuntimeError("Cannot pack empty tensors.")
     batch = input.shape[0 if batch_first else 1]
     if sizes.ndim != 1 or len(sizes) != batch:
-        raise RuntimeError(f"Expected `len(lengths)` to be equal to batch_size, but got {len(sizes)} (batch_size={batch})")
+        raise RuntimeError(f"Expected `len(lengths)` to be equal to batch_size, but got {len(sizes)} "
+                           f"(batch_size={batch})")
     if sizes.min() <= 0:
-        raise RuntimeError("Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0")
+        raise RuntimeError("Length of all samples has to be greater than 0, but found an element in 'lengths' that is "
+                           "<= 0")
     if (np.diff(sizes) > 0).any():
-        raise RuntimeError("`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
-                           "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this requirement if you do not "
-                           "need ONNX exportability.")
+        raise RuntimeError("`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can "
+                           "pass `enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this "
+                           "requirement if you do not need ONNX exportability.")
     longest = input.shape[1 if batch_first else 0]
     if sizes[0] > longest:
-        raise RuntimeError(f"Expected lengths to be at most the length of the padded sequences, {longest}, but got {sizes[0]}")
+        raise RuntimeError(f"Expected lengths to be at most the length of the padded sequences, {longest}, but got "
+                           f"{sizes[0]}")
 
 
 def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, padding_value: float = 0.0,
@@ -165,8 +169,8 @@ def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, pad
     length, batch = len(batch_sizes), int(batch_sizes[0])
     if total_length is not None:
         if total_length < length:
-            raise ValueError("Expected total_length to be at least the length of the longest sequence in input, but got "
-                             f"total_length={total_length} and max sequence length being {length}")
+            raise ValueError("Expected total_length to be at least the length of the longest sequence in input, but "
+                             f"got total_length={total_length} and max sequence length being {length}")
         length = total_length
     steps, sequences = _places(batch_sizes)
     order = np.arange(batch) if sequence.unsorted_indices is None else sequence.sorted_indices.numpy()
@@ -174,19 +178,22 @@ def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, pad
     shape = (batch, length) if batch_first else (length, batch)
     rows = columns * length + steps if batch_first else steps * batch + columns
     data = sequence.data
-    padded = data.new_full((length * batch, *data.shape[1:]), padding_value).index_copy(0, flambeau.from_numpy(rows), data)
+    padded = data.new_full((length * batch, *data.shape[1:]), padding_value).index_copy(0, flambeau.from_numpy(rows),
+                                                                                        data)
     lengths = np.empty(batch, np.int64)
     lengths[order] = np.bincount(sequences, minlength=batch)
     return padded.reshape(*shape, *data.shape[1:]), flambeau.from_numpy(lengths)
 
 
-def pad_sequence(sequences: Any, batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right") -> Tensor:
+def pad_sequence(sequences: Any, batch_first: bool = False, padding_value: float = 0.0,
+                 padding_side: str = "right") -> Tensor:
     """Sequences (L_i, *) side by side, shorter ones filled up: (L, N, *), with batch_first (N, L, *).
 
     padding_side: "right" or "left".
     """
     if not isinstance(sequences, Iterable):
-        raise RuntimeError(f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}")
+        raise RuntimeError("pad_sequence: Expected iterable for input sequences, but got arg of type: "
+                           f"{type(sequences)}")
     sequences = tuple(sequences)
     if not sequences:
         raise RuntimeError("received an empty list of sequences")

@@ -21,7 +21,8 @@ def output_dim(module: Module) -> int:
 
 
 class SpectralNorm:
-    """The forward pre-hook that computes the weight `name` from `name`_orig and the singular vectors `name`_u, `name`_v."""
+    """The forward pre-hook that computes the weight `name` from `name`_orig and the singular vectors `name`_u,
+    `name`_v."""
 
     _version = 1
 
@@ -63,8 +64,8 @@ class SpectralNorm:
         if weight is None:
             raise ValueError(f"`SpectralNorm` cannot be applied as parameter `{name}` is None")
         if isinstance(weight, UninitializedParameter):
-            raise ValueError("The module passed to `SpectralNorm` can't have uninitialized parameters. Make sure to run "
-                             "the dummy forward before applying spectral normalization")
+            raise ValueError("The module passed to `SpectralNorm` can't have uninitialized parameters. Make sure to "
+                             "run the dummy forward before applying spectral normalization")
         with flambeau.no_grad():
             rows, columns = hook.reshape_weight_to_matrix(weight).size()
             u, v = (F.normalize(weight.new_empty(size).normal_(0, 1), dim=0, eps=eps) for size in (rows, columns))
@@ -115,7 +116,8 @@ class SpectralNormLoadStateDictPreHook:
         fn = self.fn
         key = prefix + fn.name
         version = local_metadata.get("spectral_norm", {}).get(fn.name + ".version")
-        if version is not None or (key not in state_dict and all(key + end in state_dict for end in ("_orig", "_u", "_v"))):
+        if version is not None or (key not in state_dict
+                                   and all(key + end in state_dict for end in ("_orig", "_u", "_v"))):
             return
         missing = [key + end for end in ("_orig", "", "_u") if key + end not in state_dict]
         if missing:

@@ -30,14 +30,15 @@ def _swap(module: Module, path: str, tensor: Tensor) -> Tensor | None:
 def _with_tied(module: Module, given: dict[str, Tensor]) -> dict[str, Tensor]:
     """`given`, and the same tensors under all other names of the tensors that they replace."""
     names: dict[Tensor, list[str]] = {}
-    for path, tensor in (*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)):
+    for path, tensor in (*module.named_parameters(remove_duplicate=False),
+                         *module.named_buffers(remove_duplicate=False)):
         names.setdefault(tensor, []).append(path)
     result = dict(given)
     for tied in names.values():
         values = {id(given[path]): given[path] for path in tied if path in given}
         if len(values) > 1:
-            raise ValueError(f"functional_call got multiple values for keys {sorted(tied)}, which are tied. Consider using "
-                             "tie_weights=False")
+            raise ValueError(f"functional_call got multiple values for keys {sorted(tied)}, which are tied. Consider "
+                             "using tie_weights=False")
         for value in values.values():
             result.update(dict.fromkeys(tied, value))
     return result
@@ -50,7 +51,8 @@ def _check_names(module: Module, given: dict[str, Tensor]) -> None:
                 (("Unexpected", [path for path in given if path not in own]),
                  ("Missing", sorted(own - given.keys()))) if paths]
     if messages:
-        raise RuntimeError("Error(s) in reparametrizing for {}:\n\t{}".format(module._get_name(), "\n\t".join(messages)))
+        raise RuntimeError("Error(s) in reparametrizing for {}:\n\t{}".format(module._get_name(),
+                                                                              "\n\t".join(messages)))
 
 
 @contextmanager
@@ -88,7 +90,8 @@ def _functional_call(module: Module, parameters_and_buffers: dict[str, Tensor], 
 
 def functional_call(module: Module, parameters_and_buffers: dict[str, Tensor], args: Any = None,
                     kwargs: dict[str, Any] | None = None, *, tie_weights: bool = True, strict: bool = False) -> Any:
-    """Deprecated: module(*args, **kwargs) with the tensors of the dict in place of the module's own; `torch.func` has it."""
+    """Deprecated: module(*args, **kwargs) with the tensors of the dict in place of the module's own; `torch.func` has
+    it."""
     warnings.warn("`torch.nn.utils.stateless.functional_call` is deprecated as of PyTorch 2.0 and will be removed in a "
                   "future version of PyTorch. Please use `torch.func.functional_call` instead which is a drop-in "
                   "replacement.", FutureWarning, stacklevel=2)

@@ -50,8 +50,8 @@ class WeightNorm:
         hook = WeightNorm(name, dim)
         weight = getattr(module, name)
         if isinstance(weight, UninitializedParameter):
-            raise ValueError("The module passed to `WeightNorm` can't have uninitialized parameters. Make sure to run the "
-                             "dummy forward before applying weight normalization")
+            raise ValueError("The module passed to `WeightNorm` can't have uninitialized parameters. Make sure to run "
+                             "the dummy forward before applying weight normalization")
         del module._parameters[name]
         module.register_parameter(name + "_g", Parameter(norm_except_dim(weight, 2, hook.dim).data))
         module.register_parameter(name + "_v", Parameter(weight.data))
@@ -71,7 +71,8 @@ class WeightNorm:
 
 
 def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
-    """Deprecated: make the parameter `name` length times direction, a length for each index of `dim` (None: one for all)."""
+    """Deprecated: make the parameter `name` length times direction, a length for each index of `dim` (None: one for
+    all)."""
     WeightNorm.apply(module, name, dim)
     return module
 
