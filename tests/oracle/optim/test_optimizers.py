@@ -1,0 +1,142 @@
+"""Every optimizer against PyTorch's: ten steps over a grid of options, state dicts, repr, errors."""
+import copy
+
+import numpy as np
+import pytest
+
+import flambeau
+
+torch = pytest.importorskip("torch")
+
+DECAYS = [dict(weight_decay=0.1), dict(maximize=True)]
+GRID = {
+    "SGD": [{}, dict(lr=0.1, momentum=0.9, nesterov=True), dict(momentum=0.9, dampening=0.5, weight_decay=0.1), dict(maximize=True)],
+    "Adam": [{}, dict(lr=0.1, betas=(0.5, 0.9), eps=1e-3), dict(amsgrad=True, lr=0.05), *DECAYS],
+    "AdamW": [{}, dict(lr=0.1, weight_decay=0.5), dict(amsgrad=True, maximize=True)],
+    "Adadelta": [{}, dict(lr=0.5, rho=0.5, eps=1e-3), *DECAYS],
+    "Adagrad": [{}, dict(lr=0.5, lr_decay=0.1, initial_accumulator_value=0.3, eps=1e-3), *DECAYS],
+    "Adamax": [{}, dict(lr=0.1, betas=(0.5, 0.9), eps=1e-3), *DECAYS],
+    "ASGD": [{}, dict(lr=0.1, lambd=0.1, alpha=0.5, t0=3), *DECAYS],
+    "NAdam": [{}, dict(lr=0.1, betas=(0.5, 0.9), momentum_decay=0.1), *DECAYS, dict(weight_decay=0.1, decoupled_weight_decay=True)],
+    "RAdam": [{}, dict(lr=0.1, betas=(0.5, 0.9)), *DECAYS, dict(weight_decay=0.1, decoupled_weight_decay=True)],
+    "RMSprop": [{}, dict(lr=0.1, alpha=0.5, eps=1e-3), dict(momentum=0.9), dict(centered=True),
+                dict(momentum=0.5, centered=True, weight_decay=0.1), *DECAYS],
+    "Rprop": [{}, dict(lr=0.1, etas=(0.3, 1.5), step_sizes=(1e-3, 0.2)), dict(maximize=True)],
+}
+CASES = [(name, options) for name, grid in GRID.items() for options in grid]
+RNG = np.random.default_rng(0)
+START = [RNG.standard_normal((3, 4)), RNG.standard_normal((4, 3)), RNG.standard_normal(5)]
+PUSH = [RNG.standard_normal(a.shape) for a in START]
+
+
+def as_tensors(t, dtype):
+    return [t.tensor(a).to(getattr(t, dtype)) for a in START], [t.tensor(a).to(getattr(t, dtype)) for a in PUSH]
+
+
+def loss_of(xs, push, i):
+    """A bowl with a push that turns around, so that signs of gradients change."""
+    return sum(((x * x).sum() * 0.5 + (x * a).sum() * (-1.0) ** i).abs() for x, a in zip(xs, push))
+
+
+def train(t, name, options, steps=10, dtype="float32", optimizer=None, xs=None):
+    starts, push = as_tensors(t, dtype)
+    if xs is None:
+        xs = [x.requires_grad_() for x in starts]
+    o = optimizer or getattr(t.optim, name)([{"params": xs[:1]}, {"params": xs[1:], "lr": 0.03}], **options)
+    for i in range(steps):
+        o.zero_grad()
+        loss_of(xs, push, i).backward()
+        o.step()
+    return xs, o
+
+
+def values(t):
+    return t.detach().to(dtype=flambeau.float64 if isinstance(t, flambeau.Tensor) else torch.float64).numpy()
+
+
+def assert_same(got, want, rtol=2e-5, atol=2e-6):
+    """Equal structures: tensors to a tolerance, all else exactly, keys in order."""
+    if isinstance(want, torch.Tensor):
+        assert str(got.dtype) == str(want.dtype) and tuple(got.shape) == tuple(want.shape)
+        if want.is_complex():
+            return assert_same([got.real, got.imag], [want.real, want.imag], rtol, atol)
+        np.testing.assert_allclose(values(got), values(want), rtol=rtol, atol=atol)
+    elif isinstance(want, dict):
+        assert list(got) == list(want)
+        for k in want:
+            assert_same(got[k], want[k], rtol, atol)
+    elif isinstance(want, (list, tuple)):
+        assert len(got) == len(want)
+        for a, b in zip(got, want):
+            assert_same(a, b, rtol, atol)
+    else:
+        assert got == want and type(got) is type(want)
+
+
+@pytest.mark.parametrize("name, options", CASES)
+def test_ten_steps(name, options):
+    (want, wo), (got, go) = train(torch, name, options), train(flambeau, name, options)
+    assert repr(go) == repr(wo)
+    assert_same(got, want)
+    assert_same(go.state_dict(), wo.state_dict())
+
+
+@pytest.mark.parametrize("name", GRID)
+def test_float64(name):
+    (want, wo), (got, go) = train(torch, name, {}, dtype="float64"), train(flambeau, name, {}, dtype="float64")
+    assert_same(got, want, 1e-6, 1e-9)
+    assert_same(go.state_dict(), wo.state_dict(), 1e-6, 1e-9)
+
+
+@pytest.mark.parametrize("name", [n for n in GRID if n not in ("SGD", "Adam", "AdamW")])
+def test_complex(name):
+    options = dict(initial_accumulator_value=0.5) if name == "Adagrad" else {}
+    want, got = [train(t, name, options, steps=5, dtype="complex64") for t in (torch, flambeau)]
+    assert_same(got[0], want[0])
+    assert_same(got[1].state_dict(), want[1].state_dict())
+
+
+@pytest.mark.parametrize("name, options", CASES)
+def test_state_dicts_resume(name, options):
+    """Five steps, a new optimizer from the state dict, five more: as ten steps."""
+    want, _ = train(flambeau, name, options)
+    xs, o = train(flambeau, name, options, steps=4)
+    state = copy.deepcopy(o.state_dict())
+    fresh = getattr(flambeau.optim, name)([{"params": xs[:1]}, {"params": xs[1:]}], **options)
+    fresh.load_state_dict(state)
+    got, _ = train(flambeau, name, options, steps=6, optimizer=fresh, xs=xs)
+    for a, b in zip(got, want):
+        np.testing.assert_allclose(values(a), values(b), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", GRID)
+def test_changed_and_tensor_rates(name):
+    runs = []
+    for t in (torch, flambeau):
+        x = t.tensor([1.0, -2.0], requires_grad=True)
+        o = getattr(t.optim, name)([x], lr=t.tensor(0.1))
+        for i in range(4):
+            o.zero_grad()
+            (x * x).sum().backward()
+            o.step()
+            o.param_groups[0]["lr"] = t.tensor(0.1 / (i + 1)) if i % 2 else 0.2
+        runs.append(x)
+    assert_same(runs[1], runs[0])
+
+
+def outcome(t, name, options):
+    try:
+        getattr(t.optim, name)([t.ones(2, 2, requires_grad=True)], **options)
+    except Exception as e:
+        return type(e), str(e)
+    return None
+
+
+@pytest.mark.parametrize("options", [dict(lr=-1.0), dict(eps=-1.0), dict(weight_decay=-1.0), dict(betas=(1.0, 0.9)), dict(betas=(0.9, -1)),
+                                     dict(rho=2.0), dict(momentum=-1.0), dict(alpha=-1.0), dict(etas=(1.0, 1.2)), dict(lr_decay=-1.0),
+                                     dict(initial_accumulator_value=-1), dict(momentum_decay=-1), dict(fused=True, foreach=True)])
+@pytest.mark.parametrize("name", [n for n in GRID if n not in ("SGD", "Adam", "AdamW")])
+def test_errors(name, options):
+    want = outcome(torch, name, options)
+    if want is None or want[0] is not TypeError:
+        assert outcome(flambeau, name, options) == want
