@@ -79,7 +79,8 @@ def test_options():
     with printoptions(precision=2, sci_mode=False):
         assert text([1e-5, 1.0]) == "tensor([0.00, 1.00])"
     with printoptions(profile="short"):
-        assert get_printoptions() == {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80, "sci_mode": None}
+        assert get_printoptions() == {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80,
+                                      "sci_mode": None}
     with printoptions(edgeitems=0, threshold=2):
         assert text([1.0, 2.0, 3.0]) == "tensor([...], size=(3,))"
     before = get_printoptions()

@@ -1,4 +1,4 @@
-"""The fixture `agree(program)`: a program text, run with `torch` as PyTorch and as flambeau, prints the same and raises the same.
+"""The fixture `agree(program)`: a program text, run with `torch` as PyTorch and as flambeau, prints the same.
 
 Numbers are printed by the programs with few digits, so that the text decides.
 """
@@ -18,7 +18,8 @@ PYTORCHS_OWN = ("prototype stage", "Triggered internally")  # warnings from its 
 def run(module, program):
     """What the program prints, warns and raises."""
     printed = io.StringIO()
-    names = {"torch": module, "nn": module.nn, "F": module.nn.functional, "__name__": "program", "tried": tried(printed)}
+    names = {"torch": module, "nn": module.nn, "F": module.nn.functional, "__name__": "program",
+             "tried": tried(printed)}
     module.manual_seed(0)
     with contextlib.redirect_stdout(printed), warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")

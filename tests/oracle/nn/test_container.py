@@ -98,8 +98,10 @@ def test_parameter_dict(agree):
     p["c"] = "text"
     p.update(OrderedDict(z=torch.ones(1), y=torch.ones(1)))
     p.update([("x", 3)])
-    print(p, len(p), list(p), "a" in p, list(p.keys()), [k for k, v in p.items()], list(reversed(p)), [n for n, q in p.named_parameters()])
-    print(p.pop("c"), p.popitem(), p.get("none"), p.get("none", 4), p.setdefault("a").shape, p.setdefault("new", torch.ones(1)).shape)
+    print(p, len(p), list(p), "a" in p, list(p.keys()), [k for k, v in p.items()], list(reversed(p)),
+          [n for n, q in p.named_parameters()])
+    print(p.pop("c"), p.popitem(), p.get("none"), p.get("none", 4), p.setdefault("a").shape,
+          p.setdefault("new", torch.ones(1)).shape)
     print(p.copy(), p.fromkeys("pq", 7), len(p | nn.ParameterDict({"k": torch.ones(1)})))
     p |= nn.ParameterDict({"b": torch.zeros(9)})
     del p["a"]

@@ -6,13 +6,13 @@ import flambeau
 
 torch = pytest.importorskip("torch")
 
-CALLS = [
-    "uniform_(w, -2, 3)", "normal_(w, 1, 0.5)", "trunc_normal_(w)", "trunc_normal_(w, 0.5, 2, -1, 1.5)", "trunc_normal_(w, 0, 1, 1.5, 4)",
-    "constant_(w, 3.5)", "ones_(w)", "zeros_(w)", "eye_(w)", "xavier_uniform_(w)", "xavier_uniform_(w, 2)", "xavier_normal_(w, gain=0.5)",
-    "kaiming_uniform_(w)", "kaiming_uniform_(w, 0.3, 'fan_out', 'relu')", "kaiming_normal_(w)", "kaiming_normal_(w, 1, nonlinearity='selu')",
-    "orthogonal_(w)", "orthogonal_(w, 3)", "sparse_(w, 0.3)", "sparse_(w, 0.5, std=2)", "normal_(w, generator=g)",
-    "xavier_uniform_(w, generator=g)", "trunc_normal_(w, generator=g)",
-]
+CALLS = ["uniform_(w, -2, 3)", "normal_(w, 1, 0.5)", "trunc_normal_(w)", "trunc_normal_(w, 0.5, 2, -1, 1.5)",
+         "trunc_normal_(w, 0, 1, 1.5, 4)", "constant_(w, 3.5)", "ones_(w)", "zeros_(w)", "eye_(w)",
+         "xavier_uniform_(w)", "xavier_uniform_(w, 2)", "xavier_normal_(w, gain=0.5)", "kaiming_uniform_(w)",
+         "kaiming_uniform_(w, 0.3, 'fan_out', 'relu')", "kaiming_normal_(w)",
+         "kaiming_normal_(w, 1, nonlinearity='selu')", "orthogonal_(w)", "orthogonal_(w, 3)", "sparse_(w, 0.3)",
+         "sparse_(w, 0.5, std=2)", "normal_(w, generator=g)", "xavier_uniform_(w, generator=g)",
+         "trunc_normal_(w, generator=g)"]
 
 
 def values(module, call, shape, dtype="float32"):
@@ -32,7 +32,8 @@ def test_values(call, shape, dtype):
         np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=1e-6)  # orthogonal: another LAPACK
 
 
-@pytest.mark.parametrize("call", ["dirac_(w)", "dirac_(w, 2)", "kaiming_uniform_(w)", "xavier_normal_(w)", "orthogonal_(w)"])
+@pytest.mark.parametrize("call",
+                         ["dirac_(w)", "dirac_(w, 2)", "kaiming_uniform_(w)", "xavier_normal_(w)", "orthogonal_(w)"])
 @pytest.mark.parametrize("shape", [(4, 3, 3), (4, 2, 3, 2), (2, 4, 1, 3, 2)])
 def test_values_of_kernels(call, shape):
     for ours, theirs in zip(values(flambeau, call, shape), values(torch, call, shape)):

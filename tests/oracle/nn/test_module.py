@@ -31,12 +31,16 @@ NET = """
 def test_tree(agree):
     agree(NET + """
     print(net)
-    print([n for n, p in net.named_parameters()], [n for n, p in net.named_parameters(remove_duplicate=False, prefix="x")])
-    print([n for n, p in net.named_parameters(recurse=False)], [n for n, p in net.first.named_parameters(recurse=False)])
+    print([n for n, p in net.named_parameters()],
+          [n for n, p in net.named_parameters(remove_duplicate=False, prefix="x")])
+    print([n for n, p in net.named_parameters(recurse=False)],
+          [n for n, p in net.first.named_parameters(recurse=False)])
     print([n for n, b in net.named_buffers()], len(list(net.buffers())), len(list(net.buffers(recurse=False))))
     print([n for n, m in net.named_modules()], [n for n, m in net.named_modules(prefix="p", remove_duplicate=False)])
-    print([n for n, m in net.named_children()], len(list(net.children())), len(list(net.modules())), len(list(net.parameters())))
-    print([type(m).__name__ for m in net.modules()], net.training, net.eval() is net, net.rest[0].training, net.train().first.training)
+    print([n for n, m in net.named_children()], len(list(net.children())), len(list(net.modules())),
+          len(list(net.parameters())))
+    print([type(m).__name__ for m in net.modules()], net.training, net.eval() is net, net.rest[0].training,
+          net.train().first.training)
     print(sorted(set(dir(net)) & {"first", "rest", "training", "forward", "0"}), "0" in dir(net.rest))
     seen = []
     net.apply(lambda m: seen.append(type(m).__name__))
@@ -157,7 +161,8 @@ def test_state_dict(agree):
     tried(lambda: nn.BatchNorm1d(2).load_state_dict({"weight": torch.ones(2)}))
     before = other.first.scale
     other.load_state_dict({k: v.double() for k, v in state.items()}, assign=True)
-    print(other.first.scale.dtype, other.first.scale is before, type(other.first.scale).__name__, other.first.scale.requires_grad)
+    print(other.first.scale.dtype, other.first.scale is before, type(other.first.scale).__name__,
+          other.first.scale.requires_grad)
     m = nn.Module()
     m.register_buffer("scalar", torch.tensor(1.0))
     m.load_state_dict({"scalar": torch.tensor([3.0])})
@@ -178,7 +183,8 @@ def test_state_dict_hooks_and_extra_state(agree):
     print(list(state), pair.load_state_dict(state))
     del state["0._extra_state"]
     tried(lambda: pair.load_state_dict(state))
-    tried(lambda: nn.Linear(1, 1).load_state_dict({"weight": torch.ones(1, 1), "bias": torch.ones(1), "_extra_state": 1}))
+    tried(lambda: nn.Linear(1, 1).load_state_dict({"weight": torch.ones(1, 1), "bias": torch.ones(1),
+                                                   "_extra_state": 1}))
 
     m = nn.Linear(2, 2)
     m.register_state_dict_pre_hook(lambda *args: print("pre", len(args), args[1:]))
@@ -186,7 +192,8 @@ def test_state_dict_hooks_and_extra_state(agree):
     m._register_state_dict_hook(lambda module, state, prefix, meta: OrderedDict(state, more=1))
     print(list(m.state_dict(prefix="p.")))
     h.remove()
-    m.register_load_state_dict_pre_hook(lambda module, *args: print("load pre", type(module).__name__, len(args), args[1:4]))
+    m.register_load_state_dict_pre_hook(lambda module,
+                                        *args: print("load pre", type(module).__name__, len(args), args[1:4]))
     m._register_load_state_dict_pre_hook(lambda state, *args: state.pop("more", None))
     m.register_load_state_dict_post_hook(lambda module, keys: (print("load post", keys), keys.missing_keys.clear())[1])
     m.load_state_dict(m.state_dict())
@@ -203,17 +210,17 @@ def test_state_dict_hooks_and_extra_state(agree):
 def test_forward_hooks(agree):
     agree(NET + """
     def note(*parts):
-        print(*(p if isinstance(p, (str, dict)) else tuple(x.shape) if hasattr(x := p, "shape") else len(p) for p in parts))
+        print(*(p if isinstance(p, (str, dict)) else tuple(x.shape) if hasattr(x := p, "shape") else len(p)
+                for p in parts))
     x = torch.ones(2, 3)
     block = net.first
-    handles = [
-        block.register_forward_pre_hook(lambda m, args: note("pre", args)),
-        block.register_forward_pre_hook(lambda m, args, kwargs: (args, {"factor": 2}), with_kwargs=True),
-        block.register_forward_pre_hook(lambda m, args: args[0] * 0, prepend=True),
-        block.register_forward_hook(lambda m, args, out: note("post", args, out)),
-        block.register_forward_hook(lambda m, args, kwargs, out: note("with", args, kwargs, out), with_kwargs=True, prepend=True),
-        block.register_forward_hook(lambda m, args, out: out + 1000),
-    ]
+    handles = [block.register_forward_pre_hook(lambda m, args: note("pre", args)),
+               block.register_forward_pre_hook(lambda m, args, kwargs: (args, {"factor": 2}), with_kwargs=True),
+               block.register_forward_pre_hook(lambda m, args: args[0] * 0, prepend=True),
+               block.register_forward_hook(lambda m, args, out: note("post", args, out)),
+               block.register_forward_hook(lambda m, args, kwargs, out: note("with", args, kwargs, out),
+                                           with_kwargs=True, prepend=True),
+               block.register_forward_hook(lambda m, args, out: out + 1000)]
     print(block(x, factor=5).mean() > 900)
     for h in handles:
         h.remove()
@@ -233,7 +240,8 @@ def test_always_called_hooks(agree):
     block = net.first
     block.register_forward_hook(lambda m, args, out: print("always", out is None), always_call=True)
     block.register_forward_hook(lambda m, args, out: print("only on success"))
-    block.register_forward_hook(lambda m, args, kwargs, out: print("with", kwargs, out is None), always_call=True, with_kwargs=True)
+    block.register_forward_hook(lambda m, args, kwargs, out: print("with", kwargs, out is None), always_call=True,
+                                with_kwargs=True)
     def fails(m, args, out):
         raise KeyError("in a hook")
     block.register_forward_hook(fails, always_call=True)
@@ -249,11 +257,13 @@ def test_global_hooks(agree):
     pre, post = hooks.register_module_forward_pre_hook, hooks.register_module_forward_hook
     back, old_back = hooks.register_module_full_backward_hook, hooks.register_module_backward_hook
     back_pre, on_buffer = hooks.register_module_full_backward_pre_hook, hooks.register_module_buffer_registration_hook
-    on_module, on_parameter = hooks.register_module_module_registration_hook, hooks.register_module_parameter_registration_hook
+    on_module = hooks.register_module_module_registration_hook
+    on_parameter = hooks.register_module_parameter_registration_hook
     x = torch.ones(2, 3, requires_grad=True)
     name = lambda m: type(m).__name__
     handles = [pre(lambda m, args: print("pre", name(m))), post(lambda m, args, out: print("post", name(m))),
-               back(lambda m, gi, go: print("back", name(m), len(gi), len(go))), back_pre(lambda m, go: print("back pre", name(m)))]
+               back(lambda m, gi, go: print("back", name(m), len(gi), len(go))),
+               back_pre(lambda m, go: print("back pre", name(m)))]
     net(x).sum().backward()
     tried(lambda: old_back(lambda *a: None))
     for h in handles:
@@ -329,7 +339,8 @@ def test_zero_grad_and_conversions(agree):
         print(convert(net).first.linear.weight.dtype)
     print(net.to(torch.float64).first.scale.dtype, net.to("cpu", torch.float32).first.scale.dtype)
     print(net.to(torch.ones(1, dtype=torch.float64)).first.scale.dtype, net.to(dtype=torch.float32).first.scale.dtype)
-    print(net.type(torch.float64).first.scale.dtype, net.cpu().first.scale.device, net.to(torch.device("cpu")).first.scale.dtype)
+    print(net.type(torch.float64).first.scale.dtype, net.cpu().first.scale.device,
+          net.to(torch.device("cpu")).first.scale.dtype)
     norm = nn.BatchNorm1d(2).half()
     print(norm.running_mean.dtype, norm.num_batches_tracked.dtype)
     tried(lambda: net.to(torch.int64))
@@ -385,8 +396,10 @@ def test_call_super_init(agree):
 def test_parameter(agree):
     agree("""
     p = nn.Parameter(torch.arange(3.0))
-    print(p, repr(p), p.is_leaf, p.requires_grad, isinstance(p, torch.Tensor), type(p * 2).__name__, type(p.data).__name__)
-    print(nn.Parameter(), nn.Parameter(torch.ones(2), requires_grad=False), nn.Parameter(torch.ones(2, dtype=torch.complex64)))
+    print(p, repr(p), p.is_leaf, p.requires_grad, isinstance(p, torch.Tensor), type(p * 2).__name__,
+          type(p.data).__name__)
+    print(nn.Parameter(), nn.Parameter(torch.ones(2), requires_grad=False),
+          nn.Parameter(torch.ones(2, dtype=torch.complex64)))
     tried(lambda: nn.Parameter(torch.arange(3)))
     print(nn.Parameter(torch.arange(3), requires_grad=False))
     base = torch.zeros(2)

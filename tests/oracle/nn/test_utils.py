@@ -20,7 +20,8 @@ def test_clip_grad(agree):
     print(ps[0].grad, ps[1].grad)
     nn.utils.clip_grads_with_norm_(ps, 0.1, torch.tensor(1.0))
     print(ps[0].grad)
-    print(nn.utils.clip_grad_norm_([], 1.0), nn.utils.clip_grad_norm_((p for p in []), 1.0), nn.utils.clip_grad_norm_(ps[3], 1.0))
+    print(nn.utils.clip_grad_norm_([], 1.0), nn.utils.clip_grad_norm_((p for p in []), 1.0),
+          nn.utils.clip_grad_norm_(ps[3], 1.0))
     ps[0].grad[0] = float("nan")
     tried(lambda: nn.utils.clip_grad_norm_(ps, 1.0, error_if_nonfinite=True))
     print(nn.utils.clip_grad_norm_(ps, 1.0))
@@ -54,7 +55,8 @@ def test_fusion(agree):
         tried(lambda: nn.utils.fuse_conv_bn_eval(conv, bn))
         pair.eval()
         fused = nn.utils.fuse_conv_bn_eval(conv, bn, transpose)
-        print(fused, torch.allclose(fused(x), pair(x), atol=1e-5), type(fused.weight).__name__, fused.bias.requires_grad)
+        print(fused, torch.allclose(fused(x), pair(x), atol=1e-5), type(fused.weight).__name__,
+              fused.bias.requires_grad)
     linear, bn = nn.Linear(3, 4), nn.BatchNorm1d(4)
     bn(torch.randn(5, 4))
     tried(lambda: nn.utils.fuse_linear_bn_eval(linear, bn))
@@ -122,7 +124,8 @@ def test_parametrize(agree):
     m = nn.Linear(3, 3)
     weight = m.weight
     print(P.is_parametrized(m), P.register_parametrization(m, "weight", Symmetric()) is m)
-    print(m, type(m).__name__, P.type_before_parametrizations(m).__name__, P.is_parametrized(m, "bias"), list(m.state_dict()))
+    print(m, type(m).__name__, P.type_before_parametrizations(m).__name__, P.is_parametrized(m, "bias"),
+          list(m.state_dict()))
     print(torch.equal(m.weight, m.weight.T), m.parametrizations.weight.original is weight, m.weight is m.weight)
     with P.cached():
         print(m.weight is m.weight)
@@ -158,7 +161,8 @@ def test_parametrize(agree):
         plain = nn.Linear(2, 2)
         tried(lambda: P.register_parametrization(plain, "weight", Wrong(f)))
         print(list(plain.state_dict()))
-        tried(lambda: P.register_parametrization(P.register_parametrization(plain, "weight", Double()), "weight", Wrong(f)))
+        tried(lambda: P.register_parametrization(P.register_parametrization(plain, "weight", Double()), "weight",
+                                                 Wrong(f)))
     a, b = P.register_parametrization(nn.Linear(2, 2), "weight", Double()), nn.Linear(2, 2)
     P.transfer_parametrizations_and_params(a, b)
     print(b, b.parametrizations.weight.original is a.parametrizations.weight.original)
@@ -181,7 +185,8 @@ def test_parametrizations(agree):
     torch.manual_seed(3)
     for layer, y in ((nn.Linear(3, 5), x), (nn.ConvTranspose1d(2, 3, 2), torch.randn(1, 2, 4))):
         m = P.spectral_norm(layer, n_power_iterations=2)
-        print(m, list(m.state_dict()), "%.4f" % torch.linalg.matrix_norm(m.weight.flatten(1).detach(), 2) if False else "")
+        print(m, list(m.state_dict()),
+              "%.4f" % torch.linalg.matrix_norm(m.weight.flatten(1).detach(), 2) if False else "")
         for _ in range(2):
             print("%.4f" % m(y).double().abs().sum())
         print("%.4f" % m.eval()(y).double().abs().sum())
@@ -234,9 +239,11 @@ def test_prune(agree):
     print(len(container), [type(x).__name__ for x in container], type(container[0]).__name__)
     m(torch.ones(2, 4)).sum().backward()
     print(m.weight_orig.grad)
-    print(prune.remove(m, "weight"), [n for n, p in m.named_parameters()], int((m.weight == 0).sum()), prune.is_pruned(m))
+    print(prune.remove(m, "weight"), [n for n, p in m.named_parameters()], int((m.weight == 0).sum()),
+          prune.is_pruned(m))
     print(prune.custom_from_mask(nn.Linear(2, 2), "bias", torch.tensor([0, 1])).bias_mask)
-    print(prune.l1_unstructured(nn.Linear(2, 2), "weight", 2, importance_scores=torch.arange(4.0).view(2, 2)).weight_mask)
+    print(prune.l1_unstructured(nn.Linear(2, 2), "weight", 2,
+                                importance_scores=torch.arange(4.0).view(2, 2)).weight_mask)
     a, b = nn.Linear(3, 2), nn.Linear(2, 3)
     prune.global_unstructured([(a, "weight"), (b, "weight")], prune.L1Unstructured, amount=5)
     print(a.weight_mask, b.weight_mask)
@@ -265,7 +272,8 @@ def test_sequences(agree):
     print(R.pad_packed_sequence(packed), R.pad_packed_sequence(packed, True, 7.0, total_length=5))
     print(R.pack_padded_sequence(x.transpose(0, 1), torch.tensor([4, 3, 1]), batch_first=True))
     print(R.pack_sequence([c, a, b]), R.unpack_sequence(R.pack_sequence([a, b, c], enforce_sorted=False)))
-    print(packed.double().data.dtype, packed.to(torch.float32) is packed, packed.is_cuda, type(packed).__name__, packed.cpu() is packed)
+    print(packed.double().data.dtype, packed.to(torch.float32) is packed, packed.is_cuda, type(packed).__name__,
+          packed.cpu() is packed)
     print(R.invert_permutation(torch.tensor([2, 0, 1])), R.invert_permutation(None))
     leaf = x.clone().requires_grad_()
     R.pad_packed_sequence(R.pack_padded_sequence(leaf, [3, 1, 4], enforce_sorted=False))[0].sum().backward()
@@ -279,7 +287,8 @@ def test_sequences(agree):
     for layer in (nn.RNN(2, 3), nn.LSTM(2, 3, 2, bidirectional=True), nn.GRU(2, 3, batch_first=True)):
         out, state = layer(packed)
         state = state if isinstance(state, tuple) else (state,)
-        print(type(out).__name__, out.data.shape, "%.4f" % out.data.double().sum(), ["%.4f" % s.double().sum() for s in state])
+        print(type(out).__name__, out.data.shape, "%.4f" % out.data.double().sum(),
+              ["%.4f" % s.double().sum() for s in state])
         zeros = [s * 0 for s in state]
         again, _ = layer(packed, zeros[0] if len(zeros) == 1 else tuple(zeros))
         print(torch.allclose(out.data, again.data))
@@ -288,40 +297,51 @@ def test_sequences(agree):
 
 def test_messages_of_layers(agree):
     agree("""
-    for make in (
-        lambda: nn.Conv2d(3, 4, 3, groups=2), lambda: nn.Conv2d(4, 3, 3, groups=2), lambda: nn.Conv2d(1, 1, 3, groups=0),
-        lambda: nn.Conv2d(1, 1, 3, padding="same", stride=2), lambda: nn.ConvTranspose2d(1, 1, 2, padding_mode="reflect"),
-        lambda: nn.ConvTranspose1d(1, 1, 2, stride=2)(torch.ones(1, 1, 3), output_size=[9]),
-        lambda: nn.ConvTranspose1d(1, 1, 2, stride=2)(torch.ones(1, 1, 3), output_size=[9, 9]),
-        lambda: nn.Dropout(1.5), lambda: nn.Hardtanh(1, 0), lambda: nn.GroupNorm(2, 3), lambda: nn.BatchNorm1d(3)(torch.ones(3)),
-        lambda: nn.BatchNorm2d(3)(torch.ones(3, 3)), lambda: nn.BatchNorm3d(3)(torch.ones(3, 3)), lambda: nn.SyncBatchNorm(3)(torch.ones(3)),
-        lambda: nn.InstanceNorm1d(3)(torch.ones(3)), lambda: nn.InstanceNorm1d(3, affine=True)(torch.ones(2, 4, 5)),
-        lambda: nn.Unflatten(1, 3), lambda: nn.Unflatten(1, (2, 1.5)), lambda: nn.Embedding(3, 2, padding_idx=3),
-        lambda: nn.Embedding(3, 2, _weight=torch.ones(2, 2)), lambda: nn.Embedding.from_pretrained(torch.ones(2)),
-        lambda: nn.EmbeddingBag(3, 2, padding_idx=-4), lambda: nn.CircularPad1d(1)(torch.ones(1)), lambda: nn.Softmax2d()(torch.ones(2)),
-        lambda: nn.FractionalMaxPool2d(2), lambda: nn.FractionalMaxPool2d(2, 2, 0.5), lambda: nn.FractionalMaxPool2d(2, output_ratio=2),
-        lambda: nn.FractionalMaxPool3d(0, 2), lambda: nn.MultiheadAttention(0, 2), lambda: nn.MultiheadAttention(5, 2),
-        lambda: nn.HuberLoss(delta="x"), lambda: nn.MultiMarginLoss(3), lambda: nn.MultiMarginLoss(weight=torch.ones(2, 2)),
-        lambda: nn.TripletMarginLoss(-1), lambda: nn.TripletMarginWithDistanceLoss(margin=0), lambda: nn.Bilinear(0, 1, 1),
-        lambda: nn.AdaptiveLogSoftmaxWithLoss(4, 9, []), lambda: nn.AdaptiveLogSoftmaxWithLoss(4, 9, [3, 2]),
-        lambda: nn.AdaptiveLogSoftmaxWithLoss(4, 9, [3])(torch.ones(2, 4), torch.tensor([1, 10])),
-        lambda: nn.AdaptiveLogSoftmaxWithLoss(4, 9, [3])(torch.ones(2, 4), torch.tensor([1])),
-        lambda: nn.RNN(3, 4, nonlinearity="x"), lambda: nn.RNN(3, 4, proj_size=2), lambda: nn.LSTM(3, 4, proj_size=4),
-        lambda: nn.LSTM(0, 4), lambda: nn.LSTM(3, 0), lambda: nn.LSTM(3.0, 4), lambda: nn.GRU(3, 4, 0), lambda: nn.GRU(3, 4, dropout=2),
-        lambda: nn.GRU(3, 4, bias=1), lambda: nn.LSTM(3, 4)(torch.ones(3)), lambda: nn.RNN(3, 4)(torch.ones(3)),
-        lambda: nn.LSTM(3, 4)(torch.ones(2, 3, 5)), lambda: nn.LSTM(3, 4)(torch.ones(2, 3, 3).double()),
-        lambda: nn.LSTM(3, 4)(torch.ones(2, 3, 3), (torch.ones(1, 2, 4), torch.ones(1, 3, 4))),
-        lambda: nn.LSTM(3, 4)(torch.ones(2, 3), (torch.ones(1, 2, 4), torch.ones(1, 3, 4))),
-        lambda: nn.GRU(3, 4)(torch.ones(2, 3, 3), torch.ones(2, 4)), lambda: nn.GRU(3, 4)(torch.ones(2, 3, 3), torch.ones(2, 3, 4)),
-        lambda: nn.RNNCell(3, 4)(torch.ones(1, 1, 3)), lambda: nn.LSTMCell(3, 4)(torch.ones(3), (torch.ones(1, 1, 4), torch.ones(4))),
-        lambda: nn.GRUCell(3, 4)(torch.ones(3), torch.ones(1, 1, 4)), lambda: nn.RNNCell(3, 4, nonlinearity="x")(torch.ones(3)),
-        lambda: nn.RNNBase("x", 3, 4), lambda: nn.Transformer(4, 2, 1, 1, 4)(torch.ones(2, 3, 4), torch.ones(2, 2, 4)),
-        lambda: nn.Transformer(4, 2, 1, 1, 4)(torch.ones(2, 3, 5), torch.ones(2, 3, 4)),
-        lambda: nn.TransformerEncoderLayer(4, 2, activation="x"), lambda: nn.factory_kwargs({"x": 1}),
-        lambda: nn.factory_kwargs({"device": 1, "factory_kwargs": {"device": 2}}), lambda: nn.factory_kwargs({"dtype": 1, "factory_kwargs": {"device": 2}}),
-    ):
+    for make in (lambda: nn.Conv2d(3, 4, 3, groups=2), lambda: nn.Conv2d(4, 3, 3, groups=2),
+                 lambda: nn.Conv2d(1, 1, 3, groups=0), lambda: nn.Conv2d(1, 1, 3, padding="same", stride=2),
+                 lambda: nn.ConvTranspose2d(1, 1, 2, padding_mode="reflect"),
+                 lambda: nn.ConvTranspose1d(1, 1, 2, stride=2)(torch.ones(1, 1, 3), output_size=[9]),
+                 lambda: nn.ConvTranspose1d(1, 1, 2, stride=2)(torch.ones(1, 1, 3), output_size=[9, 9]),
+                 lambda: nn.Dropout(1.5), lambda: nn.Hardtanh(1, 0), lambda: nn.GroupNorm(2, 3),
+                 lambda: nn.BatchNorm1d(3)(torch.ones(3)), lambda: nn.BatchNorm2d(3)(torch.ones(3, 3)),
+                 lambda: nn.BatchNorm3d(3)(torch.ones(3, 3)), lambda: nn.SyncBatchNorm(3)(torch.ones(3)),
+                 lambda: nn.InstanceNorm1d(3)(torch.ones(3)),
+                 lambda: nn.InstanceNorm1d(3, affine=True)(torch.ones(2, 4, 5)), lambda: nn.Unflatten(1, 3),
+                 lambda: nn.Unflatten(1, (2, 1.5)), lambda: nn.Embedding(3, 2, padding_idx=3),
+                 lambda: nn.Embedding(3, 2, _weight=torch.ones(2, 2)),
+                 lambda: nn.Embedding.from_pretrained(torch.ones(2)), lambda: nn.EmbeddingBag(3, 2, padding_idx=-4),
+                 lambda: nn.CircularPad1d(1)(torch.ones(1)), lambda: nn.Softmax2d()(torch.ones(2)),
+                 lambda: nn.FractionalMaxPool2d(2), lambda: nn.FractionalMaxPool2d(2, 2, 0.5),
+                 lambda: nn.FractionalMaxPool2d(2, output_ratio=2), lambda: nn.FractionalMaxPool3d(0, 2),
+                 lambda: nn.MultiheadAttention(0, 2), lambda: nn.MultiheadAttention(5, 2),
+                 lambda: nn.HuberLoss(delta="x"), lambda: nn.MultiMarginLoss(3),
+                 lambda: nn.MultiMarginLoss(weight=torch.ones(2, 2)), lambda: nn.TripletMarginLoss(-1),
+                 lambda: nn.TripletMarginWithDistanceLoss(margin=0), lambda: nn.Bilinear(0, 1, 1),
+                 lambda: nn.AdaptiveLogSoftmaxWithLoss(4, 9, []), lambda: nn.AdaptiveLogSoftmaxWithLoss(4, 9, [3, 2]),
+                 lambda: nn.AdaptiveLogSoftmaxWithLoss(4, 9, [3])(torch.ones(2, 4), torch.tensor([1, 10])),
+                 lambda: nn.AdaptiveLogSoftmaxWithLoss(4, 9, [3])(torch.ones(2, 4), torch.tensor([1])),
+                 lambda: nn.RNN(3, 4, nonlinearity="x"), lambda: nn.RNN(3, 4, proj_size=2),
+                 lambda: nn.LSTM(3, 4, proj_size=4), lambda: nn.LSTM(0, 4), lambda: nn.LSTM(3, 0),
+                 lambda: nn.LSTM(3.0, 4), lambda: nn.GRU(3, 4, 0), lambda: nn.GRU(3, 4, dropout=2),
+                 lambda: nn.GRU(3, 4, bias=1), lambda: nn.LSTM(3, 4)(torch.ones(3)),
+                 lambda: nn.RNN(3, 4)(torch.ones(3)), lambda: nn.LSTM(3, 4)(torch.ones(2, 3, 5)),
+                 lambda: nn.LSTM(3, 4)(torch.ones(2, 3, 3).double()),
+                 lambda: nn.LSTM(3, 4)(torch.ones(2, 3, 3), (torch.ones(1, 2, 4), torch.ones(1, 3, 4))),
+                 lambda: nn.LSTM(3, 4)(torch.ones(2, 3), (torch.ones(1, 2, 4), torch.ones(1, 3, 4))),
+                 lambda: nn.GRU(3, 4)(torch.ones(2, 3, 3), torch.ones(2, 4)),
+                 lambda: nn.GRU(3, 4)(torch.ones(2, 3, 3), torch.ones(2, 3, 4)),
+                 lambda: nn.RNNCell(3, 4)(torch.ones(1, 1, 3)),
+                 lambda: nn.LSTMCell(3, 4)(torch.ones(3), (torch.ones(1, 1, 4), torch.ones(4))),
+                 lambda: nn.GRUCell(3, 4)(torch.ones(3), torch.ones(1, 1, 4)),
+                 lambda: nn.RNNCell(3, 4, nonlinearity="x")(torch.ones(3)), lambda: nn.RNNBase("x", 3, 4),
+                 lambda: nn.Transformer(4, 2, 1, 1, 4)(torch.ones(2, 3, 4), torch.ones(2, 2, 4)),
+                 lambda: nn.Transformer(4, 2, 1, 1, 4)(torch.ones(2, 3, 5), torch.ones(2, 3, 4)),
+                 lambda: nn.TransformerEncoderLayer(4, 2, activation="x"), lambda: nn.factory_kwargs({"x": 1}),
+                 lambda: nn.factory_kwargs({"device": 1, "factory_kwargs": {"device": 2}}),
+                 lambda: nn.factory_kwargs({"dtype": 1, "factory_kwargs": {"device": 2}})):
         tried(lambda: type(make()).__name__ if not isinstance(make(), dict) else sorted(make()))
-    print(nn.L1Loss(size_average=False).reduction, nn.L1Loss(reduce=False).reduction, nn.MSELoss(size_average=True).reduction)
+    print(nn.L1Loss(size_average=False).reduction, nn.L1Loss(reduce=False).reduction,
+          nn.MSELoss(size_average=True).reduction)
     nn.NLLLoss2d(), nn.Hardtanh(min_value=-2, max_value=3), nn.LSTM(3, 4, dropout=0.5)
     print(nn.Transformer.generate_square_subsequent_mask(3))
     encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 4, batch_first=True), 2).eval()

@@ -94,7 +94,8 @@ def test_default_dtype(dtype):
 def test_extremes():
     for dtype in (torch.float32, torch.float64):
         info = torch.finfo(dtype)
-        for values in ([info.tiny, info.max], [info.tiny / 2, 1.0], [info.max], [-0.0], [0.0, -0.0], [info.eps, float("nan")]):
+        for values in ([info.tiny, info.max], [info.tiny / 2, 1.0], [info.max], [-0.0], [0.0, -0.0],
+                       [info.eps, float("nan")]):
             tensor = torch.tensor(values, dtype=dtype)
             assert ours(tensor) == repr(tensor)
     for value in (-2**63, 2**63 - 1):
