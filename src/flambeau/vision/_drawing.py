@@ -5,8 +5,8 @@ import math
 from typing import Any
 
 
-def dashed_line(draw: Any, start: tuple[float, float], end: tuple[float, float], color: Any, width: int, dash: float = 5,
-                space: float = 5) -> None:
+def dashed_line(draw: Any, start: tuple[float, float], end: tuple[float, float], color: Any, width: int,
+                dash: float = 5, space: float = 5) -> None:
     """A line of dashes and spaces of these lengths in pixels, beginning with a dash."""
     (x, y), (x2, y2) = start, end
     left = math.hypot(x2 - x, y2 - y)

@@ -16,11 +16,13 @@ from .transforms._functional_tensor import _name
 from .transforms._kernels import color
 from .transforms.functional import convert_image_dtype, pil_to_tensor, to_pil_image
 
-__all__ = ["make_grid", "save_image", "draw_bounding_boxes", "draw_segmentation_masks", "draw_keypoints", "flow_to_image"]
+__all__ = ["make_grid", "save_image", "draw_bounding_boxes", "draw_segmentation_masks", "draw_keypoints",
+           "flow_to_image"]
 
 
 def _batch_of(tensor: Any) -> Any:
-    """(H, W), (C, H, W), (N, C, H, W) or a list of equal images as (N, C, H, W) with grey repeated to three channels."""
+    """(H, W), (C, H, W), (N, C, H, W) or a list of equal images as (N, C, H, W) with grey repeated to three
+    channels."""
     if isinstance(tensor, list):
         for t in tensor:
             if not isinstance(t, torch.Tensor):
@@ -43,8 +45,8 @@ def _normalized(tensor: Any, value_range: tuple[float, float] | None) -> Any:
     return (tensor.clamp(min=low, max=high) - low) / max(high - low, 1e-5)
 
 
-def make_grid(tensor: Any, nrow: int = 8, padding: int = 2, normalize: bool = False, value_range: tuple[float, float] | None = None,
-              scale_each: bool = False, pad_value: float = 0.0) -> Any:
+def make_grid(tensor: Any, nrow: int = 8, padding: int = 2, normalize: bool = False,
+              value_range: tuple[float, float] | None = None, scale_each: bool = False, pad_value: float = 0.0) -> Any:
     """One image (3, H', W') of a batch (N, C, H, W) or a list of (C, H, W), `nrow` in a row with `padding` pixels of
     `pad_value` between and around. A single image comes back without a frame.
 
@@ -132,7 +134,8 @@ def _from_canvas(canvas: Any, dtype: Any) -> Any:
     return apply(color.convert_dtype, drawn, _name(dtype), fused=True) if dtype.is_floating_point else drawn
 
 
-def draw_bounding_boxes(image: Any, boxes: Any, labels: list[str] | None = None, colors: Any = None, fill: bool | None = False,
+def draw_bounding_boxes(image: Any, boxes: Any, labels: list[str] | None = None, colors: Any = None,
+                        fill: bool | None = False,
                         width: int = 1, font: str | None = None, font_size: int | None = None, label_colors: Any = None,
                         label_background_colors: Any = None, fill_labels: bool = False) -> Any:
     """A copy of `image` (C, H, W), uint8 or floating in [0, 1], with `boxes` (N, 4) = (x1, y1, x2, y2), or (N, 8) with
@@ -171,8 +174,8 @@ def draw_bounding_boxes(image: Any, boxes: Any, labels: list[str] | None = None,
     with torch.no_grad():
         canvas = _to_canvas(torch.cat([image] * 3, 0) if image.size(0) == 1 else image)
         draw = ImageDraw.ImageDraw(canvas, "RGBA" if fill else None)
-        for box, color, label, text_color, background in zip(boxes.to(torch.int64).tolist(), colors, labels, text_colors,
-                                                             backgrounds):
+        for box, color, label, text_color, background in zip(boxes.to(torch.int64).tolist(), colors, labels,
+                                                             text_colors, backgrounds):
             inside = (*color, 100) if fill else None
             if len(box) > 4:
                 _draw_rotated(draw, box, color, inside, width)
@@ -201,8 +204,8 @@ def _draw_label(draw: Any, box: list[int], label: str, width: int, font: Any, co
 
 
 def draw_segmentation_masks(image: Any, masks: Any, alpha: float = 0.8, colors: Any = None) -> Any:
-    """A copy of the RGB `image` (3, H, W) with boolean `masks` (N, H, W) or (H, W) painted on it: `alpha` is their opacity;
-    pixels in more than one mask are black."""
+    """A copy of the RGB `image` (3, H, W) with boolean `masks` (N, H, W) or (H, W) painted on it: `alpha` is their
+    opacity; pixels in more than one mask are black."""
     _check_image(image, "The image must be a tensor", (3,), "Pass an RGB image. Other Image formats are not supported")
     if masks.ndim == 2:
         masks = masks[None, :, :]

@@ -39,7 +39,8 @@ def sides():
 def plain(value):
     """A result without its library: arrays, kinds and metadata."""
     if isinstance(value, (torch.Tensor, flambeau.Tensor)):
-        metadata = [(name, str(getattr(value, name))) for name in ("format", "canvas_size", "clamping_mode") if hasattr(value, name)]
+        metadata = [(name, str(getattr(value, name))) for name in ("format", "canvas_size", "clamping_mode")
+                    if hasattr(value, name)]
         base = torch.Tensor if isinstance(value, torch.Tensor) else flambeau.Tensor
         array = value.as_subclass(base).detach().numpy()
         return type(value).__name__, metadata, str(value.dtype), array
@@ -61,7 +62,8 @@ def outcome(side, make, sample, seed):
         warnings.simplefilter("ignore")
         try:
             transform = make(side)
-            shown = re.sub(r"0x[0-9a-f]+", "0x", repr(transform)) if not callable(getattr(transform, "lambd", None)) else None
+            shown = re.sub(r"0x[0-9a-f]+", "0x",
+                           repr(transform)) if not callable(getattr(transform, "lambd", None)) else None
             result = plain(transform(sample(side)))
         except Exception as error:
             text = re.sub(r"<class '[\w.]*?(\w+)'>", r"\1", str(error)).split("\n  in module ")[0].strip()
@@ -70,7 +72,8 @@ def outcome(side, make, sample, seed):
 
 
 def assert_equal(expected, got, tolerance, where=""):
-    """Equal structure, kinds, metadata and dtypes; integers within `tolerance[0]` for a share of `tolerance[1]`; floats close."""
+    """Equal structure, kinds, metadata and dtypes; integers within `tolerance[0]` for a share of `tolerance[1]`; floats
+    close."""
     if not (isinstance(expected, tuple) and len(expected) == 4 and isinstance(expected[3], np.ndarray)):
         if isinstance(expected, (tuple, list)):
             assert type(expected) is type(got) and len(expected) == len(got), (where, expected, got)
@@ -93,7 +96,8 @@ def assert_equal(expected, got, tolerance, where=""):
         np.testing.assert_array_equal(a, b, err_msg=where)
     else:
         difference = np.abs(a.astype(np.int64) - b.astype(np.int64))
-        assert difference.max(initial=0) <= tolerance[0] and (difference > 0).mean() <= tolerance[1], (where, difference.max())
+        assert difference.max(initial=0) <= tolerance[0] and (difference > 0).mean() <= tolerance[1], (where,
+                                                                                                       difference.max())
 
 
 @pytest.fixture
@@ -137,7 +141,8 @@ def samples():
 
     def points(side):
         h, w = pixels("noise").shape[:2]
-        return side.tv.KeyPoints(side.tensor((np.random.default_rng(2).uniform(0, 1, (4, 3, 2)) * [w, h]).astype(np.float32)),
+        return side.tv.KeyPoints(side.tensor((np.random.default_rng(2).uniform(0, 1, (4, 3, 2))
+                                              * [w, h]).astype(np.float32)),
                                  canvas_size=(h, w))
 
     def masks(side):
@@ -145,7 +150,8 @@ def samples():
         return side.tv.Mask(side.tensor(np.random.default_rng(3).random((5, h, w)) < 0.4))
 
     def with_boxes(*args, **kwargs):
-        return lambda side: (side.tv.Image(chw(side)), {"boxes": boxes(side, *args, **kwargs), "labels": side.torch.arange(5)})
+        return lambda side: (side.tv.Image(chw(side)),
+                             {"boxes": boxes(side, *args, **kwargs), "labels": side.torch.arange(5)})
 
     made = {
         "pil": lambda side: Image.fromarray(pixels("noise")),
@@ -159,8 +165,8 @@ def samples():
         "batch": lambda side: side.torch.stack([chw(side), chw(side).flip(-1)]),
         "Image": lambda side: side.tv.Image(chw(side)),
         "Video": lambda side: side.tv.Video(side.torch.stack([chw(side), chw(side).flip(-1)])),
-        "detection": lambda side: {"image": side.tv.Image(chw(side)), "boxes": boxes(side), "masks": masks(side), "labels": side.torch.arange(5),
-                                   "points": points(side)},
+        "detection": lambda side: {"image": side.tv.Image(chw(side)), "boxes": boxes(side), "masks": masks(side),
+                                   "labels": side.torch.arange(5), "points": points(side)},
         "segmentation": lambda side: (side.tv.Image(chw(side)), side.tv.Mask(chw(side)[0])),
         "integer boxes": with_boxes("CXCYWH", dtype="int64"),
         "xywh boxes": with_boxes("XYWH"),

@@ -42,11 +42,13 @@ TRANSFORMS = {
     "ColorJitter saturation": lambda M, s: M.ColorJitter(saturation=0.9),
     "ColorJitter hue": lambda M, s: M.ColorJitter(hue=0.5),
     "RandomRotation": lambda M, s: M.RandomRotation(30),
-    "RandomRotation expanding": lambda M, s: M.RandomRotation((10, 80), M.InterpolationMode.BILINEAR, expand=True, fill=3),
+    "RandomRotation expanding": lambda M,
+    s: M.RandomRotation((10, 80), M.InterpolationMode.BILINEAR, expand=True, fill=3),
     "RandomRotation about": lambda M, s: M.RandomRotation(90, center=(3, 4)),
     "RandomRotation by 90": lambda M, s: M.RandomRotation((90, 90)),
     "RandomAffine": lambda M, s: M.RandomAffine(30, (0.1, 0.2), (0.5, 2), 10),
-    "RandomAffine bilinear": lambda M, s: M.RandomAffine((-5, 60), (0.1, 0.2), (0.5, 2), (1, 5, 2, 9), M.InterpolationMode.BILINEAR,
+    "RandomAffine bilinear": lambda M,
+    s: M.RandomAffine((-5, 60), (0.1, 0.2), (0.5, 2), (1, 5, 2, 9), M.InterpolationMode.BILINEAR,
                                                          fill=100, center=(5, 6)),
     "RandomPerspective": lambda M, s: M.RandomPerspective(p=1),
     "RandomPerspective nearest": lambda M, s: M.RandomPerspective(0.3, 0.9, M.InterpolationMode.NEAREST, fill=9),
@@ -73,7 +75,8 @@ TRANSFORMS = {
     "RandomApply": lambda M, s: M.RandomApply([M.RandomHorizontalFlip(0.5), M.RandomCrop(20)], 0.6),
     "RandomChoice": lambda M, s: M.RandomChoice([M.RandomHorizontalFlip(0.5), M.RandomCrop(20)]),
     "RandomOrder": lambda M, s: M.RandomOrder([M.RandomHorizontalFlip(0.5), M.RandomCrop(20)]),
-    "Compose": lambda M, s: M.Compose([M.RandomCrop(32, 4), M.RandomHorizontalFlip(), M.ToTensor(), M.Normalize([0.5], [0.5])]),
+    "Compose": lambda M,
+    s: M.Compose([M.RandomCrop(32, 4), M.RandomHorizontalFlip(), M.ToTensor(), M.Normalize([0.5], [0.5])]),
     "Sequential": lambda M, s: s.torch.nn.Sequential(M.RandomCrop(32, 4), M.RandomHorizontalFlip()),
 }
 # a last bit in a float intermediate, which moves a pixel in some ten thousand by 1
@@ -167,8 +170,10 @@ def test_gradients_flow_through_transforms(sides, samples):
     """A model may begin with transforms; their gradients are PyTorch's."""
     import numpy as np
 
-    chains = [lambda F, x: F.normalize(x, [0.5, 0.4, 0.3], [0.2, 0.3, 0.4]), lambda F, x: F.hflip(F.crop(x, 2, 3, 20, 20)),
-              lambda F, x: F.resize(x, [20, 30]), lambda F, x: F.adjust_contrast(x, 1.3), lambda F, x: F.gaussian_blur(x, 3, 1.0),
+    chains = [lambda F, x: F.normalize(x, [0.5, 0.4, 0.3], [0.2, 0.3, 0.4]), lambda F,
+              x: F.hflip(F.crop(x, 2, 3, 20, 20)),
+              lambda F, x: F.resize(x, [20, 30]), lambda F, x: F.adjust_contrast(x, 1.3), lambda F,
+              x: F.gaussian_blur(x, 3, 1.0),
               lambda F, x: F.rotate(x, 20.0, F.InterpolationMode.BILINEAR), lambda F, x: F.adjust_hue(x, 0.1)]
     for chain in chains:
         grads = []

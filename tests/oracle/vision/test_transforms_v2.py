@@ -1,15 +1,17 @@
-"""transforms.v2 on images, videos, boxes, masks and keypoints: torchvision's results, random streams, reprs and errors."""
+"""transforms.v2 on images, videos, boxes, masks and keypoints: torchvision's results, random streams, reprs and
+errors."""
 import pytest
 
-SAMPLES = ["pil", "pil grey", "uint8", "float32", "grey", "Image", "Video", "detection", "segmentation", "integer boxes", "xywh boxes",
-           "XYWHR boxes", "CXCYWHR boxes", "XYXYXYXY boxes"]
+SAMPLES = ["pil", "pil grey", "uint8", "float32", "grey", "Image", "Video", "detection", "segmentation",
+           "integer boxes", "xywh boxes", "XYWHR boxes", "CXCYWHR boxes", "XYXYXYXY boxes"]
 TRANSFORMS = {
     "ToImage": lambda M, s: M.ToImage(),
     "ToDtype scaled": lambda M, s: M.ToDtype(s.torch.float32, scale=True),
     "ToDtype": lambda M, s: M.ToDtype(s.torch.float32),
     "ToDtype int16": lambda M, s: M.ToDtype(s.torch.int16, scale=True),
     "ConvertImageDtype": lambda M, s: M.ConvertImageDtype(s.torch.float64),
-    "Normalize": lambda M, s: M.Compose([M.ToImage(), M.ToDtype(s.torch.float32, scale=True), M.Normalize([0.5], [0.2])]),
+    "Normalize": lambda M,
+    s: M.Compose([M.ToImage(), M.ToDtype(s.torch.float32, scale=True), M.Normalize([0.5], [0.2])]),
     "ToPureTensor": lambda M, s: M.ToPureTensor(),
     "ToPILImage": lambda M, s: M.ToPILImage(),
     "RandomHorizontalFlip": lambda M, s: M.RandomHorizontalFlip(1),
@@ -71,7 +73,8 @@ TRANSFORMS = {
 UPRIGHT = ["detection", "integer boxes", "xywh boxes"]
 DETECTION = {
     "RandomIoUCrop": lambda M, s: M.RandomIoUCrop(),
-    "ssd": lambda M, s: M.Compose([M.RandomPhotometricDistort(), M.RandomZoomOut(), M.RandomIoUCrop(), M.RandomHorizontalFlip(),
+    "ssd": lambda M,
+    s: M.Compose([M.RandomPhotometricDistort(), M.RandomZoomOut(), M.RandomIoUCrop(), M.RandomHorizontalFlip(),
                                    M.SanitizeBoundingBoxes()]),
     "ElasticTransform": lambda M, s: M.ElasticTransform(20.0, 3.0),
 }
@@ -105,7 +108,8 @@ def test_mixing_a_batch(mix, same):
 def test_functional_names_and_kernels(sides):
     """Every name of torchvision's functional namespace is there."""
     theirs, ours = (side.F for side in sides)
-    missing = [name for name in dir(theirs) if not name.startswith("_") and callable(getattr(theirs, name)) and not hasattr(ours, name)]
+    missing = [name for name in dir(theirs) if not name.startswith("_") and callable(getattr(theirs, name)) and
+               not hasattr(ours, name)]
     assert missing == []
 
 

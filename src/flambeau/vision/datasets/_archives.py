@@ -35,7 +35,8 @@ def file_type(file: str | os.PathLike) -> tuple[str, str | None, str | None]:
     """(the suffix, the archive type, the compression) of a file name: a.tar.gz -> (".tar.gz", ".tar", ".gz")."""
     suffixes = Path(file).suffixes
     if not suffixes:
-        raise RuntimeError(f"File '{file}' has no suffixes that could be used to detect the archive type and compression.")
+        raise RuntimeError(f"File '{file}' has no suffixes that could be used to detect the archive type and "
+                           "compression.")
     suffix = suffixes[-1]
     if suffix in ALIASES:
         return (suffix, *ALIASES[suffix])

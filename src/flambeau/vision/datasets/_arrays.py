@@ -12,7 +12,8 @@ from .vision import VisionDataset
 class ArrayImages(VisionDataset):
     """The base of CIFAR, MNIST and their like.
 
-    A subclass gives `_pixels`, the uint8 array (N, H, W, C) or (N, H, W), and `_target(index)`, the untransformed target.
+    A subclass gives `_pixels`, the uint8 array (N, H, W, C) or (N, H, W), and `_target(index)`, the untransformed
+    target.
     """
 
     @property

@@ -21,7 +21,8 @@ ATTEMPTS = 4  # how often a connection that breaks off is taken up again
 
 
 class _PlainProgress:
-    """What `progress` returns where tqdm is not installed: a line on a terminal's standard error, rewritten in place."""
+    """What `progress` returns where tqdm is not installed: a line on a terminal's standard error, rewritten in
+    place."""
 
     def __init__(self, total: int | None, initial: int, desc: str):
         self.total, self.n, self.desc = total, initial, desc
@@ -69,7 +70,8 @@ def fetch(url: str, path: str, is_right: Callable[[str], bool]) -> None:
             _fill(url, part, os.path.basename(path))
         if not is_right(part):
             os.remove(part)
-            raise RuntimeError(f"File not found or corrupted. What {url} sent for {path} does not have the expected hash.")
+            raise RuntimeError(f"File not found or corrupted. What {url} sent for {path} does not have the expected "
+                               "hash.")
         os.replace(part, path)
 
 

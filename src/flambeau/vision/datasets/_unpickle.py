@@ -37,5 +37,6 @@ def load_arrays(path: str) -> Any:
     try:
         return _DataUnpickler(io.BytesIO(data), encoding="latin1").load()
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
-        raise RuntimeError(f"{path} ({len(data):,} bytes) is truncated or not a data file of this set: {error or 'it ends early'}. "
+        raise RuntimeError(f"{path} ({len(data):,} bytes) is truncated or not a data file of this set: "
+                           f"{error or 'it ends early'}. "
                            "Delete it and download it again.") from error

@@ -1,4 +1,5 @@
-"""CIFAR-10 and CIFAR-100: 60,000 colour photos of 32×32 pixels (Krizhevsky 2009), from the "python version" archives."""
+"""CIFAR-10 and CIFAR-100: 60,000 colour photos of 32×32 pixels (Krizhevsky 2009), from the "python version"
+archives."""
 from __future__ import annotations
 
 import os
@@ -24,8 +25,10 @@ class CIFAR10(ArrayImages):
     url = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
     filename = "cifar-10-python.tar.gz"
     tgz_md5 = "c58f30108f718f92721af3b95e74349a"
-    train_list = [["data_batch_1", "c99cafc152244af753f735de768cd75f"], ["data_batch_2", "d4bba439e000b95fd0a9bffe97cbabec"],
-                  ["data_batch_3", "54ebc095f3ab1f0389bbae665268c751"], ["data_batch_4", "634d18415352ddfa80567beed471001a"],
+    train_list = [["data_batch_1", "c99cafc152244af753f735de768cd75f"],
+                  ["data_batch_2", "d4bba439e000b95fd0a9bffe97cbabec"],
+                  ["data_batch_3", "54ebc095f3ab1f0389bbae665268c751"],
+                  ["data_batch_4", "634d18415352ddfa80567beed471001a"],
                   ["data_batch_5", "482c414d41f54cd18b22e5b47cb7c3cb"]]
     test_list = [["test_batch", "40351d587109b95175f43aff81a1287e"]]
     meta = {"filename": "batches.meta", "key": "label_names", "md5": "5ff9c542aee3614f3951f8cda6e48888"}
@@ -37,7 +40,8 @@ class CIFAR10(ArrayImages):
         if download:
             self.download()
         if not self._check_integrity():
-            raise RuntimeError("Dataset not found or corrupted. You can use download=True to download it.\n" + self._what_is_wrong())
+            raise RuntimeError("Dataset not found or corrupted. You can use download=True to download it.\n"
+                               + self._what_is_wrong())
         self.data: Any = []
         self.targets: list[int] = []
         for name, _ in self.train_list if train else self.test_list:
@@ -53,7 +57,8 @@ class CIFAR10(ArrayImages):
     def _load_meta(self) -> None:
         path = self._path(self.meta["filename"])
         if not check_integrity(path, self.meta["md5"]):
-            raise RuntimeError("Dataset metadata file not found or corrupted. You can use download=True to download it.\n"
+            raise RuntimeError("Dataset metadata file not found or corrupted. You can use download=True to download "
+                               "it.\n"
                                f"  {path}")
         self.classes = load_arrays(path)[self.meta["key"]]
         self.class_to_idx = {name: i for i, name in enumerate(self.classes)}

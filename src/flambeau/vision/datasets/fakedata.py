@@ -10,10 +10,12 @@ from .vision import VisionDataset
 
 
 class FakeData(VisionDataset):
-    """`size` images of normal noise (C, H, W) as PIL images, with random classes; sample i depends only on i + random_offset."""
+    """`size` images of normal noise (C, H, W) as PIL images, with random classes; sample i depends only on i +
+    random_offset."""
 
     def __init__(self, size: int = 1000, image_size: tuple[int, int, int] = (3, 224, 224), num_classes: int = 10,
-                 transform: Callable | None = None, target_transform: Callable | None = None, random_offset: int = 0) -> None:
+                 transform: Callable | None = None, target_transform: Callable | None = None,
+                 random_offset: int = 0) -> None:
         super().__init__(transform=transform, target_transform=target_transform)
         self.size = size
         self.num_classes = num_classes

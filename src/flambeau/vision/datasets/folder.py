@@ -29,7 +29,8 @@ def find_classes(directory: str | Path) -> tuple[list[str], dict[str, int]]:
 
 
 def make_dataset(directory: str | Path, class_to_idx: dict[str, int] | None = None, extensions: Any = None,
-                 is_valid_file: Callable[[str], bool] | None = None, allow_empty: bool = False) -> list[tuple[str, int]]:
+                 is_valid_file: Callable[[str], bool] | None = None,
+                 allow_empty: bool = False) -> list[tuple[str, int]]:
     """(path, class number) of every file below `directory/CLASS`, sorted, that has one of `extensions` or that
     `is_valid_file` accepts (exactly one of the two must be given).
 
@@ -55,7 +56,8 @@ def make_dataset(directory: str | Path, class_to_idx: dict[str, int] | None = No
     if empty and not allow_empty:
         message = f"Found no valid file for the classes {', '.join(empty)}. "
         if extensions is not None:
-            message += f"Supported extensions are: {extensions if isinstance(extensions, str) else ', '.join(extensions)}"
+            named = extensions if isinstance(extensions, str) else ", ".join(extensions)
+            message += f"Supported extensions are: {named}"
         raise FileNotFoundError(message)
     return samples
 
@@ -81,11 +83,13 @@ class DatasetFolder(VisionDataset):
 
     @staticmethod
     def make_dataset(directory: str | Path, class_to_idx: dict[str, int], extensions: Any = None,
-                     is_valid_file: Callable[[str], bool] | None = None, allow_empty: bool = False) -> list[tuple[str, int]]:
+                     is_valid_file: Callable[[str], bool] | None = None,
+                     allow_empty: bool = False) -> list[tuple[str, int]]:
         """The list of samples; may be overridden."""
         if class_to_idx is None:
             raise ValueError("The class_to_idx parameter cannot be None.")
-        return make_dataset(directory, class_to_idx, extensions=extensions, is_valid_file=is_valid_file, allow_empty=allow_empty)
+        return make_dataset(directory, class_to_idx, extensions=extensions, is_valid_file=is_valid_file,
+                            allow_empty=allow_empty)
 
     def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
         """The classes and their numbers; may be overridden."""

@@ -17,7 +17,8 @@ from ..transforms._functional_pil import from_array
 from ._arrays import ArrayImages
 from .utils import check_integrity, download_and_extract_archive, extract_archive, provide_from_mirror, verify_str_arg
 
-_DIGITS = ["0 - zero", "1 - one", "2 - two", "3 - three", "4 - four", "5 - five", "6 - six", "7 - seven", "8 - eight", "9 - nine"]
+_DIGITS = ["0 - zero", "1 - one", "2 - two", "3 - three", "4 - four", "5 - five", "6 - six", "7 - seven", "8 - eight",
+           "9 - nine"]
 
 
 class MNIST(ArrayImages):
@@ -71,7 +72,8 @@ class MNIST(ArrayImages):
         if download:
             self.download()
         if not self._check_exists():
-            raise RuntimeError("Dataset not found. You can use download=True to download it.\n" + self._what_is_missing())
+            raise RuntimeError("Dataset not found. You can use download=True to download it.\n"
+                               + self._what_is_missing())
         self.data, self.targets = self._load_data()
 
     def _check_legacy_exist(self) -> bool:
@@ -84,7 +86,11 @@ class MNIST(ArrayImages):
 
     def _files(self) -> list[str]:
         """The unpacked files that this set reads or checks."""
-        return [os.path.join(self.raw_folder, os.path.splitext(os.path.basename(name))[0]) for name, _ in self.resources]
+        return [self._unpacked(name) for name, _ in self.resources]
+
+    def _unpacked(self, packed: str) -> str:
+        """Where the contents of a compressed file, by its name or URL, go."""
+        return os.path.join(self.raw_folder, os.path.splitext(os.path.basename(packed))[0])
 
     def _load_data(self) -> tuple[Any, Any]:
         stem = "train" if self.train else "t10k"
@@ -135,7 +141,8 @@ class MNIST(ArrayImages):
 
     def _provided(self) -> bool:
         """Whether a mirror has the unpacked files; copies them if so."""
-        return provide_from_mirror(self.root, [os.path.relpath(file, self.root).replace(os.sep, "/") for file in self._files()])
+        return provide_from_mirror(self.root,
+                                   [os.path.relpath(file, self.root).replace(os.sep, "/") for file in self._files()])
 
     def download(self) -> None:
         """Downloads and unpacks what is missing, from the first of `mirrors` that has it."""
@@ -146,7 +153,8 @@ class MNIST(ArrayImages):
             errors = []
             for mirror in self.mirrors:
                 try:
-                    download_and_extract_archive(f"{mirror}{filename}", download_root=self.raw_folder, filename=filename, md5=md5)
+                    download_and_extract_archive(f"{mirror}{filename}", download_root=self.raw_folder,
+                                                 filename=filename, md5=md5)
                     break
                 except (RuntimeError, OSError) as error:
                     errors.append(f"Tried {mirror}, got:\n{error}\n")
@@ -180,8 +188,8 @@ class KMNIST(MNIST):
 
 
 class EMNIST(MNIST):
-    """Handwritten letters and digits in MNIST's format (Cohen et al. 2017), in six splits; images are transposed as NIST
-    stores them. `root/EMNIST/raw/emnist-{split}-{train,test}-…`. Errors: ValueError for an unknown split."""
+    """Handwritten letters and digits in MNIST's format (Cohen et al. 2017), in six splits; images are transposed as
+    NIST stores them. `root/EMNIST/raw/emnist-{split}-{train,test}-…`. Errors: ValueError for an unknown split."""
 
     url = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
     md5 = "58c8d27c78d21e728a6bc7b3cc06412e"
@@ -189,7 +197,8 @@ class EMNIST(MNIST):
     _merged_classes = set("cijklmopsuvwxyz")  # letters whose upper and lower case look alike
     _all_classes = set(string.digits + string.ascii_letters)
     classes_split_dict = {"byclass": sorted(_all_classes), "bymerge": sorted(_all_classes - _merged_classes),
-                          "balanced": sorted(_all_classes - _merged_classes), "letters": ["N/A", *string.ascii_lowercase],
+                          "balanced": sorted(_all_classes - _merged_classes),
+                          "letters": ["N/A", *string.ascii_lowercase],
                           "digits": list(string.digits), "mnist": list(string.digits)}
 
     def __init__(self, root: str | Path, split: str, **kwargs: Any) -> None:
@@ -251,7 +260,8 @@ class QMNIST(MNIST):
                           (_QMNIST + "xnist-labels-idx2-int.xz", "5ed0e788978e45d4a8bd4b7caec3d79d")]}
     classes = _DIGITS
 
-    def __init__(self, root: str | Path, what: str | None = None, compat: bool = True, train: bool = True, **kwargs: Any) -> None:
+    def __init__(self, root: str | Path, what: str | None = None, compat: bool = True, train: bool = True,
+                 **kwargs: Any) -> None:
         if what is None:
             what = "train" if train else "test"
         self.what = verify_str_arg(what, "what", tuple(self.subsets))
@@ -263,7 +273,7 @@ class QMNIST(MNIST):
         return self.resources[self.subsets[self.what]]
 
     def _files(self) -> list[str]:
-        return [os.path.join(self.raw_folder, os.path.splitext(os.path.basename(url))[0]) for url, _ in self._resources()]
+        return [self._unpacked(url) for url, _ in self._resources()]
 
     @property
     def images_file(self) -> str:
@@ -307,20 +317,23 @@ SN3_PASCALVINCENT_TYPEMAP = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4"
 
 
 def read_sn3_pascalvincent_tensor(path: str, strict: bool = True) -> Any:
-    """The Tensor in the IDX file at `path`. RuntimeError if it is no IDX file or does not hold as many elements as it says
-    (more are accepted if not `strict`)."""
+    """The Tensor in the IDX file at `path`. RuntimeError if it is no IDX file or does not hold as many elements as it
+    says (more are accepted if not `strict`)."""
     with open(path, "rb") as file:
         content = file.read()
     header = np.frombuffer(content[:4], np.uint8)
-    if len(header) < 4 or header[0] or header[1] or int(header[2]) not in SN3_PASCALVINCENT_TYPEMAP or not 1 <= header[3] <= 3:
-        raise RuntimeError(f"{path} is not an IDX file (it begins with {content[:4]!r}). Delete it and download it again.")
+    if (len(header) < 4 or header[0] or header[1] or int(header[2]) not in SN3_PASCALVINCENT_TYPEMAP
+            or not 1 <= header[3] <= 3):
+        raise RuntimeError(f"{path} is not an IDX file (it begins with {content[:4]!r}). Delete it and download it "
+                           "again.")
     dims = int(header[3])
     start = 4 * (dims + 1)
     dtype = np.dtype(SN3_PASCALVINCENT_TYPEMAP[int(header[2])])
     shape = [int.from_bytes(content[k:k + 4], "big") for k in range(4, start, 4)]
     wanted, there = math.prod(shape) * dtype.itemsize, len(content) - start
     if there < wanted or (strict and there != wanted):
-        raise RuntimeError(f"{path} is truncated or damaged: a set of shape {tuple(shape)} takes {wanted:,} bytes after its "
+        raise RuntimeError(f"{path} is truncated or damaged: a set of shape {tuple(shape)} takes {wanted:,} bytes "
+                           "after its "
                            f"header, but there are {there:,}. Delete it and download it again.")
     flat = np.frombuffer(content, dtype, math.prod(shape), start)
     values = np.empty(shape, dtype.newbyteorder("="))

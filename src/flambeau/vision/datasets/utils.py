@@ -190,7 +190,8 @@ def extract_archive(from_path: str | pathlib.Path, to_path: str | pathlib.Path |
     return result if isinstance(from_path, str) else pathlib.Path(result)
 
 
-def download_and_extract_archive(url: str, download_root: str | pathlib.Path, extract_root: str | pathlib.Path | None = None,
+def download_and_extract_archive(url: str, download_root: str | pathlib.Path,
+                                 extract_root: str | pathlib.Path | None = None,
                                  filename: str | pathlib.Path | None = None, md5: str | None = None,
                                  remove_finished: bool = False) -> None:
     """`download_url`, then `extract_archive` into `extract_root` (default: `download_root`)."""

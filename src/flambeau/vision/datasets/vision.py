@@ -23,8 +23,8 @@ class VisionDataset(Dataset):
 
     _repr_indent = 4
 
-    def __init__(self, root: str | Path | None = None, transforms: Callable | None = None, transform: Callable | None = None,
-                 target_transform: Callable | None = None) -> None:
+    def __init__(self, root: str | Path | None = None, transforms: Callable | None = None,
+                 transform: Callable | None = None, target_transform: Callable | None = None) -> None:
         self.root = os.path.expanduser(root) if isinstance(root, str) else root
         separate = transform is not None or target_transform is not None
         if transforms is not None and separate:

@@ -8,7 +8,9 @@ from typing import Iterator
 import numpy as np
 
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by colour type: grey, RGB, grey with alpha, RGB with alpha
-PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # Adam7: x, y, dx, dy
+_CORRUPTED = "Out of bound read in decode_png. Probably, the input image is corrupted"
+# Adam7: x, y, dx, dy of each pass
+PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -29,7 +31,7 @@ def read_deep_png(content: bytes) -> np.ndarray:
     try:
         data = zlib.decompress(b"".join(body for kind, body in chunks if kind == b"IDAT"))
     except zlib.error as error:
-        raise RuntimeError(f"Out of bound read in decode_png. Probably, the input image is corrupted ({error})") from None
+        raise RuntimeError(f"{_CORRUPTED} ({error})") from None
     image = np.zeros((height, width, channels), np.uint16)
     at = 0
     for x, y, dx, dy in PASSES if interlaced else ((0, 0, 1, 1),):
@@ -39,7 +41,7 @@ def read_deep_png(content: bytes) -> np.ndarray:
         rows, columns = part.shape[:2]
         size = rows * (1 + columns * channels * 2)
         if len(data) < at + size:
-            raise RuntimeError("Out of bound read in decode_png. Probably, the input image is corrupted")
+            raise RuntimeError(_CORRUPTED)
         lines = _unfilter(np.frombuffer(data, np.uint8, size, at).reshape(rows, -1), channels * 2)
         part[...] = lines.view(">u2").reshape(part.shape)
         at += size
@@ -60,7 +62,7 @@ def _unfilter(lines: np.ndarray, step: int) -> np.ndarray:
         elif kind in (3, 4):
             result[:] = _sequential(kind, line.tolist(), above.tolist(), step)
         else:
-            raise RuntimeError(f"Out of bound read in decode_png: there is no filter {kind}; the input image is corrupted")
+            raise RuntimeError(f"{_CORRUPTED} (there is no filter {kind})")
         above = result
     return out
 

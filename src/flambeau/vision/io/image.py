@@ -27,7 +27,8 @@ class ImageReadMode(Enum):
     RGBA = RGB_ALPHA
 
 
-_PIL_MODES = {ImageReadMode.GRAY: "L", ImageReadMode.GRAY_ALPHA: "LA", ImageReadMode.RGB: "RGB", ImageReadMode.RGB_ALPHA: "RGBA"}
+_PIL_MODES = {ImageReadMode.GRAY: "L", ImageReadMode.GRAY_ALPHA: "LA", ImageReadMode.RGB: "RGB",
+              ImageReadMode.RGB_ALPHA: "RGBA"}
 
 
 def _mode(mode: Any) -> ImageReadMode:
@@ -62,7 +63,8 @@ def _content(data: Any) -> bytes:
     if data.dtype != torch.uint8:
         raise RuntimeError(f"Expected a torch.uint8 tensor. Input tensor must have uint8 data type, got {data.dtype}")
     if data.dim() != 1 or data.numel() == 0:
-        raise RuntimeError("Expected a non empty 1-dimensional tensor. Input tensor must be 1-dimensional and non-empty, got "
+        raise RuntimeError("Expected a non empty 1-dimensional tensor. Input tensor must be 1-dimensional and "
+                           "non-empty, got "
                            f"{data.dim()} dims  and {data.numel()} numels.")
     return data.numpy().tobytes()
 
@@ -101,8 +103,8 @@ def _upright(planes: np.ndarray, image: Any, apply: bool) -> Any:
 # ---- decoders
 
 def decode_image(input: Any, mode: Any = ImageReadMode.UNCHANGED, apply_exif_orientation: bool = False) -> Any:
-    """The image in the bytes (N,), or in a file given by its path: JPEG, PNG, WebP, or GIF (always RGB; several frames make
-    it (F, 3, H, W)). uint8, or uint16 for 16-bit PNG. Errors: RuntimeError for other or damaged contents."""
+    """The image in the bytes (N,), or in a file given by its path: JPEG, PNG, WebP, or GIF (always RGB; several frames
+    make it (F, 3, H, W)). uint8, or uint16 for 16-bit PNG. Errors: RuntimeError for other or damaged contents."""
     if not isinstance(input, torch.Tensor):
         input = read_file(str(input))
     content = _content(input)
@@ -114,17 +116,20 @@ def decode_image(input: Any, mode: Any = ImageReadMode.UNCHANGED, apply_exif_ori
         return decode_gif(input)
     if content.startswith(b"RIFF") and content[8:15] == b"WEBPVP8":
         return decode_webp(input, mode)
-    raise RuntimeError("Unsupported image file. Only jpeg, png, webp and gif are currently supported. For avif and heic "
+    raise RuntimeError("Unsupported image file. Only jpeg, png, webp and gif are currently supported. For avif and "
+                       "heic "
                        "format, please rely on `decode_avif` and `decode_heic` directly.")
 
 
-def read_image(path: str | pathlib.Path, mode: Any = ImageReadMode.UNCHANGED, apply_exif_orientation: bool = False) -> Any:
+def read_image(path: str | pathlib.Path, mode: Any = ImageReadMode.UNCHANGED,
+               apply_exif_orientation: bool = False) -> Any:
     """The image in a file; see `decode_image`."""
     return decode_image(read_file(path), mode, apply_exif_orientation=apply_exif_orientation)
 
 
 def decode_png(input: Any, mode: Any = ImageReadMode.UNCHANGED, apply_exif_orientation: bool = False) -> Any:
-    """The PNG image in the bytes (N,): uint8, or uint16 if it has 16 bits. UNCHANGED gives a palette image's indices."""
+    """The PNG image in the bytes (N,): uint8, or uint16 if it has 16 bits. UNCHANGED gives a palette image's
+    indices."""
     content, mode = _content(input), _mode(mode)
     if not content.startswith(b"\x89PNG\r\n\x1a\n"):
         raise RuntimeError("Content is not png!")
@@ -160,8 +165,8 @@ def _with_channels(planes: np.ndarray, mode: ImageReadMode) -> np.ndarray:
 
 
 def _grey(color: np.ndarray) -> np.ndarray:
-    """libpng's luma with the weights 0.2989, 0.587 and the rest, in 15-bit fixed point (rounded only for 16 bits); greys
-    stay as they are."""
+    """libpng's luma with the weights 0.2989, 0.587 and the rest, in 15-bit fixed point (rounded only for 16 bits);
+    greys stay as they are."""
     if len(color) == 1:
         return color
     r, g, b = color.astype(np.uint32)
@@ -170,7 +175,8 @@ def _grey(color: np.ndarray) -> np.ndarray:
     return np.where((r == g) & (r == b), r, luma).astype(color.dtype)[None]
 
 
-def decode_jpeg(input: Any, mode: Any = ImageReadMode.UNCHANGED, device: Any = "cpu", apply_exif_orientation: bool = False) -> Any:
+def decode_jpeg(input: Any, mode: Any = ImageReadMode.UNCHANGED, device: Any = "cpu",
+                apply_exif_orientation: bool = False) -> Any:
     """The JPEG image in the bytes (N,), or a list of images for a list of bytes; UNCHANGED, GRAY or RGB, uint8.
 
     `device` must be the CPU: there is no other decoder.
@@ -236,7 +242,8 @@ def _decode_with_alpha(content: bytes, mode: ImageReadMode, what: str, unchanged
     """Formats that store RGB or RGBA. `unchanged`: the mode that UNCHANGED means; None is the file's."""
     image = _opened(content, what)
     if mode in (ImageReadMode.GRAY, ImageReadMode.GRAY_ALPHA):
-        warnings.warn(f"{what} does not support grayscale conversions. The returned tensor will be in the colorspace of the "
+        warnings.warn(f"{what} does not support grayscale conversions. The returned tensor will be in the colorspace "
+                      "of the "
                       "original image.", stacklevel=3)
         mode = ImageReadMode.UNCHANGED
     wanted = _PIL_MODES.get(mode) or unchanged or ("RGBA" if "A" in image.mode else "RGB")
@@ -296,7 +303,8 @@ def encode_png(input: Any, compression_level: int = 6) -> Any:
 
 
 def encode_jpeg(input: Any, quality: int = 75) -> Any:
-    """The bytes (N,) of a JPEG (4:2:0) of the uint8 image (1 or 3, H, W), or a list of them for a list; quality 1 to 100."""
+    """The bytes (N,) of a JPEG (4:2:0) of the uint8 image (1 or 3, H, W), or a list of them for a list; quality 1 to
+    100."""
     if quality < 1 or quality > 100:
         raise ValueError("Image quality should be a positive number between 1 and 100")
     if isinstance(input, list):

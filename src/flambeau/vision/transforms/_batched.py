@@ -2,9 +2,9 @@
 
 A batch-capable transform has a rule here. A rule says, for images of a given kind, how many words of the generator each
 image costs, what images come out, and how to compute them on a stack (N, C, H, W). If every transform of a pipeline has
-one, the words of all images are drawn together: one row for each image, each transform reading its own columns, which is
-the order in which the images would have drawn them one after the other. Otherwise nothing is drawn, and the caller goes
-one by one.
+one, the words of all images are drawn together: one row for each image, each transform reading its own columns, which
+is the order in which the images would have drawn them one after the other. Otherwise nothing is drawn, and the caller
+goes one by one.
 """
 from __future__ import annotations
 
@@ -277,7 +277,8 @@ def transform_batch(pixels: np.ndarray, indices: Sequence[int], transform: Any, 
         stack = step.run(stack, words[:, column:column + step.words])
         column += step.words
     images = as_tensor(gather(stack, steps[-1].images.dtype) if isinstance(stack, list) else stack)
-    return BatchedSamples([images, as_tensor(np.array(targets, np.int64))], len(targets), lambda k: (images[k], targets[k]))
+    return BatchedSamples([images, as_tensor(np.array(targets, np.int64))], len(targets),
+                          lambda k: (images[k], targets[k]))
 
 
 _NO_WORDS = np.empty((0, 0), np.uint32)

@@ -60,7 +60,8 @@ def randperm(n: int) -> list[int]:
 
 
 def multinomial(probabilities: np.ndarray) -> int:
-    """`torch.multinomial(probabilities, 1).item()` of float32 probabilities: the largest of p / (exponential number)."""
+    """`torch.multinomial(probabilities, 1).item()` of float32 probabilities: the largest of p / (exponential
+    number)."""
     uniforms = np.array([torch.rand(1, dtype=torch.float64).item() for _ in probabilities])
     with np.errstate(divide="ignore"):
         return int(np.argmax(probabilities / -np.log1p(-uniforms).astype(np.float32)))
@@ -68,7 +69,8 @@ def multinomial(probabilities: np.ndarray) -> int:
 
 def rand_array(*shape: int) -> np.ndarray:
     """`torch.rand(shape)`, float32, as an array."""
-    return ((words(math.prod(shape)) & np.uint32(0xFFFFFF)) * np.float32(UNIT)).reshape(shape).astype(np.float32, copy=False)
+    kept = (words(math.prod(shape)) & np.uint32(0xFFFFFF)).astype(np.float32)
+    return (kept * np.float32(UNIT)).reshape(shape)
 
 
 def log_uniform(ratio: Any) -> float:

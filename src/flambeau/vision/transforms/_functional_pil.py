@@ -186,7 +186,8 @@ def affine(img: Any, matrix: list[float], interpolation: int = 0, fill: Any = No
     return img.transform(img.size, 0, matrix, interpolation, **_parse_fill(fill, img))  # Image.Transform.AFFINE
 
 
-def rotate(img: Any, angle: float, interpolation: int = 0, expand: bool = False, center: Any = None, fill: Any = None) -> Any:
+def rotate(img: Any, angle: float, interpolation: int = 0, expand: bool = False, center: Any = None,
+           fill: Any = None) -> Any:
     _assert_pil(img)
     return img.rotate(angle, interpolation, expand, center, **_parse_fill(fill, img))
 

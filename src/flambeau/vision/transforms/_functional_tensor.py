@@ -212,7 +212,8 @@ def resize(img: Any, size: Sequence[int], interpolation: str = "bilinear", antia
     """(…, H, W) -> (…, *size). Integers are computed in float32 and rounded."""
     _assert_image_tensor(img)
     if img.ndim > 4 or interpolation not in ("nearest", "nearest-exact", "bilinear", "bicubic"):
-        raise NotImplementedError(f"Input Error: Only 2D to 4D tensors and the modes nearest, nearest-exact, bilinear and "
+        raise NotImplementedError("Input Error: Only 2D to 4D tensors and the modes nearest, nearest-exact, bilinear "
+                                  "and "
                                   f"bicubic are supported, got {img.ndim}D and {interpolation}")
     return apply(_resize, img, tuple(size), interpolation, bool(antialias))
 
@@ -244,7 +245,8 @@ def _assert_grid_transform_inputs(img: Any, matrix: list[float] | None, interpol
         warnings.warn("Argument fill should be either int, float, tuple or list", stacklevel=3)
     channels = get_dimensions(img)[0]
     if isinstance(fill, (tuple, list)) and len(fill) > 1 and len(fill) != channels:
-        raise ValueError("The number of elements in 'fill' cannot broadcast to match the number of channels of the image "
+        raise ValueError("The number of elements in 'fill' cannot broadcast to match the number of channels of the "
+                         "image "
                          f"({len(fill)} != {channels})")
     if interpolation not in ("nearest", "bilinear"):
         raise ValueError(f"Interpolation mode '{interpolation}' is unsupported with Tensor input")
@@ -258,10 +260,12 @@ def affine(img: Any, matrix: list[float], interpolation: str = "nearest", fill: 
     """The image under the inverse of the 2×3 `matrix` about its centre, at its own size."""
     _assert_grid_transform_inputs(img, matrix, interpolation, fill)
     h, w = img.shape[-2:]
-    return apply(resampling.sample, img, geometry.affine_grid(matrix, w, h, w, h, _grid_dtype(img)), interpolation, fill)
+    return apply(resampling.sample, img, geometry.affine_grid(matrix, w, h, w, h, _grid_dtype(img)), interpolation,
+                 fill)
 
 
-def rotate(img: Any, matrix: list[float], interpolation: str = "nearest", expand: bool = False, fill: Any = None) -> Any:
+def rotate(img: Any, matrix: list[float], interpolation: str = "nearest", expand: bool = False,
+           fill: Any = None) -> Any:
     """`affine`, in a frame that grows to hold the whole image if `expand`."""
     _assert_grid_transform_inputs(img, matrix, interpolation, fill)
     h, w = img.shape[-2:]
@@ -274,8 +278,8 @@ def perspective(img: Any, perspective_coeffs: list[float], interpolation: str = 
     """The image under the projective map with these eight coefficients."""
     _assert_grid_transform_inputs(img, None, interpolation, fill, perspective_coeffs)
     h, w = img.shape[-2:]
-    return apply(resampling.sample, img, geometry.perspective_grid(perspective_coeffs, w, h, _grid_dtype(img)), interpolation,
-                 fill)
+    return apply(resampling.sample, img, geometry.perspective_grid(perspective_coeffs, w, h, _grid_dtype(img)),
+                 interpolation, fill)
 
 
 def elastic_transform(img: Any, displacement: Any, interpolation: str = "bilinear", fill: Any = None) -> Any:

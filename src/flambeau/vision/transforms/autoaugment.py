@@ -31,7 +31,8 @@ class AutoAugmentPolicy(Enum):
     SVHN = "svhn"
 
 
-# The policies of Cubuk et al. 2018 (arXiv:1805.09501), tables 7 to 9: 25 pairs of operation, probability, magnitude (of 10).
+# The policies of Cubuk et al. 2018 (arXiv:1805.09501), tables 7 to 9: 25 pairs of operation, probability, magnitude (of
+# 10).
 _POLICIES = {
     AutoAugmentPolicy.IMAGENET: """
         Posterize 0.4 8, Rotate 0.6 9; Solarize 0.6 5, AutoContrast 0.6 -; Equalize 0.8 -, Equalize 0.6 -;
@@ -89,7 +90,8 @@ def _range(low: float, high: float, num_bins: int) -> list[float]:
 
 def _apply_op(img: Any, op_name: str, magnitude: float, interpolation: InterpolationMode, fill: Any) -> Any:
     """The named operation. Shears are about the upper left corner, as in the paper's Pillow code."""
-    still = {"angle": 0.0, "translate": [0, 0], "scale": 1.0, "shear": [0.0, 0.0], "interpolation": interpolation, "fill": fill}
+    still = {"angle": 0.0, "translate": [0, 0], "scale": 1.0, "shear": [0.0, 0.0], "interpolation": interpolation,
+             "fill": fill}
     if op_name in ("ShearX", "ShearY"):
         degrees = math.degrees(math.atan(magnitude))
         shear = [degrees, 0.0] if op_name == "ShearX" else [0.0, degrees]
@@ -107,7 +109,8 @@ def _apply_op(img: Any, op_name: str, magnitude: float, interpolation: Interpola
         return F.posterize(img, int(magnitude))
     if op_name == "Solarize":
         return F.solarize(img, magnitude)
-    plain = {"AutoContrast": F.autocontrast, "Equalize": F.equalize, "Invert": F.invert, "Identity": lambda image: image}
+    plain = {"AutoContrast": F.autocontrast, "Equalize": F.equalize, "Invert": F.invert,
+             "Identity": lambda image: image}
     if op_name in plain:
         return plain[op_name](img)
     raise ValueError(f"The provided operator {op_name} is not recognized.")
@@ -116,8 +119,8 @@ def _apply_op(img: Any, op_name: str, magnitude: float, interpolation: Interpola
 def geometric(num_bins: int, shear: float, shift: tuple[float, float], angle: float) -> Any:
     """The signed operations that move pixels; `shift` is (x, y)."""
     return {"ShearX": (_range(0.0, shear, num_bins), True), "ShearY": (_range(0.0, shear, num_bins), True),
-            "TranslateX": (_range(0.0, shift[0], num_bins), True), "TranslateY": (_range(0.0, shift[1], num_bins), True),
-            "Rotate": (_range(0.0, angle, num_bins), True)}
+            "TranslateX": (_range(0.0, shift[0], num_bins), True),
+            "TranslateY": (_range(0.0, shift[1], num_bins), True), "Rotate": (_range(0.0, angle, num_bins), True)}
 
 
 def photometric(num_bins: int, most: float) -> Any:
@@ -127,7 +130,8 @@ def photometric(num_bins: int, most: float) -> Any:
 
 def tonal(num_bins: int, bits: list[float], *names: str) -> Any:
     """Posterize, Solarize, and operations without a magnitude."""
-    return {"Posterize": (bits, False), "Solarize": (_range(255.0, 0.0, num_bins), False), **{name: (None, False) for name in names}}
+    return {"Posterize": (bits, False), "Solarize": (_range(255.0, 0.0, num_bins), False),
+            **{name: (None, False) for name in names}}
 
 
 class AutoAugment(Module):
@@ -146,7 +150,8 @@ class AutoAugment(Module):
 
     def _augmentation_space(self, num_bins: int, image_size: tuple[int, int]) -> Any:
         height, width = image_size
-        return {**geometric(num_bins, 0.3, (150.0 / 331.0 * width, 150.0 / 331.0 * height), 30.0), **photometric(num_bins, 0.9),
+        return {**geometric(num_bins, 0.3, (150.0 / 331.0 * width, 150.0 / 331.0 * height), 30.0),
+                **photometric(num_bins, 0.9),
                 **tonal(num_bins, posterize_bits(8, num_bins, 4), "AutoContrast", "Equalize", "Invert")}
 
     @staticmethod
@@ -195,7 +200,8 @@ class RandAugment(Module):
     def _augmentation_space(self, num_bins: int, image_size: tuple[int, int]) -> Any:
         height, width = image_size
         return {"Identity": (None, False),
-                **geometric(num_bins, 0.3, (150.0 / 331.0 * width, 150.0 / 331.0 * height), 30.0), **photometric(num_bins, 0.9),
+                **geometric(num_bins, 0.3, (150.0 / 331.0 * width, 150.0 / 331.0 * height), 30.0),
+                **photometric(num_bins, 0.9),
                 **tonal(num_bins, posterize_bits(8, num_bins, 4), "AutoContrast", "Equalize")}
 
     def forward(self, img: Any) -> Any:
@@ -223,7 +229,8 @@ class TrivialAugmentWide(Module):
         self.fill = fill
 
     def _augmentation_space(self, num_bins: int) -> Any:
-        return {"Identity": (None, False), **geometric(num_bins, 0.99, (32.0, 32.0), 135.0), **photometric(num_bins, 0.99),
+        return {"Identity": (None, False), **geometric(num_bins, 0.99, (32.0, 32.0), 135.0),
+                **photometric(num_bins, 0.99),
                 **tonal(num_bins, posterize_bits(8, num_bins, 6), "AutoContrast", "Equalize")}
 
     def forward(self, img: Any) -> Any:
@@ -233,20 +240,24 @@ class TrivialAugmentWide(Module):
         return _apply_op(img, name, magnitude, self.interpolation, fill)
 
     def __repr__(self) -> str:
-        return (f"{type(self).__name__}(num_magnitude_bins={self.num_magnitude_bins}, interpolation={self.interpolation}, "
+        return (f"{type(self).__name__}(num_magnitude_bins={self.num_magnitude_bins}, "
+                f"interpolation={self.interpolation}, "
                 f"fill={self.fill})")
 
 
 class AugMix(Module):
-    """A random mixture of `mixture_width` chains of operations with the image itself (Hendrycks et al. 2019, arXiv:1912.02781).
+    """A random mixture of `mixture_width` chains of operations with the image itself (Hendrycks et al. 2019,
+    arXiv:1912.02781).
 
-    Chains are `chain_depth` long, or 1 to 3 if that is not positive; the weights are Dirichlet(alpha). uint8 in and out.
+    Chains are `chain_depth` long, or 1 to 3 if that is not positive; the weights are Dirichlet(alpha). uint8 in and
+    out.
     """
 
     _PARAMETER_MAX = 10
 
     def __init__(self, severity: int = 3, mixture_width: int = 3, chain_depth: int = -1, alpha: float = 1.0,
-                 all_ops: bool = True, interpolation: InterpolationMode = InterpolationMode.BILINEAR, fill: Any = None) -> None:
+                 all_ops: bool = True, interpolation: InterpolationMode = InterpolationMode.BILINEAR,
+                 fill: Any = None) -> None:
         super().__init__()
         if not 1 <= severity <= self._PARAMETER_MAX:
             raise ValueError(f"The severity must be between [1, {self._PARAMETER_MAX}]. Got {severity} instead.")

@@ -48,7 +48,8 @@ def _mode(interpolation: Any) -> InterpolationMode:
     if isinstance(interpolation, int):
         return _MODES_BY_NUMBER[interpolation]
     if not isinstance(interpolation, InterpolationMode):
-        raise TypeError("Argument interpolation should be a InterpolationMode or a corresponding Pillow integer constant")
+        raise TypeError("Argument interpolation should be a InterpolationMode or a corresponding Pillow integer "
+                        "constant")
     return interpolation
 
 
@@ -132,7 +133,8 @@ _MODE_OF_GREY = {"uint8": "L", "int16": "I;16" if sys.byteorder == "little" else
 
 
 def to_pil_image(pic: Any, mode: str | None = None) -> Any:
-    """A Tensor (C, H, W) or ndarray (H, W, C), or (H, W), as a PIL image; floats in [0, 1] become uint8, unless mode is 'F'.
+    """A Tensor (C, H, W) or ndarray (H, W, C), or (H, W), as a PIL image; floats in [0, 1] become uint8, unless mode is
+    'F'.
 
     `mode` defaults to L, I;16, I or F for one channel by dtype, LA for two, RGB for three, RGBA for four.
     Errors: TypeError for other types or dtypes; ValueError for ranks, channels or modes that do not fit.
@@ -196,7 +198,8 @@ def _compute_resized_output_size(image_size: tuple[int, int], size: Any, max_siz
         new_long = int(new_short * long / short)
         if max_size is not None:
             if max_size <= new_short:
-                raise ValueError(f"max_size = {max_size} must be strictly greater than the requested size for the smaller "
+                raise ValueError(f"max_size = {max_size} must be strictly greater than the requested size for the "
+                                 "smaller "
                                  f"edge size = {size}")
             if new_long > max_size:
                 new_short, new_long = int(max_size * new_short / new_long), max_size
@@ -214,7 +217,8 @@ def resize(img: Any, size: Any, interpolation: Any = InterpolationMode.BILINEAR,
     interpolation = _mode(interpolation)
     if isinstance(size, (list, tuple)):
         if len(size) not in (1, 2):
-            raise ValueError(f"Size must be an int or a 1 or 2 element tuple/list, not a {len(size)} element tuple/list")
+            raise ValueError(f"Size must be an int or a 1 or 2 element tuple/list, not a {len(size)} element "
+                             "tuple/list")
         if max_size is not None and len(size) != 1:
             raise ValueError("max_size should only be passed if size specifies the length of the smaller edge, "
                              "i.e. size should be an int or a sequence of length 1 in torchscript mode.")
@@ -227,7 +231,8 @@ def resize(img: Any, size: Any, interpolation: Any = InterpolationMode.BILINEAR,
     if isinstance(img, torch.Tensor):
         return F_t.resize(img, output_size, interpolation.value, antialias)
     if antialias is False:
-        warnings.warn("Anti-alias option is always applied for PIL Image input. Argument antialias is ignored.", stacklevel=2)
+        warnings.warn("Anti-alias option is always applied for PIL Image input. Argument antialias is ignored.",
+                      stacklevel=2)
     return F_pil.resize(img, output_size, pil_modes_mapping[interpolation])
 
 
@@ -313,7 +318,8 @@ _get_perspective_coeffs = geometry.perspective_coefficients
 
 def perspective(img: Any, startpoints: Sequence[Sequence[int]], endpoints: Sequence[Sequence[int]],
                 interpolation: Any = InterpolationMode.BILINEAR, fill: Any = None) -> Any:
-    """The projective image that takes four corners `startpoints` [x, y] to `endpoints`; `fill` where nothing comes from."""
+    """The projective image that takes four corners `startpoints` [x, y] to `endpoints`; `fill` where nothing comes
+    from."""
     coeffs = _get_perspective_coeffs(startpoints, endpoints)
     interpolation = _mode(interpolation)
     if isinstance(img, torch.Tensor):
@@ -363,9 +369,10 @@ def _two_shears(shear: Any) -> list[float]:
 
 
 def affine(img: Any, angle: float, translate: Sequence[int], scale: float, shear: Any,
-           interpolation: Any = InterpolationMode.NEAREST, fill: Any = None, center: Sequence[float] | None = None) -> Any:
-    """The image turned by `angle` degrees clockwise, sheared (degrees, x and y), scaled, all about `center`, and moved by
-    `translate` (x, y) pixels, in a frame of its own size."""
+           interpolation: Any = InterpolationMode.NEAREST, fill: Any = None,
+           center: Sequence[float] | None = None) -> Any:
+    """The image turned by `angle` degrees clockwise, sheared (degrees, x and y), scaled, all about `center`, and moved
+    by `translate` (x, y) pixels, in a frame of its own size."""
     interpolation = _mode(interpolation)
     _check_angle_and_center(angle, None)
     if not isinstance(translate, (list, tuple)):
@@ -377,8 +384,8 @@ def affine(img: Any, angle: float, translate: Sequence[int], scale: float, shear
     shear = _two_shears(shear)
     _check_angle_and_center(angle, center)
     if isinstance(img, torch.Tensor):
-        matrix = _get_inverse_affine_matrix(_centre_offset(img, center), float(angle), [1.0 * t for t in translate], scale,
-                                            shear)
+        matrix = _get_inverse_affine_matrix(_centre_offset(img, center), float(angle), [1.0 * t for t in translate],
+                                            scale, shear)
         return F_t.affine(img, matrix, interpolation.value, fill)
     _, height, width = get_dimensions(img)
     center = [width * 0.5, height * 0.5] if center is None else center
@@ -386,8 +393,10 @@ def affine(img: Any, angle: float, translate: Sequence[int], scale: float, shear
     return F_pil.affine(img, matrix, pil_modes_mapping[interpolation], fill)
 
 
-def elastic_transform(img: Any, displacement: Any, interpolation: Any = InterpolationMode.BILINEAR, fill: Any = None) -> Any:
-    """The image sampled at its pixels moved by `displacement`, a Tensor (1, H, W, 2) of (x, y) in units of half the image."""
+def elastic_transform(img: Any, displacement: Any, interpolation: Any = InterpolationMode.BILINEAR,
+                      fill: Any = None) -> Any:
+    """The image sampled at its pixels moved by `displacement`, a Tensor (1, H, W, 2) of (x, y) in units of half the
+    image."""
     if isinstance(interpolation, int):
         warnings.warn("Argument interpolation should be of type InterpolationMode instead of int. "
                       "Please, use InterpolationMode enum.", stacklevel=2)
@@ -479,8 +488,8 @@ def _blur_arguments(kernel_size: Any, sigma: Any) -> tuple[list[int], list[float
 
 
 def gaussian_blur(img: Any, kernel_size: Any, sigma: Any = None) -> Any:
-    """Convolves with a Gaussian of `kernel_size` (odd; one or [x, y]) taps and `sigma` (default 0.15·size + 0.35) pixels,
-    reflecting at the edges."""
+    """Convolves with a Gaussian of `kernel_size` (odd; one or [x, y]) taps and `sigma` (default 0.15·size + 0.35)
+    pixels, reflecting at the edges."""
     kernel_size, sigma = _blur_arguments(kernel_size, sigma)
     return _like(img, F_t.gaussian_blur(_as_tensor(img), kernel_size, sigma))
 

@@ -21,9 +21,12 @@ from . import _draws
 from . import functional as F
 from .functional import InterpolationMode, _interpolation_modes_from_int
 
-__all__ = ["Compose", "ToTensor", "PILToTensor", "ConvertImageDtype", "ToPILImage", "Normalize", "Resize", "CenterCrop", "Pad",
-           "Lambda", "RandomApply", "RandomChoice", "RandomOrder", "RandomCrop", "RandomHorizontalFlip", "RandomVerticalFlip",
-           "RandomResizedCrop", "FiveCrop", "TenCrop", "LinearTransformation", "ColorJitter", "RandomRotation", "RandomAffine",
+__all__ = ["Compose", "ToTensor", "PILToTensor", "ConvertImageDtype", "ToPILImage", "Normalize", "Resize", "CenterCrop",
+           "Pad",
+           "Lambda", "RandomApply", "RandomChoice", "RandomOrder", "RandomCrop", "RandomHorizontalFlip",
+           "RandomVerticalFlip",
+           "RandomResizedCrop", "FiveCrop", "TenCrop", "LinearTransformation", "ColorJitter", "RandomRotation",
+           "RandomAffine",
            "Grayscale", "RandomGrayscale", "RandomPerspective", "RandomErasing", "GaussianBlur", "InterpolationMode",
            "RandomInvert", "RandomPosterize", "RandomSolarize", "RandomAdjustSharpness", "RandomAutocontrast",
            "RandomEqualize", "ElasticTransform"]
@@ -178,7 +181,8 @@ class Resize(Module):
         return F.resize(img, self.size, self.interpolation, self.max_size, self.antialias)
 
     def __repr__(self) -> str:
-        return (f"{type(self).__name__}(size={self.size}, interpolation={self.interpolation.value}, max_size={self.max_size}, "
+        return (f"{type(self).__name__}(size={self.size}, interpolation={self.interpolation.value}, "
+                f"max_size={self.max_size}, "
                 f"antialias={self.antialias})")
 
 
@@ -208,7 +212,8 @@ class Pad(Module):
         if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
             raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
         if isinstance(padding, Sequence) and len(padding) not in (1, 2, 4):
-            raise ValueError(f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element tuple")
+            raise ValueError(f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element "
+                             "tuple")
         self.padding = padding
         self.fill = fill
         self.padding_mode = padding_mode
@@ -407,7 +412,8 @@ def _check_scale_and_ratio(scale: Any, ratio: Any) -> None:
 
 
 class RandomResizedCrop(Module):
-    """A window of random area and aspect ratio, resized to `size`: the augmentation of Inception (Szegedy et al. 2014)."""
+    """A window of random area and aspect ratio, resized to `size`: the augmentation of Inception (Szegedy et al.
+    2014)."""
 
     def __init__(self, size: Any, scale: Sequence[float] = (0.08, 1.0), ratio: Sequence[float] = (3.0 / 4.0, 4.0 / 3.0),
                  interpolation: Any = InterpolationMode.BILINEAR, antialias: bool | None = True):
@@ -421,7 +427,8 @@ class RandomResizedCrop(Module):
 
     @staticmethod
     def get_params(img: Any, scale: Sequence[float], ratio: Sequence[float]) -> tuple[int, int, int, int]:
-        """(top, left, height, width); after ten tries that do not fit, the largest central window of a permitted ratio."""
+        """(top, left, height, width); after ten tries that do not fit, the largest central window of a permitted
+        ratio."""
         _, height, width = F.get_dimensions(img)
         for _ in range(10):
             h, w = _random_window(height, width, scale, ratio)
@@ -483,7 +490,8 @@ class LinearTransformation(Module):
             raise ValueError("transformation_matrix should be square. Got "
                              f"{tuple(transformation_matrix.size())} rectangular matrix.")
         if mean_vector.size(0) != transformation_matrix.size(0):
-            raise ValueError(f"mean_vector should have the same length {mean_vector.size(0)} as any one of the dimensions of "
+            raise ValueError(f"mean_vector should have the same length {mean_vector.size(0)} as any one of the "
+                             "dimensions of "
                              f"the transformation_matrix [{tuple(transformation_matrix.size())}]")
         if transformation_matrix.device != mean_vector.device:
             raise ValueError("Input tensors should be on the same device. Got "
@@ -542,7 +550,8 @@ class ColorJitter(Module):
 
     @staticmethod
     def get_params(brightness: Any, contrast: Any, saturation: Any, hue: Any) -> tuple[Any, ...]:
-        """(order of the four changes, brightness, contrast, saturation and hue factor or None for those without a range)."""
+        """(order of the four changes, brightness, contrast, saturation and hue factor or None for those without a
+        range)."""
         order = torch.tensor(_draws.randperm(4))
         return (order, *(None if limits is None else _draws.uniform(limits[0], limits[1])
                          for limits in (brightness, contrast, saturation, hue)))
@@ -561,10 +570,11 @@ class ColorJitter(Module):
 
 
 class RandomRotation(Module):
-    """Turns by an angle in `degrees` = (low, high), or (-degrees, degrees); the other arguments as `functional.rotate`'s."""
+    """Turns by an angle in `degrees` = (low, high), or (-degrees, degrees); the other arguments as
+    `functional.rotate`'s."""
 
-    def __init__(self, degrees: Any, interpolation: Any = InterpolationMode.NEAREST, expand: bool = False, center: Any = None,
-                 fill: Any = 0):
+    def __init__(self, degrees: Any, interpolation: Any = InterpolationMode.NEAREST, expand: bool = False,
+                 center: Any = None, fill: Any = 0):
         super().__init__()
         self.degrees = _setup_angle(degrees, name="degrees", req_sizes=(2,))
         if center is not None:
@@ -592,8 +602,8 @@ class RandomRotation(Module):
 
 
 class RandomAffine(Module):
-    """Turns by `degrees`, moves by up to `translate` (fractions of width and height), scales within `scale`, and shears by
-    `shear` degrees (d: x in ±d; two numbers: x; four: x and y)."""
+    """Turns by `degrees`, moves by up to `translate` (fractions of width and height), scales within `scale`, and shears
+    by `shear` degrees (d: x in ±d; two numbers: x; four: x and y)."""
 
     def __init__(self, degrees: Any, translate: Any = None, scale: Any = None, shear: Any = None,
                  interpolation: Any = InterpolationMode.NEAREST, fill: Any = 0, center: Any = None):
@@ -682,8 +692,8 @@ class RandomGrayscale(Module):
 
 
 class RandomErasing(Module):
-    """With probability p, overwrites a window of a Tensor image (Zhong et al. 2017) by `value`: a number, one per channel,
-    or "random" for normal noise. `scale`: its share of the area; `ratio`: its height over width."""
+    """With probability p, overwrites a window of a Tensor image (Zhong et al. 2017) by `value`: a number, one per
+    channel, or "random" for normal noise. `scale`: its share of the area; `ratio`: its height over width."""
 
     def __init__(self, p: float = 0.5, scale: Sequence[float] = (0.02, 0.33), ratio: Sequence[float] = (0.3, 3.3),
                  value: Any = 0, inplace: bool = False):
@@ -862,9 +872,11 @@ def _two_floats(value: Any, name: str) -> Any:
 
 
 class ElasticTransform(Module):
-    """Moves each pixel by smooth noise (Simard et al. 2003): uniform in ±1, blurred by `sigma`, times `alpha` pixels."""
+    """Moves each pixel by smooth noise (Simard et al. 2003): uniform in ±1, blurred by `sigma`, times `alpha`
+    pixels."""
 
-    def __init__(self, alpha: Any = 50.0, sigma: Any = 5.0, interpolation: Any = InterpolationMode.BILINEAR, fill: Any = 0):
+    def __init__(self, alpha: Any = 50.0, sigma: Any = 5.0, interpolation: Any = InterpolationMode.BILINEAR,
+                 fill: Any = 0):
         super().__init__()
         self.alpha = _two_floats(alpha, "alpha")
         self.sigma = _two_floats(sigma, "sigma")

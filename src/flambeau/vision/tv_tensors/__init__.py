@@ -12,7 +12,8 @@ from ._video import Video
 
 
 def wrap(wrappee: Any, *, like: Any, **kwargs: Any) -> Any:
-    """The Tensor `wrappee` as what `like` is, with its metadata, except that given (format, canvas_size, clamping_mode)."""
+    """The Tensor `wrappee` as what `like` is, with its metadata, except that given (format, canvas_size,
+    clamping_mode)."""
     kind = type(like)
     return kind.wrap(wrappee, like, **kwargs) if hasattr(kind, "wrap") else wrappee.as_subclass(kind)
 

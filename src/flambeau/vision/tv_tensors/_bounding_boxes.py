@@ -1,4 +1,5 @@
-"""`BoundingBoxes`: a Tensor (N, 4), (N, 5) or (N, 8) of boxes, with their format and the size of the image they are in."""
+"""`BoundingBoxes`: a Tensor (N, 4), (N, 5) or (N, 8) of boxes, with their format and the size of the image they are
+in."""
 from __future__ import annotations
 
 from enum import Enum
@@ -10,8 +11,8 @@ from ._tv_tensor import TVTensor
 
 
 class BoundingBoxFormat(Enum):
-    """What the numbers of a box are: corners (x1, y1, x2, y2), a corner or the centre with width and height, the same with
-    an angle R in degrees counter-clockwise, or four corners."""
+    """What the numbers of a box are: corners (x1, y1, x2, y2), a corner or the centre with width and height, the same
+    with an angle R in degrees counter-clockwise, or four corners."""
 
     XYXY = "XYXY"
     XYWH = "XYWH"
@@ -35,8 +36,8 @@ def is_rotated_bounding_format(format: BoundingBoxFormat | str) -> bool:
 class BoundingBoxes(TVTensor):
     """Boxes from data that `torch.as_tensor` takes; one box (4,) becomes (1, 4).
 
-    format: a BoundingBoxFormat or its name; canvas_size: (height, width) of the image; clamping_mode: what transforms do
-    about boxes that leave the image ("soft", "hard" or None for nothing; they differ for rotated boxes).
+    format: a BoundingBoxFormat or its name; canvas_size: (height, width) of the image; clamping_mode: what transforms
+    do about boxes that leave the image ("soft", "hard" or None for nothing; they differ for rotated boxes).
     Errors: ValueError for other ranks and modes, and for rotated boxes of an integer dtype.
     """
 

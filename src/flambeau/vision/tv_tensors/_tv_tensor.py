@@ -46,7 +46,8 @@ def _first(args: Any, cls: type) -> Any:
 
 
 class TVTensor(torch.Tensor):
-    """The base of Image, Video, Mask, BoundingBoxes and KeyPoints. `_metadata` names the attributes that a kind adds."""
+    """The base of Image, Video, Mask, BoundingBoxes and KeyPoints. `_metadata` names the attributes that a kind
+    adds."""
 
     _metadata: tuple[str, ...] = ()
 

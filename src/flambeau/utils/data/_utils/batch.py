@@ -46,6 +46,6 @@ def _after_materializing(name: str, changes: bool):
 for _name in ("__add__", "__contains__", "__eq__", "__ge__", "__getitem__", "__gt__", "__iter__", "__le__", "__lt__",
               "__mul__", "__ne__", "__repr__", "__reversed__", "__rmul__", "copy", "count", "index"):
     setattr(BatchedSamples, _name, _after_materializing(_name, changes=False))
-for _name in ("__delitem__", "__iadd__", "__imul__", "__setitem__", "append", "clear", "extend", "insert", "pop", "remove",
-              "reverse", "sort"):
+for _name in ("__delitem__", "__iadd__", "__imul__", "__setitem__", "append", "clear", "extend", "insert", "pop",
+              "remove", "reverse", "sort"):
     setattr(BatchedSamples, _name, _after_materializing(_name, changes=True))

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 LUMA = (0.2989, 0.587, 0.114)  # ITU-R BT.601, as four digits
-MAX_VALUES = {"uint8": 255, "int8": 127, "int16": 32767, "uint16": 65535, "int32": 2147483647, "int64": 9223372036854775807}
+MAX_VALUES = {"uint8": 255, "int8": 127, "int16": 32767, "uint16": 65535, "int32": 2147483647,
+              "int64": 9223372036854775807}
 
 
 def max_value(dtype: str) -> int:
@@ -28,8 +29,8 @@ def floating(xp: Any, x: Any) -> Any:
 
 
 def convert_dtype(xp: Any, x: Any, dtype: str, fused: bool = False) -> Any:
-    """Rescales from [0, white] of one dtype to [0, white] of the other. float -> int truncates after a scale by max + 1 - 1e-3;
-    int -> float divides by white, or (fused) multiplies by its reciprocal."""
+    """Rescales from [0, white] of one dtype to [0, white] of the other. float -> int truncates after a scale by max + 1
+    - 1e-3; int -> float divides by white, or (fused) multiplies by its reciprocal."""
     source = xp.dtype(x)
     if source == dtype:
         return x

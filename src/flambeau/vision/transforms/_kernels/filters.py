@@ -24,7 +24,8 @@ def linspace(start: float, end: float, steps: int, dtype: str = "float32") -> np
 
 
 def _sum(values: np.ndarray) -> np.ndarray:
-    """`torch.sum` of a few float32, added in its order: eight lanes, each in four strands, then tail and lanes in turn."""
+    """`torch.sum` of a few float32, added in its order: eight lanes, each in four strands, then tail and lanes in
+    turn."""
     def strands(rows: np.ndarray) -> np.ndarray:
         whole = len(rows) // 4 * 4
         parts = [np.zeros_like(rows[0])] * 4
@@ -86,8 +87,8 @@ def gaussian_blur(xp: Any, x: Any, kernel_size: tuple[int, int], sigma: tuple[fl
                   kernel: Callable[[int, float, str], np.ndarray] = gaussian_kernel) -> Any:
     """Blurs with a Gaussian of (kx, ky) taps, the image reflected at its edges; integers are rounded.
 
-    Small kernels are summed exactly as PyTorch's convolution does. Large ones, for speed, go along rows and then columns,
-    which moves the last bit of a float (and so one in some ten thousand uint8 pixels by 1).
+    Small kernels are summed exactly as PyTorch's convolution does. Large ones, for speed, go along rows and then
+    columns, which moves the last bit of a float (and so one in some ten thousand uint8 pixels by 1).
     """
     dtype = xp.dtype(x)
     fx = floating(xp, x)
@@ -118,7 +119,8 @@ def smooth(xp: Any, x: Any) -> Any:
 
 
 def adjust_sharpness(xp: Any, x: Any, factor: float, fused: bool = False) -> Any:
-    """Blends with the smoothed image; the outermost pixels stay. Images of at most 2 pixels a side come back as they are."""
+    """Blends with the smoothed image; the outermost pixels stay. Images of at most 2 pixels a side come back as they
+    are."""
     if x.shape[-1] <= 2 or x.shape[-2] <= 2:
         return x
     if fused:
@@ -139,7 +141,8 @@ def _sharpen_interior(xp: Any, x: Any, factor: float) -> Any:
     fx = floating(xp, x)
     inner = fx[..., 1:-1, 1:-1]
     share = 1.0 - factor
-    sharp = xp.multiply_add(smooth(xp, x) - inner, inner.dtype.type(share) if isinstance(inner, np.ndarray) else share, inner)
+    sharp = xp.multiply_add(smooth(xp, x) - inner, inner.dtype.type(share) if isinstance(inner, np.ndarray) else share,
+                            inner)
     return xp.cast(xp.clip(_with_interior(xp, fx, sharp), 0, max_value(dtype)), dtype)
 
 

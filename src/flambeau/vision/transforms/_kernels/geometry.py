@@ -11,7 +11,8 @@ from .filters import linspace
 
 def inverse_affine_matrix(center: Sequence[float], angle: float, translate: Sequence[float], scale: float,
                           shear: Sequence[float], inverted: bool = True) -> list[float]:
-    """The 2×3 matrix, row by row, of translate · center · rotate(angle) shear scale · center⁻¹, or (default) its inverse.
+    """The 2×3 matrix, row by row, of translate · center · rotate(angle) shear scale · center⁻¹, or (default) its
+    inverse.
 
     Angles are in degrees. Shear in x and y follows the rotation; all turn about `center`.
     """
@@ -33,7 +34,8 @@ def inverse_affine_matrix(center: Sequence[float], angle: float, translate: Sequ
     return m
 
 
-def perspective_coefficients(startpoints: Sequence[Sequence[float]], endpoints: Sequence[Sequence[float]]) -> list[float]:
+def perspective_coefficients(startpoints: Sequence[Sequence[float]],
+                             endpoints: Sequence[Sequence[float]]) -> list[float]:
     """(a, …, h) such that x = (aX + bY + c) / (gX + hY + 1), y = (dX + eY + f) / (gX + hY + 1) takes the four
     `endpoints` (X, Y) to the `startpoints` (x, y)."""
     if len(startpoints) != 4 or len(endpoints) != 4:
@@ -60,8 +62,10 @@ def _product(x: np.ndarray, y: np.ndarray, column: np.ndarray) -> np.ndarray:
     return x * column[0] + y * column[1] + column[2]
 
 
-def affine_grid(matrix: Sequence[float], width: int, height: int, out_width: int, out_height: int, dtype: str) -> np.ndarray:
-    """(out_height, out_width, 2): for each output pixel, where the 2×3 `matrix` (about the centre, in pixels) finds it."""
+def affine_grid(matrix: Sequence[float], width: int, height: int, out_width: int, out_height: int,
+                dtype: str) -> np.ndarray:
+    """(out_height, out_width, 2): for each output pixel, where the 2×3 `matrix` (about the centre, in pixels) finds
+    it."""
     x, y = _pixel_grid(out_width, out_height, -out_width * 0.5 + 0.5, -out_height * 0.5 + 0.5, dtype)
     theta = np.array(matrix, dtype).reshape(2, 3)
     half = np.array([0.5 * width, 0.5 * height], dtype)
@@ -74,7 +78,8 @@ def perspective_grid(coefficients: Sequence[float], width: int, height: int, dty
     x, y = _pixel_grid(width, height, 0.5, 0.5, dtype)
     half = np.array([0.5 * width, 0.5 * height], dtype)
     below = _product(x, y, np.array([a[6], a[7], 1], dtype))
-    return np.stack([_product(x, y, a[3 * k:3 * k + 3] / half[k]) / below - 1 for k in range(2)], -1).astype(dtype, copy=False)
+    return np.stack([_product(x, y, a[3 * k:3 * k + 3] / half[k]) / below - 1 for k in range(2)], -1).astype(dtype,
+                                                                                                             copy=False)
 
 
 def identity_grid(height: int, width: int, dtype: str = "float32") -> np.ndarray:

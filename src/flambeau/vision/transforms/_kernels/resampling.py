@@ -1,7 +1,7 @@
 """Fetching pixels at fractional positions: resizing axis by axis, and sampling at a grid.
 
-The sums are rounded as PyTorch's CPU kernels round them (they multiply and add in one step), so that float32 results are
-equal and uint8 results, which are rounded once more, do not differ by 1 at ties.
+The sums are rounded as PyTorch's CPU kernels round them (they multiply and add in one step), so that float32 results
+are equal and uint8 results, which are rounded once more, do not differ by 1 at ties.
 """
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ TAPS = {"bilinear": 2, "bicubic": 4, "lanczos": 6}
 
 
 class Taps(NamedTuple):
-    """For each output position along an axis: input positions (taps, n), their weights (taps, n), and where a product is
-    rounded before it is added (taps, n)."""
+    """For each output position along an axis: input positions (taps, n), their weights (taps, n), and where a product
+    is rounded before it is added (taps, n)."""
 
     index: np.ndarray
     weight: np.ndarray
@@ -36,7 +36,8 @@ def nearest_index(n: int, size: int, exact: bool) -> np.ndarray:
 
 
 def _cubic(distance: np.ndarray, a: float) -> np.ndarray:
-    """Keys's cubic convolution weights (1981) with slope `a`: -0.75 here as in OpenCV, -0.5 with antialiasing as in Pillow."""
+    """Keys's cubic convolution weights (1981) with slope `a`: -0.75 here as in OpenCV, -0.5 with antialiasing as in
+    Pillow."""
     x, real = distance, distance.dtype.type
     near = _multiply_add(_multiply_add(x, real(a + 2), -real(a + 3)) * x, x, real(1))
     far = _multiply_add(_multiply_add(x - real(5), x, real(8)), x, real(-4)) * real(a)
@@ -224,8 +225,8 @@ def grid_sample(xp: Any, x: Any, grid: np.ndarray, mode: str) -> tuple[Any, np.n
 
 
 def sample(xp: Any, x: Any, grid: np.ndarray, mode: str, fill: Any, fused: bool = False) -> Any:
-    """`grid_sample` on any dtype (…, C, H, W), with `fill` (a number, or C numbers, or None for 0) where the grid leaves the
-    image. `fused`: v2's order of operations at the edges."""
+    """`grid_sample` on any dtype (…, C, H, W), with `fill` (a number, or C numbers, or None for 0) where the grid
+    leaves the image. `fused`: v2's order of operations at the edges."""
     dtype = xp.dtype(x)
     working = grid.dtype.name
     values, inside = grid_sample(xp, xp.cast(x, working), grid, mode)

@@ -24,8 +24,8 @@ class RandomErasing(_RandomApplyTransform):
 
     _v1_transform_cls = _transforms.RandomErasing
 
-    def __init__(self, p: float = 0.5, scale: Sequence[float] = (0.02, 0.33), ratio: Sequence[float] = (0.3, 3.3), value: Any = 0.0,
-                 inplace: bool = False):
+    def __init__(self, p: float = 0.5, scale: Sequence[float] = (0.02, 0.33), ratio: Sequence[float] = (0.3, 3.3),
+                 value: Any = 0.0, inplace: bool = False):
         super().__init__(p=p)
         checked = _transforms.RandomErasing(p, scale, ratio, value, inplace)
         self.scale = checked.scale
@@ -93,11 +93,13 @@ class _BaseMixUpCutMix(Transform):
         flat_inputs, spec = tree_flatten(sample)
         needed = self._needs_transform_list(flat_inputs)
         if has_any(flat_inputs, _is_pil_image, tv_tensors.BoundingBoxes, tv_tensors.Mask, tv_tensors.KeyPoints):
-            raise ValueError(f"{type(self).__name__}() does not support PIL images, bounding boxes, keypoints and masks.")
+            raise ValueError(f"{type(self).__name__}() does not support PIL images, bounding boxes, keypoints and "
+                             "masks.")
         labels = self._labels(sample)
         params = {"labels": labels, "batch_size": labels.shape[0],
                   **self.make_params([inpt for inpt, needs in zip(flat_inputs, needed) if needs])}
-        outputs = [self.transform(inpt, params) if needs or inpt is labels else inpt for inpt, needs in zip(flat_inputs, needed)]
+        outputs = [self.transform(inpt, params) if needs or inpt is labels else inpt for inpt,
+                   needs in zip(flat_inputs, needed)]
         return tree_unflatten(outputs, spec)
 
     def _mixed_label(self, label: Any, share: float) -> Any:
@@ -120,7 +122,8 @@ class _BaseMixUpCutMix(Transform):
         if not (is_video or is_image or is_pure_tensor(inpt)):
             return inpt
         if inpt.ndim != (5 if is_video else 4):
-            raise ValueError(f"Expected a batched input with {5 if is_video else 4} dims, but got {inpt.ndim} dimensions instead.")
+            raise ValueError(f"Expected a batched input with {5 if is_video else 4} dims, but got {inpt.ndim} "
+                             "dimensions instead.")
         if inpt.shape[0] != params["batch_size"]:
             raise ValueError("The batch size of the image or video does not match the batch size of the labels: "
                              f"{inpt.shape[0]} != {params['batch_size']}.")

@@ -1,5 +1,5 @@
-"""AutoAugment, RandAugment, TrivialAugmentWide and AugMix of v2. The policies and spaces are v1's; magnitudes of Solarize are
-shares of white, so that floating images work, and signs are drawn as uniforms."""
+"""AutoAugment, RandAugment, TrivialAugmentWide and AugMix of v2. The policies and spaces are v1's; magnitudes of
+Solarize are shares of white, so that floating images work, and signs are drawn as uniforms."""
 from __future__ import annotations
 
 import math
@@ -83,12 +83,17 @@ class _AutoAugmentBase(Transform):
 
     def _apply(self, image: Any, name: str, magnitude: float) -> Any:
         fill = _get_fill(self._fill, type(image))
-        still = {"angle": 0.0, "translate": [0, 0], "scale": 1.0, "shear": [0.0, 0.0], "interpolation": self.interpolation, "fill": fill}
+        still = {"angle": 0.0, "translate": [0, 0], "scale": 1.0, "shear": [0.0, 0.0],
+                 "interpolation": self.interpolation, "fill": fill}
         if name in ("ShearX", "ShearY"):
             degrees = math.degrees(math.atan(magnitude))
-            return F.affine(image, **{**still, "shear": [degrees, 0.0] if name == "ShearX" else [0.0, degrees], "center": [0, 0]})
+            return F.affine(image,
+                            **{**still, "shear": [degrees, 0.0] if name == "ShearX" else [0.0, degrees],
+                               "center": [0, 0]})
         if name in ("TranslateX", "TranslateY"):
-            return F.affine(image, **{**still, "translate": [int(magnitude), 0] if name == "TranslateX" else [0, int(magnitude)]})
+            return F.affine(image,
+                            **{**still,
+                               "translate": [int(magnitude), 0] if name == "TranslateX" else [0, int(magnitude)]})
         if name == "Rotate":
             return F.rotate(image, angle=magnitude, interpolation=self.interpolation, fill=fill)
         if name == "Solarize":
@@ -104,8 +109,8 @@ def _factor(magnitude: float) -> float:
 
 _OPERATIONS = {"Identity": (lambda image: image, None), "Brightness": (F.adjust_brightness, _factor),
                "Color": (F.adjust_saturation, _factor), "Contrast": (F.adjust_contrast, _factor),
-               "Sharpness": (F.adjust_sharpness, _factor), "Posterize": (F.posterize, int), "AutoContrast": (F.autocontrast, None),
-               "Equalize": (F.equalize, None), "Invert": (F.invert, None)}
+               "Sharpness": (F.adjust_sharpness, _factor), "Posterize": (F.posterize, int),
+               "AutoContrast": (F.autocontrast, None), "Equalize": (F.equalize, None), "Invert": (F.invert, None)}
 
 
 class AutoAugment(_AutoAugmentBase):
@@ -133,8 +138,8 @@ class RandAugment(_AutoAugmentBase):
 
     _v1_transform_cls = _v1.RandAugment
 
-    def __init__(self, num_ops: int = 2, magnitude: int = 9, num_magnitude_bins: int = 31, interpolation: Any = "nearest",
-                 fill: Any = None) -> None:
+    def __init__(self, num_ops: int = 2, magnitude: int = 9, num_magnitude_bins: int = 31,
+                 interpolation: Any = "nearest", fill: Any = None) -> None:
         super().__init__(interpolation=interpolation, fill=fill)
         if not isinstance(num_ops, int) or num_ops < 0:
             raise ValueError(f"num_ops should be a non-negative integer, but got {num_ops} instead.")
@@ -144,7 +149,8 @@ class RandAugment(_AutoAugmentBase):
 
     def _augmented(self, image: Any, height: int, width: int) -> Any:
         bins = self.num_magnitude_bins
-        space = {"Identity": (None, False), **geometric(bins, 0.3, (150.0 / 331.0 * width, 150.0 / 331.0 * height), 30.0),
+        space = {"Identity": (None, False),
+                 **geometric(bins, 0.3, (150.0 / 331.0 * width, 150.0 / 331.0 * height), 30.0),
                  **photometric(bins, 0.9), **tonal(bins, posterize_bits(8, bins, 4), "AutoContrast", "Equalize")}
         for _ in range(self.num_ops):
             image = self._apply(image, *self._draw(space, lambda magnitudes: self.magnitude))
@@ -173,8 +179,8 @@ class AugMix(_AutoAugmentBase):
     _v1_transform_cls = _v1.AugMix
     _PARAMETER_MAX = 10
 
-    def __init__(self, severity: int = 3, mixture_width: int = 3, chain_depth: int = -1, alpha: float = 1.0, all_ops: bool = True,
-                 interpolation: Any = "bilinear", fill: Any = None) -> None:
+    def __init__(self, severity: int = 3, mixture_width: int = 3, chain_depth: int = -1, alpha: float = 1.0,
+                 all_ops: bool = True, interpolation: Any = "bilinear", fill: Any = None) -> None:
         super().__init__(interpolation=interpolation, fill=fill)
         if not 1 <= severity <= self._PARAMETER_MAX:
             raise ValueError(f"The severity must be between [1, {self._PARAMETER_MAX}]. Got {severity} instead.")
@@ -187,7 +193,8 @@ class AugMix(_AutoAugmentBase):
     def _space(self, height: int, width: int) -> Any:
         bins = self._PARAMETER_MAX
         return {**geometric(bins, 0.3, (width / 3.0, height / 3.0), 30.0),
-                **tonal(bins, posterize_bits(4, bins, 4), "AutoContrast", "Equalize"), **(photometric(bins, 0.9) if self.all_ops else {})}
+                **tonal(bins, posterize_bits(4, bins, 4), "AutoContrast", "Equalize"),
+                **(photometric(bins, 0.9) if self.all_ops else {})}
 
     def _augmented(self, image: Any, height: int, width: int) -> Any:
         plain = image.as_subclass(torch.Tensor) if isinstance(image, torch.Tensor) else F.pil_to_tensor(image)

@@ -115,10 +115,12 @@ class RandomChannelPermutation(Transform):
 
 
 class RandomPhotometricDistort(Transform):
-    """Each of brightness, contrast, saturation, hue and channel order changed with probability p (SSD, Liu et al. 2015)."""
+    """Each of brightness, contrast, saturation, hue and channel order changed with probability p (SSD, Liu et al.
+    2015)."""
 
     def __init__(self, brightness: tuple[float, float] = (0.875, 1.125), contrast: tuple[float, float] = (0.5, 1.5),
-                 saturation: tuple[float, float] = (0.5, 1.5), hue: tuple[float, float] = (-0.05, 0.05), p: float = 0.5):
+                 saturation: tuple[float, float] = (0.5, 1.5), hue: tuple[float, float] = (-0.05, 0.05),
+                 p: float = 0.5):
         super().__init__()
         self.brightness = brightness
         self.contrast = contrast

@@ -17,8 +17,10 @@ class ToTensor(Transform):
     _transformed_types = (_is_pil_image, np.ndarray)
 
     def __init__(self) -> None:
-        warnings.warn("The transform `ToTensor()` is deprecated and will be removed in a future release. Instead, please use "
-                      "`v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])`.Output is equivalent up to float "
+        warnings.warn("The transform `ToTensor()` is deprecated and will be removed in a future release. Instead, "
+                      "please use "
+                      "`v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])`.Output is equivalent up to "
+                      "float "
                       "precision.", stacklevel=2)
         super().__init__()
 

@@ -17,8 +17,10 @@ from .._kernels import geometry
 from ..transforms import _TWO_SIZES
 from . import functional as F
 from ._transform import Transform, _RandomApplyTransform
-from ._utils import (_check_padding_arg, _check_padding_mode_arg, _check_sequence_input, _get_fill, _setup_angle, _setup_fill_arg,
-                     _setup_number_or_seq, _setup_size, get_bounding_boxes, has_all, has_any, is_pure_tensor, query_size)
+from ._utils import (_check_padding_arg, _check_padding_mode_arg, _check_sequence_input, _get_fill, _setup_angle,
+                     _setup_fill_arg,
+                     _setup_number_or_seq, _setup_size, get_bounding_boxes, has_all, has_any, is_pure_tensor,
+                     query_size)
 from .functional._arguments import pad_sides
 
 
@@ -89,8 +91,8 @@ class RandomResizedCrop(Transform):
 
     _v1_transform_cls = _transforms.RandomResizedCrop
 
-    def __init__(self, size: Any, scale: Any = (0.08, 1.0), ratio: Any = (3.0 / 4.0, 4.0 / 3.0), interpolation: Any = "bilinear",
-                 antialias: bool | None = True) -> None:
+    def __init__(self, size: Any, scale: Any = (0.08, 1.0), ratio: Any = (3.0 / 4.0, 4.0 / 3.0),
+                 interpolation: Any = "bilinear", antialias: bool | None = True) -> None:
         super().__init__()
         self.size = _setup_size(size, _TWO_SIZES)
         if not isinstance(scale, Sequence) or len(scale) != 2:
@@ -213,7 +215,8 @@ class RandomRotation(Transform):
 
     _v1_transform_cls = _transforms.RandomRotation
 
-    def __init__(self, degrees: Any, interpolation: Any = "nearest", expand: bool = False, center: Any = None, fill: Any = 0) -> None:
+    def __init__(self, degrees: Any, interpolation: Any = "nearest", expand: bool = False, center: Any = None,
+                 fill: Any = 0) -> None:
         super().__init__()
         self.degrees = _setup_angle(degrees, name="degrees", req_sizes=(2,))
         self.interpolation = interpolation
@@ -230,8 +233,8 @@ class RandomRotation(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The input turned."""
-        return self._call_kernel(F.rotate, inpt, **params, interpolation=self.interpolation, expand=self.expand, center=self.center,
-                                 fill=_get_fill(self._fill, type(inpt)))
+        return self._call_kernel(F.rotate, inpt, **params, interpolation=self.interpolation, expand=self.expand,
+                                 center=self.center, fill=_get_fill(self._fill, type(inpt)))
 
 
 class RandomAffine(Transform):
@@ -239,8 +242,8 @@ class RandomAffine(Transform):
 
     _v1_transform_cls = _transforms.RandomAffine
 
-    def __init__(self, degrees: Any, translate: Any = None, scale: Any = None, shear: Any = None, interpolation: Any = "nearest",
-                 fill: Any = 0, center: Any = None) -> None:
+    def __init__(self, degrees: Any, translate: Any = None, scale: Any = None, shear: Any = None,
+                 interpolation: Any = "nearest", fill: Any = 0, center: Any = None) -> None:
         super().__init__()
         self.degrees = _setup_angle(degrees, name="degrees", req_sizes=(2,))
         if translate is not None:
@@ -264,7 +267,8 @@ class RandomAffine(Transform):
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """angle, translate, scale, shear."""
         height, width = query_size(flat_inputs)
-        drawn = _transforms.RandomAffine.get_params(self.degrees, self.translate, self.scale, self.shear, [width, height])
+        drawn = _transforms.RandomAffine.get_params(self.degrees, self.translate, self.scale, self.shear,
+                                                    [width, height])
         return dict(zip(("angle", "translate", "scale", "shear"), drawn))
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
@@ -308,8 +312,8 @@ class RandomCrop(Transform):
         padding = [left, top, right, bottom]
         crop_top = _draws.randint(0, h - height + 1) if h > height else 0
         crop_left = _draws.randint(0, w - width + 1) if w > width else 0
-        return {"needs_crop": (h, w) != (height, width), "top": crop_top, "left": crop_left, "height": height, "width": width,
-                "needs_pad": any(padding), "padding": padding}
+        return {"needs_crop": (h, w) != (height, width), "top": crop_top, "left": crop_left, "height": height,
+                "width": width, "needs_pad": any(padding), "padding": padding}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The input padded and cropped."""
@@ -317,7 +321,8 @@ class RandomCrop(Transform):
             inpt = self._call_kernel(F.pad, inpt, padding=params["padding"], fill=_get_fill(self._fill, type(inpt)),
                                      padding_mode=self.padding_mode)
         if params["needs_crop"]:
-            inpt = self._call_kernel(F.crop, inpt, **{name: params[name] for name in ("top", "left", "height", "width")})
+            inpt = self._call_kernel(F.crop, inpt,
+                                     **{name: params[name] for name in ("top", "left", "height", "width")})
         return inpt
 
 
@@ -326,7 +331,8 @@ class RandomPerspective(_RandomApplyTransform):
 
     _v1_transform_cls = _transforms.RandomPerspective
 
-    def __init__(self, distortion_scale: float = 0.5, p: float = 0.5, interpolation: Any = "bilinear", fill: Any = 0) -> None:
+    def __init__(self, distortion_scale: float = 0.5, p: float = 0.5, interpolation: Any = "bilinear",
+                 fill: Any = 0) -> None:
         super().__init__(p=p)
         if not 0 <= distortion_scale <= 1:
             raise ValueError("Argument distortion_scale value should be between 0 and 1")
@@ -343,8 +349,8 @@ class RandomPerspective(_RandomApplyTransform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The input in perspective."""
-        return self._call_kernel(F.perspective, inpt, startpoints=None, endpoints=None, fill=_get_fill(self._fill, type(inpt)),
-                                 interpolation=self.interpolation, **params)
+        return self._call_kernel(F.perspective, inpt, startpoints=None, endpoints=None,
+                                 fill=_get_fill(self._fill, type(inpt)), interpolation=self.interpolation, **params)
 
 
 class ElasticTransform(Transform):
@@ -374,7 +380,8 @@ class ElasticTransform(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The input deformed."""
-        return self._call_kernel(F.elastic, inpt, **params, fill=_get_fill(self._fill, type(inpt)), interpolation=self.interpolation)
+        return self._call_kernel(F.elastic, inpt, **params, fill=_get_fill(self._fill, type(inpt)),
+                                 interpolation=self.interpolation)
 
 
 class RandomIoUCrop(Transform):
@@ -383,8 +390,8 @@ class RandomIoUCrop(Transform):
     Follow it with `SanitizeBoundingBoxes`, which removes those.
     """
 
-    def __init__(self, min_scale: float = 0.3, max_scale: float = 1.0, min_aspect_ratio: float = 0.5, max_aspect_ratio: float = 2.0,
-                 sampler_options: list[float] | None = None, trials: int = 40):
+    def __init__(self, min_scale: float = 0.3, max_scale: float = 1.0, min_aspect_ratio: float = 0.5,
+                 max_aspect_ratio: float = 2.0, sampler_options: list[float] | None = None, trials: int = 40):
         super().__init__()
         self.min_scale = min_scale
         self.max_scale = max_scale
@@ -397,7 +404,8 @@ class RandomIoUCrop(Transform):
         """TypeError unless there are boxes and an image."""
         if not (has_all(flat_inputs, tv_tensors.BoundingBoxes)
                 and has_any(flat_inputs, _is_pil_image, tv_tensors.Image, is_pure_tensor)):
-            raise TypeError(f"{type(self).__name__}() requires input sample to contain tensor or PIL images and bounding boxes. "
+            raise TypeError(f"{type(self).__name__}() requires input sample to contain tensor or PIL images and "
+                            "bounding boxes. "
                             "Sample can also contain masks.")
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
@@ -429,7 +437,8 @@ class RandomIoUCrop(Transform):
         within = ((center > (left, top)) & (center < (right, bottom))).all(1)
         if not within.any() or _overlaps(boxes[within], (left, top, right, bottom)).max() < overlap:
             return None
-        return {"top": top, "left": left, "height": height, "width": width, "is_within_crop_area": torch.from_numpy(within)}
+        return {"top": top, "left": left, "height": height, "width": width,
+                "is_within_crop_area": torch.from_numpy(within)}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The input cropped."""
@@ -453,8 +462,8 @@ def _overlaps(boxes: np.ndarray, window: tuple[int, int, int, int]) -> np.ndarra
 class ScaleJitter(Transform):
     """Resizes to fit `target_size` = (width, height) times a factor from `scale_range` (Ghiasi et al. 2020)."""
 
-    def __init__(self, target_size: tuple[int, int], scale_range: tuple[float, float] = (0.1, 2.0), interpolation: Any = "bilinear",
-                 antialias: bool | None = True):
+    def __init__(self, target_size: tuple[int, int], scale_range: tuple[float, float] = (0.1, 2.0),
+                 interpolation: Any = "bilinear", antialias: bool | None = True):
         super().__init__()
         self.target_size = target_size
         self.scale_range = scale_range
@@ -471,13 +480,15 @@ class ScaleJitter(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The input resized."""
-        return self._call_kernel(F.resize, inpt, size=params["size"], interpolation=self.interpolation, antialias=self.antialias)
+        return self._call_kernel(F.resize, inpt, size=params["size"], interpolation=self.interpolation,
+                                 antialias=self.antialias)
 
 
 class RandomShortestSize(Transform):
     """Resizes the shorter side to one of `min_size`, the longer to at most `max_size`."""
 
-    def __init__(self, min_size: Any, max_size: int | None = None, interpolation: Any = "bilinear", antialias: bool | None = True):
+    def __init__(self, min_size: Any, max_size: int | None = None, interpolation: Any = "bilinear",
+                 antialias: bool | None = True):
         super().__init__()
         self.min_size = [min_size] if isinstance(min_size, int) else list(min_size)
         self.max_size = max_size
@@ -494,13 +505,15 @@ class RandomShortestSize(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The input resized."""
-        return self._call_kernel(F.resize, inpt, size=params["size"], interpolation=self.interpolation, antialias=self.antialias)
+        return self._call_kernel(F.resize, inpt, size=params["size"], interpolation=self.interpolation,
+                                 antialias=self.antialias)
 
 
 class RandomResize(Transform):
     """Resizes the shorter side to a whole number in [min_size, max_size)."""
 
-    def __init__(self, min_size: int, max_size: int, interpolation: Any = "bilinear", antialias: bool | None = True) -> None:
+    def __init__(self, min_size: int, max_size: int, interpolation: Any = "bilinear",
+                 antialias: bool | None = True) -> None:
         super().__init__()
         self.min_size = min_size
         self.max_size = max_size
@@ -513,4 +526,5 @@ class RandomResize(Transform):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The input resized."""
-        return self._call_kernel(F.resize, inpt, params["size"], interpolation=self.interpolation, antialias=self.antialias)
+        return self._call_kernel(F.resize, inpt, params["size"], interpolation=self.interpolation,
+                                 antialias=self.antialias)

@@ -14,8 +14,8 @@ from .._functional_pil import _is_pil_image
 from . import functional as F
 from ._transform import Transform
 from ._tree import tree_flatten, tree_unflatten
-from ._utils import (_labels_of, _parse_labels_getter, _setup_number_or_seq, _setup_size, get_bounding_boxes, get_keypoints, has_any,
-                     is_pure_tensor)
+from ._utils import (_labels_of, _parse_labels_getter, _setup_number_or_seq, _setup_size, get_bounding_boxes,
+                     get_keypoints, has_any, is_pure_tensor)
 from .functional import _boxes
 
 
@@ -142,9 +142,12 @@ class ToDtype(Transform):
         super().__init__()
         if not isinstance(dtype, (dict, torch.dtype)):
             raise ValueError(f"dtype must be a dict or a torch.dtype, got {type(dtype)} instead")
-        if isinstance(dtype, dict) and torch.Tensor in dtype and (tv_tensors.Image in dtype or tv_tensors.Video in dtype):
-            warnings.warn("Got `dtype` values for `torch.Tensor` and either `tv_tensors.Image` or `tv_tensors.Video`. Note that a "
-                          "plain `torch.Tensor` will *not* be transformed by this (or any other transformation) in case a "
+        if isinstance(dtype,
+                      dict) and torch.Tensor in dtype and (tv_tensors.Image in dtype or tv_tensors.Video in dtype):
+            warnings.warn("Got `dtype` values for `torch.Tensor` and either `tv_tensors.Image` or `tv_tensors.Video`. "
+                          "Note that a "
+                          "plain `torch.Tensor` will *not* be transformed by this (or any other transformation) in "
+                          "case a "
                           "`tv_tensors.Image` or `tv_tensors.Video` is present in the input.", stacklevel=2)
         self.dtype = dtype
         self.scale = scale
@@ -159,13 +162,16 @@ class ToDtype(Transform):
         elif "others" in self.dtype:
             dtype = self.dtype["others"]
         else:
-            raise ValueError(f"No dtype was specified for type {type(inpt)}. If you only need to convert the dtype of images or "
-                             "videos, you can just pass e.g. dtype=torch.float32. If you're passing a dict as dtype, you can use "
+            raise ValueError(f"No dtype was specified for type {type(inpt)}. If you only need to convert the dtype of "
+                             "images or "
+                             "videos, you can just pass e.g. dtype=torch.float32. If you're passing a dict as dtype, "
+                             "you can use "
                              '"others" as a catch-all key e.g. dtype={tv_tensors.Mask: torch.int64, "others": None} to '
                              "pass-through the rest of the inputs.")
         if dtype is None:
             if self.scale and is_image:
-                warnings.warn("scale was set to True but no dtype was specified for images or videos: no scaling will be done.",
+                warnings.warn("scale was set to True but no dtype was specified for images or videos: no scaling will "
+                              "be done.",
                               stacklevel=2)
             return inpt
         if dtype == inpt.dtype:
@@ -238,7 +244,8 @@ class SanitizeBoundingBoxes(_Sanitize):
             if boxes.shape[0] != label.shape[0]:
                 raise ValueError(f"Number of boxes (shape={boxes.shape}) and must match the number of labels."
                                  f"Found labels with shape={label.shape}).")
-        return _boxes.sane_boxes(boxes.as_subclass(torch.Tensor), boxes.format, boxes.canvas_size, self.min_size, self.min_area)
+        return _boxes.sane_boxes(boxes.as_subclass(torch.Tensor), boxes.format, boxes.canvas_size, self.min_size,
+                                 self.min_area)
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The boxes, masks or labels that stay."""

@@ -17,7 +17,8 @@ from .functional._utils import call_if_supported
 
 
 class Transform(Module):
-    """Subclass it and define `transform(inpt, params)`, and `make_params(flat_inputs)` if something is to be drawn or measured.
+    """Subclass it and define `transform(inpt, params)`, and `make_params(flat_inputs)` if something is to be drawn or
+    measured.
 
     A sample is one or several arguments of any nesting. Images, videos, masks, boxes and keypoints are transformed; of
     plain Tensors only the first, and only if there is no image; the rest passes through.

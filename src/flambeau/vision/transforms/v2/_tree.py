@@ -18,7 +18,8 @@ def _collect(tree: Any, leaves: list[Any]) -> Build:
     if kind in (dict, OrderedDict, defaultdict):
         keys, builds = list(tree), [_collect(value, leaves) for value in tree.values()]
         if kind is defaultdict:
-            return lambda values: defaultdict(tree.default_factory, ((k, build(values)) for k, build in zip(keys, builds)))
+            return lambda values: defaultdict(tree.default_factory,
+                                              ((k, build(values)) for k, build in zip(keys, builds)))
         return lambda values: kind((k, build(values)) for k, build in zip(keys, builds))
     if kind in (list, tuple):
         builds = [_collect(value, leaves) for value in tree]

@@ -13,8 +13,8 @@ from .._functional_pil import _is_pil_image
 from ..transforms import _check_sequence_input, _setup_angle, _setup_size
 from .functional import get_dimensions, get_size, is_pure_tensor
 
-__all__ = ["_check_sequence_input", "_setup_angle", "_setup_size", "check_type", "get_bounding_boxes", "get_keypoints", "has_all",
-           "has_any", "is_pure_tensor", "query_chw", "query_size"]
+__all__ = ["_check_sequence_input", "_setup_angle", "_setup_size", "check_type", "get_bounding_boxes", "get_keypoints",
+           "has_all", "has_any", "is_pure_tensor", "query_chw", "query_size"]
 
 _IMAGES = (is_pure_tensor, tv_tensors.Image, _is_pil_image, tv_tensors.Video)
 
@@ -66,13 +66,15 @@ def _find_labels_default_heuristic(inputs: Any) -> Any:
     if is_pure_tensor(inputs):
         return inputs
     if not isinstance(inputs, collections.abc.Mapping):
-        raise ValueError("When using the default labels_getter, the input passed to forward must be a dictionary or a two-tuple "
+        raise ValueError("When using the default labels_getter, the input passed to forward must be a dictionary or a "
+                         "two-tuple "
                          f"whose second item is a dictionary or a tensor, but got {inputs} instead.")
     for fits in (lambda key: key.lower() == "labels", lambda key: "label" in key.lower()):
         for key in inputs:
             if fits(key):
                 return inputs[key]
-    raise ValueError("Could not infer where the labels are in the sample. Try passing a callable as the labels_getter parameter?"
+    raise ValueError("Could not infer where the labels are in the sample. Try passing a callable as the labels_getter "
+                     "parameter?"
                      "If there are no labels in the sample by design, pass labels_getter=None.")
 
 
@@ -120,11 +122,12 @@ def _first(flat_inputs: list[Any], kind: type, message: str) -> Any:
 
 def _listed(sizes: set[tuple[int, ...]]) -> str:
     names = [str(size) for size in sorted(sizes)]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])}, and {names[-1]}" if len(names) > 2 else " and ".join(names)
+    return " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])}, and {names[-1]}"
 
 
 def query_chw(flat_inputs: list[Any]) -> tuple[int, int, int]:
-    """(channels, height, width) of the images and videos of a sample. Errors: TypeError if none, ValueError if they differ."""
+    """(channels, height, width) of the images and videos of a sample. Errors: TypeError if none, ValueError if they
+    differ."""
     found = {tuple(get_dimensions(inpt)) for inpt in flat_inputs if check_type(inpt, _IMAGES)}
     if not found:
         raise TypeError("No image or video was found in the sample")
@@ -134,7 +137,8 @@ def query_chw(flat_inputs: list[Any]) -> tuple[int, int, int]:
 
 
 def query_size(flat_inputs: list[Any]) -> tuple[int, int]:
-    """(height, width) of everything in a sample that has one. Errors: TypeError if nothing, ValueError if they differ."""
+    """(height, width) of everything in a sample that has one. Errors: TypeError if nothing, ValueError if they
+    differ."""
     kinds = (*_IMAGES, tv_tensors.Mask, tv_tensors.BoundingBoxes, tv_tensors.KeyPoints)
     found = {tuple(get_size(inpt)) for inpt in flat_inputs if check_type(inpt, kinds)}
     if not found:
@@ -152,5 +156,6 @@ def _labels_of(getter: Callable[[Any], Any], inputs: Any) -> tuple[Any, ...] | N
     entries = labels if isinstance(labels, (tuple, list)) else (labels,)
     for entry in entries:
         if not isinstance(entry, torch.Tensor):
-            raise ValueError(f"The labels in the input to forward() must be a tensor or None, got {type(entry)} instead.")
+            raise ValueError(f"The labels in the input to forward() must be a tensor or None, got {type(entry)} "
+                             "instead.")
     return tuple(entries)

@@ -18,7 +18,8 @@ def interpolation_mode(interpolation: Any) -> InterpolationMode:
     if isinstance(interpolation, int):
         return _interpolation_modes_from_int(interpolation)
     if not isinstance(interpolation, InterpolationMode):
-        raise ValueError("Argument interpolation should be an `InterpolationMode` or a corresponding Pillow integer constant, "
+        raise ValueError("Argument interpolation should be an `InterpolationMode` or a corresponding Pillow integer "
+                         "constant, "
                          f"but got {interpolation}.")
     return interpolation
 

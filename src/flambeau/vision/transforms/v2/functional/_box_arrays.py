@@ -1,7 +1,8 @@
-"""Boxes as NumPy arrays: formats, corner points, clamping. Every function may change its argument and returns the result.
+"""Boxes as NumPy arrays: formats, corner points, clamping. Every function may change its argument and returns the
+result.
 
-Angles are degrees, counter-clockwise as seen on the screen (y points down). A rotated box is, as four corners, its top left,
-top right, bottom right and bottom left before it was turned.
+Angles are degrees, counter-clockwise as seen on the screen (y points down). A rotated box is, as four corners, its top
+left, top right, bottom right and bottom left before it was turned.
 """
 from __future__ import annotations
 
@@ -130,7 +131,8 @@ def corners(boxes: np.ndarray, format: F) -> np.ndarray:
 
 
 def around(points: np.ndarray, format: F) -> np.ndarray:
-    """Boxes in `corner_format` about moved corners (N·4, 2): the smallest upright ones, or rotated ones of like shape."""
+    """Boxes in `corner_format` about moved corners (N·4, 2): the smallest upright ones, or rotated ones of like
+    shape."""
     if format == F.XYXYXYXY:
         return rectified(points.reshape(-1, 8))
     points = points.reshape(-1, 4, 2)
@@ -138,7 +140,8 @@ def around(points: np.ndarray, format: F) -> np.ndarray:
 
 
 def rectified(boxes: np.ndarray) -> np.ndarray:
-    """Parallelograms (N, 8) as rectangles (N, 8) with the same centre and the direction of the longer side, around them."""
+    """Parallelograms (N, 8) as rectangles (N, 8) with the same centre and the direction of the longer side, around
+    them."""
     dtype = boxes.dtype
     x1, y1, x2, y2, x3, y3, x4, y4 = real(boxes).T
     cx, cy = (x1 + x3) / 2, (y1 + y3) / 2
@@ -157,7 +160,8 @@ def rectified(boxes: np.ndarray) -> np.ndarray:
 
 
 def clamp(boxes: np.ndarray, format: F, canvas_size: tuple[int, int], mode: str | None) -> np.ndarray:
-    """Boxes cut to the canvas (height, width); None leaves them. Rotated boxes keep their angle: see `_clamp_rotated`."""
+    """Boxes cut to the canvas (height, width); None leaves them. Rotated boxes keep their angle: see
+    `_clamp_rotated`."""
     if mode is None:
         return boxes
     if is_rotated_bounding_format(format):

@@ -62,7 +62,8 @@ def sane_boxes(boxes: np.ndarray, format: BoundingBoxFormat | str, canvas_size: 
     if boxes.shape[-1] == 8:
         # the second side is measured as PyTorch's torchvision does it, from columns 3 and 5, 4 and 6
         sides = ((0, 2, 1, 3), (3, 5, 4, 6))
-        widths, heights = (np.sqrt((boxes[..., a] - boxes[..., b]) ** 2 + (boxes[..., c] - boxes[..., d]) ** 2) for a, b, c, d in sides)
+        widths, heights = (np.sqrt((boxes[..., a] - boxes[..., b]) ** 2 + (boxes[..., c] - boxes[..., d]) ** 2) for a,
+                           b, c, d in sides)
     else:
         widths, heights = boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1]
     limit = np.resize(canvas_size[::-1], boxes.shape[-1])
@@ -190,12 +191,15 @@ def pad_bounding_boxes(bounding_boxes: Any, format: BoundingBoxFormat, canvas_si
 def pad_keypoints(keypoints: Any, canvas_size: Size, padding: Any, padding_mode: str = "constant") -> tuple[Any, Size]:
     """Points under `pad`, which must be "constant"."""
     if padding_mode != "constant":
-        raise ValueError(f"Padding mode '{padding_mode}' is not supported with KeyPoints (supported modes are constant)")
+        raise ValueError(f"Padding mode '{padding_mode}' is not supported with KeyPoints (supported modes are "
+                         "constant)")
     left, right, top, bottom = pad_sides(padding)
-    return keypoints + np.array([left, top], keypoints.dtype), (canvas_size[0] + top + bottom, canvas_size[1] + left + right)
+    return keypoints + np.array([left, top], keypoints.dtype), (canvas_size[0] + top + bottom,
+                                                                canvas_size[1] + left + right)
 
 
-def _crop(boxes: np.ndarray, format: BoundingBoxFormat, top: int, left: int, canvas_size: Size, mode: str | None) -> np.ndarray:
+def _crop(boxes: np.ndarray, format: BoundingBoxFormat, top: int, left: int, canvas_size: Size,
+          mode: str | None) -> np.ndarray:
     moved = boxes - _shift(format, left, top, boxes.dtype)
     return B.clamp(B.rectified(moved) if format == F.XYXYXYXY else moved, format, canvas_size, mode)
 
@@ -228,8 +232,8 @@ def center_crop_keypoints(inpt: Any, canvas_size: Size, output_size: Any) -> tup
     return crop_keypoints(inpt, top, left, height, width)
 
 
-def resized_crop_bounding_boxes(bounding_boxes: Any, format: BoundingBoxFormat, top: int, left: int, height: int, width: int,
-                                size: Any, clamping_mode: str | None = "soft") -> tuple[Any, Size]:
+def resized_crop_bounding_boxes(bounding_boxes: Any, format: BoundingBoxFormat, top: int, left: int, height: int,
+                                width: int, size: Any, clamping_mode: str | None = "soft") -> tuple[Any, Size]:
     """Boxes under `resized_crop`."""
     cropped, canvas_size = crop_bounding_boxes(bounding_boxes, format, top, left, height, width, clamping_mode)
     return resize_bounding_boxes(cropped, canvas_size, size, format=format, clamping_mode=clamping_mode)
@@ -258,7 +262,8 @@ def _forward_and_inverse(canvas_size: Size, angle: float, translate: Any, scale:
                  for inverted in (False, True))
 
 
-def _expanded(points: np.ndarray, canvas_size: Size, forward: Sequence[float], inverse: Sequence[float]) -> tuple[np.ndarray, Size]:
+def _expanded(points: np.ndarray, canvas_size: Size, forward: Sequence[float],
+              inverse: Sequence[float]) -> tuple[np.ndarray, Size]:
     """(points relative to the frame that holds the whole turned canvas, that frame's size)."""
     height, width = canvas_size
     frame = _affine_points(np.array([[0, 0], [0, height], [width, height], [width, 0]], points.dtype), forward)
@@ -266,7 +271,8 @@ def _expanded(points: np.ndarray, canvas_size: Size, forward: Sequence[float], i
     return points - frame.min(0), (new_height, new_width)
 
 
-def _affine_boxes(boxes: np.ndarray, format: BoundingBoxFormat, canvas_size: Size, mode: str | None, angle: float, translate: Any,
+def _affine_boxes(boxes: np.ndarray, format: BoundingBoxFormat, canvas_size: Size, mode: str | None, angle: float,
+                  translate: Any,
                   scale: float, shear: Any, center: Any, expand: bool = False) -> tuple[np.ndarray, Size]:
     if boxes.size == 0:
         return boxes, canvas_size
@@ -281,22 +287,25 @@ def _affine_boxes(boxes: np.ndarray, format: BoundingBoxFormat, canvas_size: Siz
 
 
 @_on_arrays
-def affine_bounding_boxes(bounding_boxes: Any, format: BoundingBoxFormat, canvas_size: Size, angle: float, translate: Any,
+def affine_bounding_boxes(bounding_boxes: Any, format: BoundingBoxFormat, canvas_size: Size, angle: float,
+                          translate: Any,
                           scale: float, shear: Any, center: Any = None, clamping_mode: str | None = "soft") -> Any:
     """Boxes under `affine`."""
-    return _affine_boxes(bounding_boxes, _format(format), canvas_size, clamping_mode, angle, translate, scale, shear, center)[0]
+    return _affine_boxes(bounding_boxes, _format(format), canvas_size, clamping_mode, angle, translate, scale, shear,
+                         center)[0]
 
 
 @_on_arrays
-def rotate_bounding_boxes(bounding_boxes: Any, format: BoundingBoxFormat, canvas_size: Size, angle: float, expand: bool = False,
+def rotate_bounding_boxes(bounding_boxes: Any, format: BoundingBoxFormat, canvas_size: Size, angle: float,
+                          expand: bool = False,
                           center: Any = None, clamping_mode: str | None = "soft") -> tuple[Any, Size]:
     """Boxes under `rotate`."""
-    return _affine_boxes(bounding_boxes, _format(format), canvas_size, clamping_mode, -angle, [0.0, 0.0], 1.0, [0.0, 0.0], center,
-                         expand)
+    return _affine_boxes(bounding_boxes, _format(format), canvas_size, clamping_mode, -angle, [0.0, 0.0], 1.0,
+                         [0.0, 0.0], center, expand)
 
 
-def _affine_keypoints(keypoints: np.ndarray, canvas_size: Size, angle: float, translate: Any, scale: float, shear: Any, center: Any,
-                      expand: bool = False) -> tuple[np.ndarray, Size]:
+def _affine_keypoints(keypoints: np.ndarray, canvas_size: Size, angle: float, translate: Any, scale: float, shear: Any,
+                      center: Any, expand: bool = False) -> tuple[np.ndarray, Size]:
     if keypoints.size == 0:
         return keypoints, canvas_size
     forward, inverse = _forward_and_inverse(canvas_size, angle, translate, scale, shear, center)
@@ -314,7 +323,8 @@ def affine_keypoints(keypoints: Any, canvas_size: Size, angle: float, translate:
 
 
 @_on_arrays
-def rotate_keypoints(keypoints: Any, canvas_size: Size, angle: float, expand: bool = False, center: Any = None) -> tuple[Any, Size]:
+def rotate_keypoints(keypoints: Any, canvas_size: Size, angle: float, expand: bool = False,
+                     center: Any = None) -> tuple[Any, Size]:
     """Points under `rotate`."""
     return _affine_keypoints(keypoints, canvas_size, -angle, [0.0, 0.0], 1.0, [0.0, 0.0], center, expand)
 
@@ -326,7 +336,8 @@ def _perspective_points(points: np.ndarray, coefficients: Sequence[float], what:
     if denominator == 0:
         raise RuntimeError(f"Provided perspective_coeffs {coefficients} can not be inverted to transform {what}. "
                            f"Denominator is zero, denom={denominator}")
-    inverse = [e - f * h, -b + c * h, b * f - c * e, -d + f * g, a - c * g, -a * f + c * d, -e * g + d * h, -a * h + b * g]
+    inverse = [e - f * h, -b + c * h, b * f - c * e, -d + f * g, a - c * g, -a * f + c * d, -e * g + d * h,
+               -a * h + b * g]
     points = B.real(points)
     m = np.array([value / denominator for value in inverse] + [1.0], points.dtype).reshape(3, 3)
     x, y, w = (points[:, 0] * row[0] + points[:, 1] * row[1] + row[2] for row in m)
@@ -334,8 +345,8 @@ def _perspective_points(points: np.ndarray, coefficients: Sequence[float], what:
 
 
 @_on_arrays
-def perspective_bounding_boxes(bounding_boxes: Any, format: BoundingBoxFormat, canvas_size: Size, startpoints: Any, endpoints: Any,
-                               coefficients: Any = None, clamping_mode: str | None = "soft") -> Any:
+def perspective_bounding_boxes(bounding_boxes: Any, format: BoundingBoxFormat, canvas_size: Size, startpoints: Any,
+                               endpoints: Any, coefficients: Any = None, clamping_mode: str | None = "soft") -> Any:
     """Boxes under `perspective`."""
     if bounding_boxes.size == 0:
         return bounding_boxes
@@ -349,7 +360,8 @@ def perspective_bounding_boxes(bounding_boxes: Any, format: BoundingBoxFormat, c
 
 
 @_on_arrays
-def perspective_keypoints(keypoints: Any, canvas_size: Size, startpoints: Any, endpoints: Any, coefficients: Any = None) -> Any:
+def perspective_keypoints(keypoints: Any, canvas_size: Size, startpoints: Any, endpoints: Any,
+                          coefficients: Any = None) -> Any:
     """Points under `perspective`."""
     if keypoints.size == 0:
         return keypoints
@@ -364,7 +376,8 @@ def _displaced(points: np.ndarray, canvas_size: Size, displacement: Any) -> np.n
         raise TypeError("Argument displacement should be a Tensor")
     height, width = canvas_size
     if tuple(displacement.shape) != (1, height, width, 2):
-        raise ValueError(f"Argument displacement shape should be {(1, height, width, 2)}, but given {displacement.shape}")
+        raise ValueError(f"Argument displacement shape should be {(1, height, width, 2)}, but given "
+                         f"{displacement.shape}")
     dtype = points.dtype if points.dtype.kind == "f" else np.dtype(np.float32)
     grid = geometry.identity_grid(height, width, dtype.name) - displacement.detach().numpy()[0].astype(dtype)
     x, y = (np.clip(points[:, k].astype(np.int64), 0, length - 1) for k, length in ((0, width), (1, height)))
@@ -393,4 +406,5 @@ def elastic_keypoints(keypoints: Any, canvas_size: Size, displacement: Any) -> A
     """Points under `elastic`."""
     if keypoints.size == 0:
         return keypoints
-    return _displaced(keypoints.reshape(-1, 2), canvas_size, displacement).astype(keypoints.dtype).reshape(keypoints.shape)
+    return _displaced(keypoints.reshape(-1, 2), canvas_size,
+                      displacement).astype(keypoints.dtype).reshape(keypoints.shape)

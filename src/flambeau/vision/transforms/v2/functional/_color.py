@@ -90,7 +90,8 @@ def adjust_saturation_image(image: Any, saturation_factor: float) -> Any:
     """`adjust_saturation` on a Tensor."""
     _check_factor("saturation_factor", saturation_factor)
     _check_channels(image)
-    return image if image.shape[-3] == 1 else apply(color.adjust_saturation, image, float(saturation_factor), fused=True)
+    return image if image.shape[-3] == 1 else apply(color.adjust_saturation, image, float(saturation_factor),
+                                                    fused=True)
 
 
 adjust_saturation_video = adjust_saturation_image

@@ -1,7 +1,7 @@
 """Moving pixels: flips, resizing, crops, padding, affine and projective maps, elastic deformation.
 
-Kernels `…_image` take a Tensor (…, C, H, W), `…_mask` one of masks (…, H, W); `…_video` are the image kernels. Those for
-boxes and keypoints are in `_boxes`.
+Kernels `…_image` take a Tensor (…, C, H, W), `…_mask` one of masks (…, H, W); `…_video` are the image kernels. Those
+for boxes and keypoints are in `_boxes`.
 """
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from ... import _functional_tensor as F_t
 from ..._arrays import apply, as_tensor
 from ..._kernels import geometry, resampling
 from ...functional import InterpolationMode, pil_modes_mapping, pil_to_tensor, to_pil_image
-from ._arguments import affine_arguments, center_crop_anchor, interpolation_mode, pad_sides, pair, perspective_coefficients
+from ._arguments import (affine_arguments, center_crop_anchor, interpolation_mode, pad_sides, pair,
+                         perspective_coefficients)
 from ._boxes import (affine_bounding_boxes, affine_keypoints, center_crop_bounding_boxes, center_crop_keypoints,
                      compute_resized_output_size, crop_bounding_boxes, crop_keypoints, elastic_bounding_boxes,
                      elastic_keypoints, horizontal_flip_bounding_boxes, horizontal_flip_keypoints, pad_bounding_boxes,
@@ -65,9 +66,10 @@ register(vertical_flip, image=vertical_flip_image, pil=F_pil.vflip, mask=vertica
 
 # ---- resize
 
-def resize(inpt: Any, size: Any, interpolation: Any = BILINEAR, max_size: int | None = None, antialias: bool | None = True) -> Any:
-    """Resizes to `size` = [height, width]; to the shorter side `size`, the longer at most `max_size`; or, with None, to the
-    longer side `max_size`. Masks are always resized by the nearest pixel."""
+def resize(inpt: Any, size: Any, interpolation: Any = BILINEAR, max_size: int | None = None,
+           antialias: bool | None = True) -> Any:
+    """Resizes to `size` = [height, width]; to the shorter side `size`, the longer at most `max_size`; or, with None, to
+    the longer side `max_size`. Masks are always resized by the nearest pixel."""
     return call(resize, inpt, size=size, interpolation=interpolation, max_size=max_size, antialias=antialias)
 
 
@@ -89,9 +91,11 @@ def resize_image(image: Any, size: Any, interpolation: Any = BILINEAR, max_size:
     return apply(F_t._resize, image, new, mode, bool(antialias))
 
 
-def _resize_pil(image: Any, size: Any, interpolation: Any = BILINEAR, max_size: int | None = None, antialias: Any = True) -> Any:
+def _resize_pil(image: Any, size: Any, interpolation: Any = BILINEAR, max_size: int | None = None,
+                antialias: Any = True) -> Any:
     if antialias is False:
-        warnings.warn("Anti-alias option is always applied for PIL Image input. Argument antialias is ignored.", stacklevel=4)
+        warnings.warn("Anti-alias option is always applied for PIL Image input. Argument antialias is ignored.",
+                      stacklevel=4)
     new = compute_resized_output_size((image.height, image.width), size, max_size)
     if new == [image.height, image.width]:
         return image
@@ -106,7 +110,8 @@ def resize_mask(mask: Any, size: Any, interpolation: Any = BILINEAR, max_size: i
 
 
 resize_video = resize_image
-register(resize, image=resize_image, pil=_resize_pil, mask=resize_mask, boxes=resize_bounding_boxes, keypoints=resize_keypoints)
+register(resize, image=resize_image, pil=_resize_pil, mask=resize_mask, boxes=resize_bounding_boxes,
+         keypoints=resize_keypoints)
 
 
 # ---- sampling at a grid
@@ -114,7 +119,8 @@ register(resize, image=resize_image, pil=_resize_pil, mask=resize_mask, boxes=re
 def _check_grid_arguments(image: Any, interpolation: InterpolationMode, fill: Any) -> None:
     if isinstance(fill, (tuple, list)):
         if len(fill) > 1 and len(fill) != image.shape[-3]:
-            raise ValueError("The number of elements in 'fill' cannot broadcast to match the number of channels of the image "
+            raise ValueError("The number of elements in 'fill' cannot broadcast to match the number of channels of "
+                             "the image "
                              f"({len(fill)} != {image.shape[-3]})")
     elif fill is not None and not isinstance(fill, (int, float)):
         raise ValueError("Argument fill should be either int, float, tuple or list")
@@ -134,24 +140,26 @@ def _centre_offset(image: Any, center: Sequence[float] | None) -> list[float]:
 
 def affine(inpt: Any, angle: float, translate: Sequence[float], scale: float, shear: Any, interpolation: Any = NEAREST,
            fill: Any = None, center: Sequence[float] | None = None) -> Any:
-    """Turned by `angle` degrees clockwise, sheared (degrees, x and y), scaled, about `center`, and moved by `translate`."""
-    return call(affine, inpt, angle=angle, translate=translate, scale=scale, shear=shear, interpolation=interpolation, fill=fill,
-                center=center)
+    """Turned by `angle` degrees clockwise, sheared (degrees, x and y), scaled, about `center`, and moved by
+    `translate`."""
+    return call(affine, inpt, angle=angle, translate=translate, scale=scale, shear=shear, interpolation=interpolation,
+                fill=fill, center=center)
 
 
-def affine_image(image: Any, angle: float, translate: Sequence[float], scale: float, shear: Any, interpolation: Any = NEAREST,
-                 fill: Any = None, center: Sequence[float] | None = None) -> Any:
+def affine_image(image: Any, angle: float, translate: Sequence[float], scale: float, shear: Any,
+                 interpolation: Any = NEAREST, fill: Any = None, center: Sequence[float] | None = None) -> Any:
     """`affine` on a Tensor."""
     interpolation = interpolation_mode(interpolation)
     angle, translate, shear, center = affine_arguments(angle, translate, scale, shear, center)
     _check_grid_arguments(image, interpolation, fill)
-    matrix = geometry.inverse_affine_matrix(_centre_offset(image, center), angle, [float(t) for t in translate], scale, shear)
+    matrix = geometry.inverse_affine_matrix(_centre_offset(image, center), angle, [float(t) for t in translate], scale,
+                                            shear)
     h, w = image.shape[-2:]
     return _sampled(image, geometry.affine_grid(matrix, w, h, w, h, F_t._grid_dtype(image)), interpolation, fill)
 
 
-def _affine_pil(image: Any, angle: float, translate: Sequence[float], scale: float, shear: Any, interpolation: Any = NEAREST,
-                fill: Any = None, center: Sequence[float] | None = None) -> Any:
+def _affine_pil(image: Any, angle: float, translate: Sequence[float], scale: float, shear: Any,
+                interpolation: Any = NEAREST, fill: Any = None, center: Sequence[float] | None = None) -> Any:
     interpolation = interpolation_mode(interpolation)
     angle, translate, shear, center = affine_arguments(angle, translate, scale, shear, center)
     center = [image.width * 0.5, image.height * 0.5] if center is None else center
@@ -166,12 +174,14 @@ def affine_mask(mask: Any, angle: float, translate: Sequence[float], scale: floa
 
 
 affine_video = affine_image
-register(affine, image=affine_image, pil=_affine_pil, mask=affine_mask, boxes=affine_bounding_boxes, keypoints=affine_keypoints)
+register(affine, image=affine_image, pil=_affine_pil, mask=affine_mask, boxes=affine_bounding_boxes,
+         keypoints=affine_keypoints)
 
 
-def rotate(inpt: Any, angle: float, interpolation: Any = NEAREST, expand: bool = False, center: Sequence[float] | None = None,
-           fill: Any = None) -> Any:
-    """Turned by `angle` degrees counter-clockwise about `center` (x, y; default the middle), in a frame that grows with `expand`."""
+def rotate(inpt: Any, angle: float, interpolation: Any = NEAREST, expand: bool = False,
+           center: Sequence[float] | None = None, fill: Any = None) -> Any:
+    """Turned by `angle` degrees counter-clockwise about `center` (x, y; default the middle), in a frame that grows with
+    `expand`."""
     return call(rotate, inpt, angle=angle, interpolation=interpolation, expand=expand, center=center, fill=fill)
 
 
@@ -182,8 +192,8 @@ def _quarter_turns(image: Any, angle: float, expand: bool) -> int | None:
     return None
 
 
-def rotate_image(image: Any, angle: float, interpolation: Any = NEAREST, expand: bool = False, center: Sequence[float] | None = None,
-                 fill: Any = None) -> Any:
+def rotate_image(image: Any, angle: float, interpolation: Any = NEAREST, expand: bool = False,
+                 center: Sequence[float] | None = None, fill: Any = None) -> Any:
     """`rotate` on a Tensor; multiples of 90° about the middle are exact."""
     angle = angle % 360
     turns = _quarter_turns(image, angle, expand) if center is None else None
@@ -194,7 +204,8 @@ def rotate_image(image: Any, angle: float, interpolation: Any = NEAREST, expand:
     matrix = geometry.inverse_affine_matrix(_centre_offset(image, center), -angle, [0.0, 0.0], 1.0, [0.0, 0.0])
     h, w = image.shape[-2:]
     out_w, out_h = geometry.rotated_size(matrix, w, h) if expand else (w, h)
-    return _sampled(image, geometry.affine_grid(matrix, w, h, out_w, out_h, F_t._grid_dtype(image)), interpolation, fill)
+    return _sampled(image, geometry.affine_grid(matrix, w, h, out_w, out_h, F_t._grid_dtype(image)), interpolation,
+                    fill)
 
 
 def _rotate_pil(image: Any, angle: float, interpolation: Any = NEAREST, expand: bool = False, center: Any = None,
@@ -202,18 +213,21 @@ def _rotate_pil(image: Any, angle: float, interpolation: Any = NEAREST, expand: 
     return F_pil.rotate(image, angle, pil_modes_mapping[interpolation_mode(interpolation)], expand, center, fill)
 
 
-def rotate_mask(mask: Any, angle: float, expand: bool = False, center: Sequence[float] | None = None, fill: Any = None) -> Any:
+def rotate_mask(mask: Any, angle: float, expand: bool = False, center: Sequence[float] | None = None,
+                fill: Any = None) -> Any:
     """`rotate` on a Tensor of masks, by the nearest pixel."""
     return with_leading_dimension(rotate_image)(mask, angle, NEAREST, expand, center, fill)
 
 
 rotate_video = rotate_image
-register(rotate, image=rotate_image, pil=_rotate_pil, mask=rotate_mask, boxes=rotate_bounding_boxes, keypoints=rotate_keypoints)
+register(rotate, image=rotate_image, pil=_rotate_pil, mask=rotate_mask, boxes=rotate_bounding_boxes,
+         keypoints=rotate_keypoints)
 
 
 def perspective(inpt: Any, startpoints: Any, endpoints: Any, interpolation: Any = BILINEAR, fill: Any = None,
                 coefficients: Sequence[float] | None = None) -> Any:
-    """The projective image that takes four corners `startpoints` [x, y] to `endpoints`, or that has these `coefficients`."""
+    """The projective image that takes four corners `startpoints` [x, y] to `endpoints`, or that has these
+    `coefficients`."""
     return call(perspective, inpt, startpoints=startpoints, endpoints=endpoints, interpolation=interpolation, fill=fill,
                 coefficients=coefficients)
 
@@ -234,14 +248,15 @@ def _perspective_pil(image: Any, startpoints: Any, endpoints: Any, interpolation
     return F_pil.perspective(image, coefficients, pil_modes_mapping[interpolation_mode(interpolation)], fill)
 
 
-def perspective_mask(mask: Any, startpoints: Any, endpoints: Any, fill: Any = None, coefficients: Sequence[float] | None = None) -> Any:
+def perspective_mask(mask: Any, startpoints: Any, endpoints: Any, fill: Any = None,
+                     coefficients: Sequence[float] | None = None) -> Any:
     """`perspective` on a Tensor of masks, by the nearest pixel."""
     return with_leading_dimension(perspective_image)(mask, startpoints, endpoints, NEAREST, fill, coefficients)
 
 
 perspective_video = perspective_image
-register(perspective, image=perspective_image, pil=_perspective_pil, mask=perspective_mask, boxes=perspective_bounding_boxes,
-         keypoints=perspective_keypoints)
+register(perspective, image=perspective_image, pil=_perspective_pil, mask=perspective_mask,
+         boxes=perspective_bounding_boxes, keypoints=perspective_keypoints)
 
 
 def elastic(inpt: Any, displacement: Any, interpolation: Any = BILINEAR, fill: Any = None) -> Any:
@@ -274,7 +289,8 @@ def elastic_mask(mask: Any, displacement: Any, fill: Any = None) -> Any:
 
 elastic_transform = elastic
 elastic_video = elastic_image
-register(elastic, image=elastic_image, pil=_elastic_pil, mask=elastic_mask, boxes=elastic_bounding_boxes, keypoints=elastic_keypoints)
+register(elastic, image=elastic_image, pil=_elastic_pil, mask=elastic_mask, boxes=elastic_bounding_boxes,
+         keypoints=elastic_keypoints)
 
 
 # ---- pad and crop
@@ -301,8 +317,10 @@ def pad_image(image: Any, padding: Any, fill: Any = None, padding_mode: str = "c
     if isinstance(fill, (int, float)):
         return apply(F_t._constant_kernel, image, sides, float(fill))
     if len(fill) != image.shape[-3]:
-        raise RuntimeError(f"The number of elements in fill ({len(fill)}) must match the number of channels ({image.shape[-3]})")
-    planes = [apply(F_t._constant_kernel, image[..., k:k + 1, :, :], sides, float(value)) for k, value in enumerate(fill)]
+        raise RuntimeError(f"The number of elements in fill ({len(fill)}) must match the number of channels "
+                           f"({image.shape[-3]})")
+    planes = [apply(F_t._constant_kernel, image[..., k:k + 1, :, :], sides, float(value)) for k,
+              value in enumerate(fill)]
     return torch.cat(planes, -3)
 
 
@@ -358,25 +376,26 @@ def _center_crop_pil(image: Any, output_size: Any) -> Any:
 
 center_crop_mask = with_leading_dimension(center_crop_image)
 center_crop_video = center_crop_image
-register(center_crop, image=center_crop_image, pil=_center_crop_pil, mask=lambda mask, output_size: center_crop_mask(mask, output_size),
+register(center_crop, image=center_crop_image, pil=_center_crop_pil, mask=lambda mask,
+         output_size: center_crop_mask(mask, output_size),
          boxes=center_crop_bounding_boxes, keypoints=center_crop_keypoints)
 
 
 def resized_crop(inpt: Any, top: int, left: int, height: int, width: int, size: Any, interpolation: Any = BILINEAR,
                  antialias: bool | None = True) -> Any:
     """`crop`, then `resize`."""
-    return call(resized_crop, inpt, top=top, left=left, height=height, width=width, size=size, interpolation=interpolation,
-                antialias=antialias)
+    return call(resized_crop, inpt, top=top, left=left, height=height, width=width, size=size,
+                interpolation=interpolation, antialias=antialias)
 
 
-def resized_crop_image(image: Any, top: int, left: int, height: int, width: int, size: Any, interpolation: Any = BILINEAR,
-                       antialias: bool | None = True) -> Any:
+def resized_crop_image(image: Any, top: int, left: int, height: int, width: int, size: Any,
+                       interpolation: Any = BILINEAR, antialias: bool | None = True) -> Any:
     """`resized_crop` on a Tensor."""
     return resize_image(crop_image(image, top, left, height, width), size, interpolation, antialias=antialias)
 
 
-def _resized_crop_pil(image: Any, top: int, left: int, height: int, width: int, size: Any, interpolation: Any = BILINEAR,
-                      antialias: bool | None = True) -> Any:
+def _resized_crop_pil(image: Any, top: int, left: int, height: int, width: int, size: Any,
+                      interpolation: Any = BILINEAR, antialias: bool | None = True) -> Any:
     return _resize_pil(F_pil.crop(image, top, left, height, width), size, interpolation, antialias=antialias)
 
 
@@ -403,7 +422,8 @@ def _five_cropped(image: Any, frame: tuple[int, int], size: Any, crop_to: Any, c
     if width > w or height > h:
         raise ValueError(f"Requested crop size {size} is bigger than input size {(h, w)}")
     corners = [(0, 0), (0, w - width), (h - height, 0), (h - height, w - width)]
-    return (*(crop_to(image, top, left, height, width) for top, left in corners), center_crop_to(image, [height, width]))
+    return (*(crop_to(image, top, left, height, width) for top, left in corners),
+            center_crop_to(image, [height, width]))
 
 
 def five_crop_image(image: Any, size: Any) -> tuple[Any, ...]:

@@ -91,7 +91,8 @@ def _named(format: Any) -> Any:
     return BoundingBoxFormat[format.upper()] if isinstance(format, str) else format
 
 
-def convert_bounding_box_format(inpt: Any, old_format: Any = None, new_format: Any = None, inplace: bool = False) -> Any:
+def convert_bounding_box_format(inpt: Any, old_format: Any = None, new_format: Any = None,
+                                inplace: bool = False) -> Any:
     """Boxes in another format. `old_format` is for plain Tensors, and must not be given for BoundingBoxes.
 
     Errors: ValueError for formats that do not fit, TypeError for other inputs.
@@ -119,7 +120,8 @@ def _convert(boxes: Any, old: BoundingBoxFormat, new: BoundingBoxFormat, inplace
     return boxes.copy_(converted) if inplace and converted.shape == boxes.shape else converted
 
 
-def clamp_bounding_boxes(inpt: Any, format: Any = None, canvas_size: Any = None, clamping_mode: str | None = "auto") -> Any:
+def clamp_bounding_boxes(inpt: Any, format: Any = None, canvas_size: Any = None,
+                         clamping_mode: str | None = "auto") -> Any:
     """Boxes cut to their canvas; "auto" is the boxes' own mode. `format` and `canvas_size` are for plain Tensors."""
     if clamping_mode not in (None, "soft", "hard", "auto"):
         raise ValueError(f"clamping_mode must be soft, hard, auto or None, got {clamping_mode}")

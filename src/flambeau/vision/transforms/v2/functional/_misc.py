@@ -40,8 +40,8 @@ register(normalize, image=normalize_image)
 
 
 def gaussian_blur(inpt: Any, kernel_size: Any, sigma: Any = None) -> Any:
-    """Convolves with a Gaussian of `kernel_size` (odd; one or [x, y]) taps and `sigma` (default 0.15·size + 0.35) pixels,
-    reflecting at the edges."""
+    """Convolves with a Gaussian of `kernel_size` (odd; one or [x, y]) taps and `sigma` (default 0.15·size + 0.35)
+    pixels, reflecting at the edges."""
     return call(gaussian_blur, inpt, kernel_size=kernel_size, sigma=sigma)
 
 
@@ -166,7 +166,8 @@ def _metadata(inpt: Any, kind: type, name: str, **given: Any) -> dict[str, Any]:
 def sanitize_bounding_boxes(bounding_boxes: Any, format: Any = None, canvas_size: Any = None, min_size: float = 1.0,
                             min_area: float = 1.0) -> tuple[Any, Any]:
     """(the boxes that lie in the image with sides >= min_size and area >= min_area, which ones (N,) those are)."""
-    metadata = _metadata(bounding_boxes, tv_tensors.BoundingBoxes, "bounding_boxes", format=format, canvas_size=canvas_size)
+    metadata = _metadata(bounding_boxes, tv_tensors.BoundingBoxes, "bounding_boxes", format=format,
+                         canvas_size=canvas_size)
     plain = bounding_boxes.as_subclass(torch.Tensor)
     valid = _boxes.sane_boxes(plain, **metadata, min_size=min_size, min_area=min_area)
     kept = plain[valid]

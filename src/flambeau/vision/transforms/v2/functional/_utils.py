@@ -1,8 +1,9 @@
 """Dispatch: a functional looks at the type of its first argument and calls the kernel registered for it.
 
-`register` is the one place where kernels are tied to a functional. A kernel works on what it names: an image kernel on a
-Tensor (…, C, H, W), a box kernel on a Tensor of boxes with `format`, `canvas_size` and `clamping_mode` as arguments where it
-takes them. Unwrapping and wrapping TVTensors, and dropping arguments that a kernel does not take, happens here.
+`register` is the one place where kernels are tied to a functional. A kernel works on what it names: an image kernel on
+a Tensor (…, C, H, W), a box kernel on a Tensor of boxes with `format`, `canvas_size` and `clamping_mode` as arguments
+where it takes them. Unwrapping and wrapping TVTensors, and dropping arguments that a kernel does not take, happens
+here.
 """
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from ..._functional_pil import _is_pil_image
 _KERNELS: dict[Callable, dict[Any, Callable]] = {}
 _PIL = "PIL image"  # stands for PIL.Image.Image, which may not be imported
 _METADATA = ("format", "canvas_size", "clamping_mode")
-_BUILTIN = (tv_tensors.Image, tv_tensors.Video, tv_tensors.Mask, tv_tensors.BoundingBoxes, tv_tensors.KeyPoints, tv_tensors.TVTensor)
+_BUILTIN = (tv_tensors.Image, tv_tensors.Video, tv_tensors.Mask, tv_tensors.BoundingBoxes, tv_tensors.KeyPoints,
+            tv_tensors.TVTensor)
 
 
 def is_pure_tensor(inpt: Any) -> bool:
@@ -52,10 +54,12 @@ def _on_tv_tensor(kernel: Callable, wrap: bool = True) -> Callable:
     return call
 
 
-def register(functional: Callable, *, image: Callable | None = None, video: Callable | None = None, pil: Callable | None = None,
+def register(functional: Callable, *, image: Callable | None = None, video: Callable | None = None,
+             pil: Callable | None = None,
              mask: Callable | None = None, boxes: Callable | None = None, keypoints: Callable | None = None,
              wrap: bool = True) -> None:
-    """Ties kernels to `functional`; `video` is `image` unless given (False for none). `wrap`: results are of the input's type."""
+    """Ties kernels to `functional`; `video` is `image` unless given (False for none). `wrap`: results are of the
+    input's type."""
     kernels: dict[Any, Callable] = {}
     if image is not None:
         kernels[torch.Tensor] = lambda inpt, **kwargs: image(inpt, **kwargs)
@@ -82,7 +86,8 @@ def register_kernel(functional: Callable | str, tv_tensor_cls: type) -> Callable
 
     if isinstance(functional, str):
         if functional not in namespace:
-            raise ValueError(f"Could not find functional with name '{functional}' in torchvision.transforms.v2.functional.")
+            raise ValueError(f"Could not find functional with name '{functional}' in "
+                             "torchvision.transforms.v2.functional.")
         functional = namespace[functional]
     elif functional not in _KERNELS:
         raise ValueError("Kernels can only be registered on functionals from the torchvision.transforms.v2.functional "
@@ -103,7 +108,8 @@ def register_kernel(functional: Callable | str, tv_tensor_cls: type) -> Callable
 
 
 def get_kernel(functional: Callable, input_type: type, allow_passthrough: bool = False) -> Callable | None:
-    """The kernel of `functional` for this type or the nearest of its bases; None if there is none and that is allowed."""
+    """The kernel of `functional` for this type or the nearest of its bases; None if there is none and that is
+    allowed."""
     kernels = _KERNELS.get(functional)
     if not kernels:
         raise ValueError(f"No kernel registered for functional {functional.__name__}.")
@@ -117,7 +123,8 @@ def get_kernel(functional: Callable, input_type: type, allow_passthrough: bool =
         return kernels[_PIL]
     if allow_passthrough:
         return None
-    raise TypeError(f"Functional F.{functional.__name__} supports inputs of type {list(kernels)}, but got {input_type} instead.")
+    raise TypeError(f"Functional F.{functional.__name__} supports inputs of type {list(kernels)}, but got "
+                    f"{input_type} instead.")
 
 
 def call(functional: Callable, inpt: Any, **kwargs: Any) -> Any:
@@ -126,7 +133,8 @@ def call(functional: Callable, inpt: Any, **kwargs: Any) -> Any:
 
 
 def call_if_supported(functional: Callable, inpt: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """`call`, or `inpt` itself if its type has no kernel; positional arguments are those of `functional` after the first."""
+    """`call`, or `inpt` itself if its type has no kernel; positional arguments are those of `functional` after the
+    first."""
     kernel = get_kernel(functional, type(inpt), allow_passthrough=True)
     if kernel is None:
         return inpt
