@@ -72,7 +72,8 @@ from .ops.shape import (cat, chunk, column_stack, concat, concatenate, dsplit, d
 from .tensor.views import (as_strided, clone, diagonal, flatten, movedim, narrow, permute, reshape, select, squeeze, t, transpose,
                            unbind, unflatten, unsqueeze)
 from .ops.linear import addbmm, addmm, addmv, addr, baddbmm, bilinear, bmm, dot, ger, matmul, mm, mv, outer, vdot
-from .ops.random import bernoulli, normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm
+from .ops.random import (bernoulli, multinomial, normal, poisson, rand, rand_like, randint, randint_like, randn, randn_like,
+                         randperm)
 from .tensor import methods as _methods
 from . import random
 from .random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state

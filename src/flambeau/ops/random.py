@@ -454,5 +454,69 @@ def log_normal_(self, mean=1, std=2, *, generator=None):
     return self.exp_()
 
 
+# ------------------------------------------------------------------ draws from given distributions
+
+def _check_multinomial(input: Tensor, num_samples: int, replacement: bool) -> None:
+    """Raises PyTorch's errors; reads the probabilities."""
+    if input.ndim not in (1, 2):
+        raise RuntimeError("prob_dist must be 1 or 2 dim")
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {input.dtype._legacy}")
+    if num_samples <= 0:
+        raise RuntimeError("cannot sample n_sample <= 0 samples")
+    if not replacement and num_samples > input.shape[-1]:
+        raise RuntimeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
+    if input.shape[-1] > 1 << 24:
+        raise RuntimeError("number of categories cannot exceed 2^24")
+    from ..tensor.attributes import host_array
+    values = host_array(input.detach().double())  # type: ignore[attr-defined]
+    if not ((values >= 0) & (values < math.inf)).all():
+        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+    if not values.any(axis=-1).all():
+        raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
+
+
+def _multinomial_body(state, weights, n):
+    """Each uniform's place in the running sum of the probabilities."""
+    rows, categories = weights.shape
+    wide = weights.dtype if weights.dtype is float64 else float32
+    running = p.cumsum(p.cast(weights, wide), 1)
+    total = p.slice_dim(running, 1, categories - 1, categories)
+    edges = p.cast(p.div(running, p.broadcast_to(total, running.shape)), float64)
+    edges = p.concat([p.slice_dim(edges, 1, 0, categories - 1), p.full((rows, 1), 1.0, float64, state.builder)], 1)
+    u, state = uniform01(state, rows * n, float64)
+    return p.searchsorted(edges, p.reshape(u, (rows, n)), False), state
+
+
+def multinomial(input, num_samples, replacement=False, *, generator=None, out=None):
+    """`num_samples` indices for each row of input, (C) or (N, C), drawn with probabilities proportional to its values: int64.
+
+    Without replacement the indices are those of the largest values of input / e, e exponential (Efraimidis and Spirakis 2006).
+    RuntimeError for negative or infinite values, rows of zeros, and more samples than values without replacement.
+    """
+    _check_multinomial(input, num_samples, replacement)
+    weights = input.detach()
+    if not replacement or num_samples == 1:
+        from .creation import empty_like
+        scores = weights / exponential_(empty_like(weights), generator=generator)
+        result = scores.argmax(-1, True) if num_samples == 1 else scores.topk(num_samples, -1)[1]
+    else:
+        rows = weights if weights.ndim == 2 else weights.reshape(1, -1)
+        result = make_tensor(draw("multinomial", _multinomial_body, (num_samples,), (), generator, (rows._value(),))[0])
+        result = result if weights.ndim == 2 else result.reshape(-1)
+    return _into(result, out)
+
+
+def _poisson_body(state, rates):
+    values, state = p.random_poisson(state, p.cast(rates, float64))
+    return p.cast(values, rates.dtype), state
+
+
+def poisson(input, generator=None):
+    """Poisson numbers, of the rate that each element of input gives; RuntimeError for negative rates."""
+    _float_dtype(input.dtype, "poisson_cpu")
+    return make_tensor(draw("poisson", _poisson_body, (), (), generator, (input.detach()._value(),))[0])
+
+
 METHODS = {"uniform_": uniform_, "normal_": normal_, "random_": random_, "bernoulli": bernoulli, "bernoulli_": bernoulli_,
-           "exponential_": exponential_, "cauchy_": cauchy_, "geometric_": geometric_, "log_normal_": log_normal_}
+           "multinomial": multinomial, "exponential_": exponential_, "cauchy_": cauchy_, "geometric_": geometric_, "log_normal_": log_normal_}

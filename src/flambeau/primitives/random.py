@@ -5,6 +5,7 @@ The state is uint32[625]: the 624 words of the twister and the position of the n
 from __future__ import annotations
 
 import ctypes
+import math
 import threading
 
 import numpy as np
@@ -63,3 +64,60 @@ random_permutation_p = Primitive("random_permutation", lambda state, n: (tensor_
 def random_permutation(state: Var, n: int) -> tuple[Var, Var]:
     """A permutation of 0..n-1 by Fisher-Yates from the front (one word a swap), and the state after it."""
     return random_permutation_p((state,), n)
+
+
+def _doubles(state: np.ndarray, count: list[int]):
+    """Uniform doubles one by one, 53 bits of two words each (the first word high); count[0] is how many were taken."""
+    chunk = 64
+    while True:
+        words, state = _draw(state, 2 * chunk)
+        high, low = words.astype(np.uint64).reshape(-1, 2).T
+        for u in (((high << np.uint64(32) | low) & np.uint64((1 << 53) - 1)) * 2.0 ** -53).tolist():
+            count[0] += 1
+            yield u
+        chunk *= 2
+
+
+def _poisson_one(rate: float, uniforms) -> int:
+    """One Poisson number: by products of uniforms below rate 10, else Hoermann's transformed rejection (1993)."""
+    if rate == 0:
+        return 0
+    if rate < 10:
+        floor, product, k = math.exp(-rate), next(uniforms), 0
+        while product > floor:
+            product *= next(uniforms)
+            k += 1
+        return k
+    b = 0.931 + 2.53 * math.sqrt(rate)
+    a = -0.059 + 0.02483 * b
+    inverse_alpha, v_r = 1.1239 + 1.1328 / (b - 3.4), 0.9277 - 3.6224 / (b - 2)
+    while True:
+        u, v = next(uniforms) - 0.5, next(uniforms)
+        us = 0.5 - abs(u)
+        if us == 0:
+            continue
+        k = math.floor((2 * a / us + b) * u + rate + 0.43)
+        if us >= 0.07 and v <= v_r:
+            return k
+        if k < 0 or us < 0.013 and v > us:
+            continue
+        height = (math.log(v) if v else -math.inf) + math.log(inverse_alpha) - math.log(a / (us * us) + b)
+        if height <= -rate + k * math.log(rate) - math.lgamma(k + 1):
+            return k
+
+
+def _poisson_kernel(state, rates):
+    if rates.size and not (rates >= 0).all():
+        raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
+    count = [0]
+    uniforms = _doubles(state, count)
+    values = [_poisson_one(rate, uniforms) for rate in rates.ravel().tolist()]
+    return np.array(values, np.float64).reshape(rates.shape), _draw(state, 2 * count[0])[1]
+
+
+poisson_p = Primitive("random_poisson", lambda state, rates: (rates, STATE), _poisson_kernel, None, n_outputs=2, kind="random")
+
+
+def random_poisson(state: Var, rates: Var) -> tuple[Var, Var]:
+    """Poisson numbers of given float64 rates and the state after them; how many words are drawn depends on the values."""
+    return poisson_p((state, rates))
