@@ -1,4 +1,4 @@
-"""The safetensors format: named tensors in one file, with nothing in it that could run. Functions as in `safetensors.torch`.
+"""The safetensors format: named tensors in one file, with nothing in it that could run. As `safetensors.torch`.
 
 The format (huggingface/safetensors, README, "Format"):
 
@@ -7,7 +7,7 @@ The format (huggingface/safetensors, README, "Format"):
                                 "__metadata__": {text: text}}; may end in spaces
     the rest    the data, C-contiguous and little-endian; offsets count from here, leave no holes and do not overlap
 
-Tensors that share memory are refused by `save_file`, as by the safetensors package; `save_model` keeps one name for each.
+Tensors that share memory are refused by `save_file`, as by the safetensors package; `save_model` keeps one name.
 """
 from __future__ import annotations
 
@@ -32,9 +32,12 @@ from .serialization._tensors import buffer_of, describe
 from .tensor.tensor import Tensor
 
 MAX_HEADER = 100_000_000  # bytes; the safetensors package's limit
-CODES = {"BOOL": dtypes.bool_, "U8": dtypes.uint8, "I8": dtypes.int8, "I16": dtypes.int16, "I32": dtypes.int32, "I64": dtypes.int64,
-         "U16": dtypes.uint16, "U32": dtypes.uint32, "U64": dtypes.uint64, "F16": dtypes.float16, "BF16": dtypes.bfloat16,
-         "F32": dtypes.float32, "F64": dtypes.float64, "C64": dtypes.complex64, "F8_E4M3": dtypes.float8_e4m3fn, "F8_E5M2": dtypes.float8_e5m2}
+CODES = {
+    "BOOL": dtypes.bool_, "U8": dtypes.uint8, "U16": dtypes.uint16, "U32": dtypes.uint32, "U64": dtypes.uint64,
+    "I8": dtypes.int8, "I16": dtypes.int16, "I32": dtypes.int32, "I64": dtypes.int64, "F16": dtypes.float16,
+    "BF16": dtypes.bfloat16, "F32": dtypes.float32, "F64": dtypes.float64, "C64": dtypes.complex64,
+    "F8_E4M3": dtypes.float8_e4m3fn, "F8_E5M2": dtypes.float8_e5m2,
+}
 _CODE_OF = {d: code for code, d in CODES.items()}
 
 
@@ -63,8 +66,9 @@ def save(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> 
     return stream.getvalue()
 
 
-def save_model(model: Any, filename: str, metadata: dict[str, str] | None = None, force_contiguous: bool = True) -> None:
-    """Writes a module's state_dict. Of names that share one tensor one is kept, and the metadata say which stand for which.
+def save_model(model: Any, filename: str, metadata: dict[str, str] | None = None,
+               force_contiguous: bool = True) -> None:
+    """Writes a module's state_dict. Of names that share one tensor one is kept; the metadata name it for the others.
 
     force_contiguous=False raises ValueError for tensors that are not contiguous instead of copying them.
     Raises RuntimeError for tensors that share memory only in part.
@@ -82,7 +86,7 @@ def save_model(model: Any, filename: str, metadata: dict[str, str] | None = None
 
 
 def _layout(tensors: Any, metadata: dict[str, str] | None) -> tuple[bytes, list[np.ndarray]]:
-    """The header and the arrays in the order of the data: largest elements first, then by name, so that all are aligned."""
+    """The header, and the arrays in the order of the data: largest elements first, so that all are aligned."""
     if not isinstance(tensors, dict):
         raise ValueError(f"Expected a dict of [str, torch.Tensor] but received {type(tensors)}")
     for name, t in tensors.items():
@@ -91,13 +95,16 @@ def _layout(tensors: Any, metadata: dict[str, str] | None) -> tuple[bytes, list[
         if t.dtype not in _CODE_OF:
             raise ValueError(f"Key `{name}`: safetensors has no dtype for {t.dtype}")
         if not _contiguous(t):
-            raise ValueError(f"You are trying to save a non contiguous tensor: `{name}` which is not allowed. It either means you are trying "
-                             "to save tensors which are reference of each other in which case it's recommended to save only the full "
-                             "tensors, and reslice at load time, or simply call `.contiguous()` on your tensor to pack it before saving.")
+            raise ValueError(
+                f"You are trying to save a non contiguous tensor: `{name}` which is not allowed. Call "
+                "`.contiguous()` on it, or, if it is a part of another tensor, save that one and slice it when loaded."
+            )
     shared = [names for names in _overlapping(tensors) if len(names) > 1]
     if shared:
-        raise RuntimeError(f"Some tensors share memory, this will lead to duplicate memory on disk and potential differences when loading them "
-                           f"again: {shared}. A potential way to correctly save your model is to use `save_model`.")
+        raise RuntimeError(
+            f"Some tensors share memory, this will lead to duplicate memory on disk and potential differences when "
+            f"loading them again: {shared}. Use `save_model`, which keeps one of each."
+        )
     if metadata is not None and not all(isinstance(k, str) and isinstance(v, str) for k, v in metadata.items()):
         raise ValueError("metadata must be a dict of text by text")
     header: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
@@ -130,7 +137,8 @@ def _contiguous(t: Tensor) -> bool:
 def _elements(t: Tensor) -> np.ndarray:
     """A contiguous tensor's elements, flat, without a copy."""
     record = describe(t)
-    return buffer_of(record.storage)[record.offset:record.offset + prod(record.shape)]
+    begin, nbytes = record.offset * t.dtype.itemsize, prod(record.shape) * t.dtype.itemsize
+    return buffer_of(record.storage).view(np.uint8)[begin:begin + nbytes].view(t.dtype.np)
 
 
 def _overlapping(tensors: dict[str, Tensor]) -> list[list[str]]:
@@ -139,8 +147,9 @@ def _overlapping(tensors: dict[str, Tensor]) -> list[list[str]]:
     for name, t in tensors.items():
         record = describe(t)
         if prod(record.shape):
-            reach = record.offset + 1 + sum((n - 1) * st for n, st in zip(record.shape, record.strides))
-            by_storage.setdefault(id(record.storage), []).append((record.offset, reach, name))
+            begin = record.offset * t.dtype.itemsize
+            reach = begin + (1 + sum((n - 1) * st for n, st in zip(record.shape, record.strides))) * t.dtype.itemsize
+            by_storage.setdefault(id(record.storage), []).append((begin, reach, name))
     groups: list[list[str]] = []
     for spans in by_storage.values():
         end = -1
@@ -158,7 +167,9 @@ def _shared(state: dict[str, Tensor]) -> list[list[str]]:
     groups = [names for names in _overlapping(state) if len(names) > 1]
     for names in groups:
         if len({describe(state[name])[1:5] for name in names}) > 1:
-            raise RuntimeError(f"Error while trying to find names to remove to save state dict: {names} share memory only in part")
+            raise RuntimeError(
+                f"Error while trying to find names to remove to save state dict: {names} share memory only in part"
+            )
     return groups
 
 
@@ -177,8 +188,12 @@ def load(data: bytes) -> dict[str, Tensor]:
         return _read(source)
 
 
-def load_model(model: Any, filename: str | os.PathLike, strict: bool = True, device: Any = "cpu") -> tuple[list[str], list[str]]:
-    """Loads what `save_model` wrote into a module. Returns (missing, unexpected) names; RuntimeError if strict and there are any."""
+def load_model(model: Any, filename: str | os.PathLike, strict: bool = True,
+               device: Any = "cpu") -> tuple[list[str], list[str]]:
+    """Loads what `save_model` wrote into a module. Returns (missing, unexpected) names.
+
+    Raises RuntimeError if strict and there are any.
+    """
     state = load_file(filename, device)
     missing, unexpected = model.load_state_dict(state, strict=False)
     missing = set(missing)
@@ -196,7 +211,9 @@ def read_header(source: Source) -> tuple[dict[str, Any], int]:
     """(header, where the data begin), all of it checked. SafetensorError says what is wrong."""
     head = source.read(0, 8)
     if len(head) < 8:
-        raise SafetensorError("Error while deserializing header: header too small (the file is no safetensors file, or truncated)")
+        raise SafetensorError(
+            "Error while deserializing header: header too small (the file is no safetensors file, or truncated)"
+        )
     size = struct.unpack("<Q", head)[0]
     if size > MAX_HEADER:
         raise SafetensorError("Error while deserializing header: header too large")
@@ -238,15 +255,22 @@ def _check_entries(header: dict[str, Any], available: int) -> None:
         if not sizes_right:
             raise SafetensorError(f"Error while deserializing header: the entry of {name!r} is malformed")
         if code in CODES and end - begin != prod(shape) * CODES[code].itemsize:
-            raise SafetensorError(f"Error while deserializing header: the data of {name!r} do not fit its shape {shape} and dtype {code}")
+            raise SafetensorError(
+                f"Error while deserializing header: the data of {name!r} do not fit its shape {shape} and dtype {code}"
+            )
         spans.append((begin, end, name))
     reach = 0
     for begin, end, name in sorted(spans):
         if begin != reach:
-            raise SafetensorError(f"Error while deserializing header: invalid offset for tensor `{name}` (a hole, or two tensors overlap)")
+            raise SafetensorError(
+                f"Error while deserializing header: invalid offset for tensor `{name}` (a hole, or two tensors overlap)"
+            )
         reach = end
     if reach != available:
-        raise SafetensorError(f"Error while deserializing: metadata incomplete buffer: the data should have {reach} bytes and have {available}")
+        raise SafetensorError(
+            f"Error while deserializing: metadata incomplete buffer: the data should have {reach} bytes and "
+            f"have {available}"
+        )
 
 
 def _read(source: Source) -> dict[str, Tensor]:

@@ -7,7 +7,8 @@ from flambeau.dtypes import ALL
 
 
 def numbers(dtype, n, seed=0):
-    """An array of n elements with every bit pattern possible, as `dtype.np`; bool and nothing but bool is restricted."""
+    """An array of n elements with every bit pattern possible, as `dtype.np`; bool and nothing but bool is
+    restricted."""
     raw = np.random.default_rng(seed).integers(0, 256, n * dtype.itemsize, np.uint8)
     return raw % 2 == 1 if dtype is flambeau.bool else raw.view(dtype.np)
 
@@ -17,7 +18,14 @@ def tensor_of(dtype, shape, seed=0):
     from flambeau.serialization._tensors import make_storage, make_tensor
     from flambeau.ir.types import contiguous_strides
     n = int(np.prod(shape))
-    return make_tensor(make_storage(numbers(dtype, n, seed), dtype, shape), dtype, 0, tuple(shape), contiguous_strides(tuple(shape)), False)
+    return make_tensor(
+        make_storage(numbers(dtype, n, seed), dtype, shape),
+        dtype,
+        0,
+        tuple(shape),
+        contiguous_strides(tuple(shape)),
+        False,
+    )
 
 
 def bits(tensor):

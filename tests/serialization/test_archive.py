@@ -144,9 +144,17 @@ def test_overlapping_records_are_refused():
         reader(patched(data, "model/data/0", 42, "<I", first))
 
 
-@pytest.mark.parametrize("offset,layout,value,message", [
-    (42, "<I", 0x7FFFFFFF, "beyond the end"), (24, "<I", 5, "sizes differ"), (10, "<H", 14, "method 14"), (8, "<H", 1, "encrypted"),
-    (20, "<I", 0xFFFFFFFF, "zip64"), (28, "<H", 60_000, "damaged")])
+@pytest.mark.parametrize(
+    "offset,layout,value,message",
+    [
+        (42, "<I", 0x7FFFFFFF, "beyond the end"),
+        (24, "<I", 5, "sizes differ"),
+        (10, "<H", 14, "method 14"),
+        (8, "<H", 1, "encrypted"),
+        (20, "<I", 0xFFFFFFFF, "zip64"),
+        (28, "<H", 60_000, "damaged"),
+    ],
+)
 def test_impossible_directories_are_refused(offset, layout, value, message):
     with pytest.raises(RuntimeError, match=message):
         reader(patched(written(RECORDS), "model/data/0", offset, layout, value))

@@ -29,12 +29,22 @@ def seeds() -> dict[str, bytes]:
     """Small files with as much variety as possible, one of each format."""
     base = fb.arange(24, dtype=fb.float32).reshape(4, 6)
     obj = {
-        "state_dict": OrderedDict(weight=base, bias=base[0], half=fb.ones(3, dtype=fb.bfloat16), wide=fb.arange(4, dtype=fb.uint16)),
-        "view": base.t(), "optimizer": {"state": {0: {"step": fb.tensor(3.0)}}, "param_groups": [{"lr": 0.1, "betas": (0.9, 0.999)}]},
-        "numpy": [np.arange(4), np.float64(2.5), np.array(["a", None], object)], "set": {1, "x"}, "big": 1 << 70, "size": base.shape,
+        "state_dict": OrderedDict(
+            weight=base, bias=base[0], half=fb.ones(3, dtype=fb.bfloat16), wide=fb.arange(4, dtype=fb.uint16)
+        ),
+        "view": base.t(),
+        "optimizer": {"state": {0: {"step": fb.tensor(3.0)}}, "param_groups": [{"lr": 0.1, "betas": (0.9, 0.999)}]},
+        "numpy": [np.arange(4), np.float64(2.5), np.array(["a", None], object)],
+        "set": {1, "x"},
+        "big": 1 << 70,
+        "size": base.shape,
     }
     files = {}
-    for name, options in {"zip": {}, "zip4": {"pickle_protocol": 4}, "legacy": {"_use_new_zipfile_serialization": False}}.items():
+    for name, options in {
+        "zip": {},
+        "zip4": {"pickle_protocol": 4},
+        "legacy": {"_use_new_zipfile_serialization": False},
+    }.items():
         stream = io.BytesIO()
         save(obj, stream, **options)
         files[name] = stream.getvalue()

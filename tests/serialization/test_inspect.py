@@ -33,16 +33,36 @@ def inspect(capsys, *arguments):
 @pytest.mark.parametrize("legacy", [False, True])
 def test_the_tree(tmp_path, capsys, legacy):
     base = fb.ones(4, 6, requires_grad=True)
-    obj = {"state_dict": collections.OrderedDict(w=base, h=fb.ones(3, dtype=fb.bfloat16)), "view": base.detach()[0], "epoch": 3, "names": ["a", "b"],
-           "net": Network(), "array": np.arange(3), "wide": fb.ones(2, dtype=fb.uint16)}
+    obj = {
+        "state_dict": collections.OrderedDict(w=base, h=fb.ones(3, dtype=fb.bfloat16)),
+        "view": base.detach()[0],
+        "epoch": 3,
+        "names": ["a", "b"],
+        "net": Network(),
+        "array": np.arange(3),
+        "wide": fb.ones(2, dtype=fb.uint16),
+    }
     save(obj, tmp_path / "x.pt", _use_new_zipfile_serialization=not legacy)
     status, out, err = inspect(capsys, tmp_path / "x.pt", "--records")
     assert (status, err) == (0, "")
-    for part in ("dict (7 items)", "state_dict: OrderedDict (2 items)", "w: float32[4, 6]  96 B  requires_grad", "h: bfloat16[3]  6 B",
-                 "view: float32[6]  24 B", "epoch: 3", "names: ['a', 'b']", f"net: {__name__}.Network (not made)", "    weight: float32[2, 3]  24 B",
-                 "    name: 'net'", "array: array([0, 1, 2])", "wide: uint16[2]  4 B", "5 tensors, 41 elements, 130 B in 4 storages",
-                 "legacy file" if legacy else "PyTorch zip file, little-endian", "torch._utils._rebuild_tensor_v3",
-                 f"would refuse: {__name__}.Network"):
+    for part in (
+        "dict (7 items)",
+        "state_dict: OrderedDict (2 items)",
+        "w: float32[4, 6]  96 B  requires_grad",
+        "h: bfloat16[3]  6 B",
+        "view: float32[6]  24 B",
+        "epoch: 3",
+        "names: ['a', 'b']",
+        f"net: {__name__}.Network (not made)",
+        "    weight: float32[2, 3]  24 B",
+        "    name: 'net'",
+        "array: array([0, 1, 2])",
+        "wide: uint16[2]  4 B",
+        "5 tensors, 41 elements, 130 B in 4 storages",
+        "legacy file" if legacy else "PyTorch zip file, little-endian",
+        "torch._utils._rebuild_tensor_v3",
+        f"would refuse: {__name__}.Network",
+    ):
         assert part in out, (part, out)
     assert ("data/0" in out) == (not legacy)
 
@@ -100,7 +120,9 @@ def test_a_tensor_that_lies_is_marked(tmp_path, capsys):
     assert "require a storage of 99 elements, out of bounds for one of 5" in inspect(capsys, tmp_path / "x.pt")[1]
 
 
-@pytest.mark.parametrize("data,message", [(b"", "empty"), (b"PK\x03\x04", "central directory"), (b"hello", "not made by torch.save")])
+@pytest.mark.parametrize(
+    "data,message", [(b"", "empty"), (b"PK\x03\x04", "central directory"), (b"hello", "not made by torch.save")]
+)
 def test_files_that_cannot_be_read(tmp_path, capsys, data, message):
     (tmp_path / "x.pt").write_bytes(data)
     status, out, err = inspect(capsys, tmp_path / "x.pt")

@@ -25,16 +25,36 @@ def tensor(key, size, shape, *, python2=False, view=None, kind="FloatStorage", l
         return b"J" + struct.pack("<i", n)
     strides = [int(np.prod(shape[i + 1:])) for i in range(len(shape))]
     tail = b"N" if view is None else b"(" + text(view[0]) + number(view[1]) + number(view[2]) + b"t"
-    return (b"ctorch._utils\n_rebuild_tensor\n((" + text("storage") + b"ctorch\n" + kind.encode() + b"\n" + text(key) + text(location) + number(size)
-            + tail + b"tQ" + number(0) + b"(" + b"".join(map(number, shape)) + b"t(" + b"".join(map(number, strides)) + b"ttR")
+    return (
+        b"ctorch._utils\n_rebuild_tensor\n(("
+        + text("storage")
+        + b"ctorch\n"
+        + kind.encode()
+        + b"\n"
+        + text(key)
+        + text(location)
+        + number(size)
+        + tail
+        + b"tQ"
+        + number(0)
+        + b"("
+        + b"".join(map(number, shape))
+        + b"t("
+        + b"".join(map(number, strides))
+        + b"ttR"
+    )
 
 
 def legacy_file(body, storages, *, protocol=2, little=True, keys=None):
     system = {"protocol_version": 1001, "little_endian": little, "type_sizes": {"short": 2, "int": 4, "long": 4}}
     head = b"".join(pickle.dumps(x, protocol) for x in (MAGIC_NUMBER, 1001, system))
     order = "<" if little else ">"
-    data = b"".join(struct.pack(order + "q", a.size) + a.astype(a.dtype.newbyteorder(order)).tobytes() for a in storages.values())
-    return io.BytesIO(head + b"\x80\x02" + body + b"." + pickle.dumps(list(storages if keys is None else keys), protocol) + data)
+    data = b"".join(
+        struct.pack(order + "q", a.size) + a.astype(a.dtype.newbyteorder(order)).tobytes() for a in storages.values()
+    )
+    return io.BytesIO(
+        head + b"\x80\x02" + body + b"." + pickle.dumps(list(storages if keys is None else keys), protocol) + data
+    )
 
 
 FLOATS = np.arange(6, dtype=np.float32)
@@ -44,7 +64,10 @@ FLOATS = np.arange(6, dtype=np.float32)
 @pytest.mark.parametrize("python2", [True, False])
 @pytest.mark.parametrize("protocol", [1, 2])
 def test_a_file_of_old(weights_only, python2, protocol):
-    loaded = load(legacy_file(tensor("k", 6, (2, 3), python2=python2), {"k": FLOATS}, protocol=protocol), weights_only=weights_only)
+    loaded = load(
+        legacy_file(tensor("k", 6, (2, 3), python2=python2), {"k": FLOATS}, protocol=protocol),
+        weights_only=weights_only,
+    )
     assert loaded.tolist() == FLOATS.reshape(2, 3).tolist()
     assert loaded.dtype is fb.float32
 
@@ -54,7 +77,10 @@ def test_python_2_strings_as_bytes():
     assert loaded.tolist() == FLOATS.tolist()
 
 
-@pytest.mark.parametrize("kind,dtype", [("DoubleStorage", ">f8"), ("ShortStorage", ">i2"), ("ByteStorage", "u1"), ("ComplexFloatStorage", ">c8")])
+@pytest.mark.parametrize(
+    "kind,dtype",
+    [("DoubleStorage", ">f8"), ("ShortStorage", ">i2"), ("ByteStorage", "u1"), ("ComplexFloatStorage", ">c8")],
+)
 def test_big_endian_files(kind, dtype):
     values = np.array([1, 2, 3], np.dtype(dtype).newbyteorder("="))
     loaded = load(legacy_file(tensor("k", 3, (3,), kind=kind), {"k": values}, little=False))
@@ -86,12 +112,21 @@ def test_a_whole_module_with_its_source():
     assert cls.__name__ == "Counter"
 
 
-@pytest.mark.parametrize("body,storages,keys,message", [
-    (tensor("k", 6, (2, 3)), {"k": FLOATS[:5]}, None, "wrong byte size"), (tensor("k", 6, (2, 3)), {}, ["k"], "unexpected EOF"),
-    (tensor("k", 6, (2, 3)), {}, [], "does not fit"), (b"N", {"k": FLOATS}, None, "does not fit"), (tensor("k", 6, (2, 3)), {"k": FLOATS}, ["k", "k"],
-     "does not fit"), (tensor("k", 1 << 30, (2, 3)), {"k": FLOATS}, None, "would need 4294967296 bytes"),
-    (tensor("k", 6, (2, 4)), {"k": FLOATS}, None, "out of bounds"), (tensor("k", -1, (2, 3)), {"k": FLOATS}, None, "size is of the wrong type"),
-    (tensor("k", 6, (2,), view=("v", 5, 2)), {"k": FLOATS}, None, "beyond its end"), (tensor("k", 6, (6,)), {"k": FLOATS}, 5, "missing|iterable")])
+@pytest.mark.parametrize(
+    "body,storages,keys,message",
+    [
+        (tensor("k", 6, (2, 3)), {"k": FLOATS[:5]}, None, "wrong byte size"),
+        (tensor("k", 6, (2, 3)), {}, ["k"], "unexpected EOF"),
+        (tensor("k", 6, (2, 3)), {}, [], "does not fit"),
+        (b"N", {"k": FLOATS}, None, "does not fit"),
+        (tensor("k", 6, (2, 3)), {"k": FLOATS}, ["k", "k"], "does not fit"),
+        (tensor("k", 1 << 30, (2, 3)), {"k": FLOATS}, None, "would need 4294967296 bytes"),
+        (tensor("k", 6, (2, 4)), {"k": FLOATS}, None, "out of bounds"),
+        (tensor("k", -1, (2, 3)), {"k": FLOATS}, None, "size is of the wrong type"),
+        (tensor("k", 6, (2,), view=("v", 5, 2)), {"k": FLOATS}, None, "beyond its end"),
+        (tensor("k", 6, (6,)), {"k": FLOATS}, 5, "missing|iterable"),
+    ],
+)
 def test_damaged_files(body, storages, keys, message):
     if keys == 5:
         file = legacy_file(body, {})

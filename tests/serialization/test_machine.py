@@ -31,7 +31,12 @@ def same(a, b) -> bool:
     if type(a) is not type(b):
         return False
     if isinstance(a, np.ndarray):
-        return a.dtype == b.dtype and a.shape == b.shape and a.tolist() == b.tolist() and a.flags.f_contiguous == b.flags.f_contiguous
+        return (
+            a.dtype == b.dtype
+            and a.shape == b.shape
+            and a.tolist() == b.tolist()
+            and a.flags.f_contiguous == b.flags.f_contiguous
+        )
     if isinstance(a, dict):
         return list(a) == list(b) and all(same(v, b[k]) for k, v in a.items())
     if isinstance(a, (list, tuple, collections.deque)):
@@ -43,9 +48,16 @@ def same(a, b) -> bool:
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.complex_numbers(),
-    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text() | st.integers(-9, 9) | st.tuples(st.text()), inner)
-    | st.sets(st.text() | st.integers(-9, 9)) | st.frozensets(st.integers(-9, 9)) | inner.map(lambda x: [x, x]),
-    max_leaves=20)
+    lambda inner: (
+        st.lists(inner)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text() | st.integers(-9, 9) | st.tuples(st.text()), inner)
+        | st.sets(st.text() | st.integers(-9, 9))
+        | st.frozensets(st.integers(-9, 9))
+        | inner.map(lambda x: [x, x])
+    ),
+    max_leaves=20,
+)
 
 
 @given(PLAIN, st.sampled_from(PROTOCOLS))
@@ -54,14 +66,41 @@ def test_plain_data_reads_as_python_reads_it(obj, protocol):
 
 
 OBJECTS = [
-    collections.OrderedDict(b=1, a=[2]), collections.defaultdict(list, {"x": [1]}), collections.Counter("abca"),
-    collections.deque([1, 2], 5), Namespace(lr=0.1, layers=[1, 2]), types.SimpleNamespace(a=1), bytearray(b"abc"), range(3, 9, 2), slice(1, None),
-    datetime.datetime(2024, 2, 3, 4, 5, 6, 7, datetime.timezone.utc), datetime.timedelta(3, 4), datetime.date(2020, 1, 2),
-    pathlib.PurePosixPath("a/b"), pathlib.Path("x"), np.float32(1.5), np.int64(-3), np.bool_(True), np.str_("hé"), np.bytes_(b"ab"),
-    np.datetime64("2020-01-02", "D"), np.dtype("f4"), np.dtype(">i2"), np.dtype("M8[ns]"), np.dtype([("a", "f4"), ("b", "i2", (2,))]),
-    np.arange(6.0).reshape(2, 3), np.asfortranarray(np.arange(6).reshape(2, 3)), np.zeros((0, 3), np.int8), np.array(3 + 4j),
-    np.array(["ab", "c"]), np.array([1, None, "x"], object), np.array([(1.0, 2)], [("a", "f4"), ("b", "i8")]),
-    np.arange(3, dtype=">i4"), np.array(["2020-01-02"], "M8[us]"), float, np.float32,
+    collections.OrderedDict(b=1, a=[2]),
+    collections.defaultdict(list, {"x": [1]}),
+    collections.Counter("abca"),
+    collections.deque([1, 2], 5),
+    Namespace(lr=0.1, layers=[1, 2]),
+    types.SimpleNamespace(a=1),
+    bytearray(b"abc"),
+    range(3, 9, 2),
+    slice(1, None),
+    datetime.datetime(2024, 2, 3, 4, 5, 6, 7, datetime.timezone.utc),
+    datetime.timedelta(3, 4),
+    datetime.date(2020, 1, 2),
+    pathlib.PurePosixPath("a/b"),
+    pathlib.Path("x"),
+    np.float32(1.5),
+    np.int64(-3),
+    np.bool_(True),
+    np.str_("hé"),
+    np.bytes_(b"ab"),
+    np.datetime64("2020-01-02", "D"),
+    np.dtype("f4"),
+    np.dtype(">i2"),
+    np.dtype("M8[ns]"),
+    np.dtype([("a", "f4"), ("b", "i2", (2,))]),
+    np.arange(6.0).reshape(2, 3),
+    np.asfortranarray(np.arange(6).reshape(2, 3)),
+    np.zeros((0, 3), np.int8),
+    np.array(3 + 4j),
+    np.array(["ab", "c"]),
+    np.array([1, None, "x"], object),
+    np.array([(1.0, 2)], [("a", "f4"), ("b", "i8")]),
+    np.arange(3, dtype=">i4"),
+    np.array(["2020-01-02"], "M8[us]"),
+    float,
+    np.float32,
 ]
 
 
@@ -104,14 +143,39 @@ def test_every_opcode_of_pickle_is_handled_or_refused_on_purpose():
 
 
 MALFORMED = {
-    "truncated string": b"X\xff\xff\xff\xffabc", "truncated number": b"J\x01", "no stop": b"N", "no newline": b"cos\nsystem",
-    "empty stack": b".", "two objects": b"NN.", "mark left": b"(.", "no mark": b"Nt.", "mark as object": b"(\x85.", "unknown memo": b"h\x05.",
-    "negative put": b"Np-1\n.", "append to a dict": b"}K\x01a.", "set items of a list": b"]K\x01K\x02s.", "odd items": b"}(K\x01u.",
-    "unhashable key": b"}]K\x02s.", "list in a set": b"\x8f(]\x90.", "protocol 9": b"\x80\x09N.", "frame": b"\x95\xff\xff\xff\xff\xff\xff\xff\xff.",
-    "extension": b"\x82\x01.", "out-of-band buffer": b"\x97.", "negative length": b"T\xff\xff\xff\xff.", "bad utf-8": b"X\x01\x00\x00\x00\xff.",
-    "bad unicode": b"V\\ud\n.", "bad int": b"Iabc\n.", "bad string": b"Sabc\n.", "long digits": b"L" + b"9" * 10_000 + b"L\n.",
-    "reduce a number": b"K\x01)R.", "reduce without a tuple": b"ccollections\nOrderedDict\n]R.", "build a list": b"]}b.",
-    "global without names": b"N\x93.", "persistent id": b"Pabc\n.", "binary persistent id": b"NQ.", "not a pickle": b"\xff\xd8\xff\xe0.",
+    "truncated string": b"X\xff\xff\xff\xffabc",
+    "truncated number": b"J\x01",
+    "no stop": b"N",
+    "no newline": b"cos\nsystem",
+    "empty stack": b".",
+    "two objects": b"NN.",
+    "mark left": b"(.",
+    "no mark": b"Nt.",
+    "mark as object": b"(\x85.",
+    "unknown memo": b"h\x05.",
+    "negative put": b"Np-1\n.",
+    "append to a dict": b"}K\x01a.",
+    "set items of a list": b"]K\x01K\x02s.",
+    "odd items": b"}(K\x01u.",
+    "unhashable key": b"}]K\x02s.",
+    "list in a set": b"\x8f(]\x90.",
+    "protocol 9": b"\x80\x09N.",
+    "frame": b"\x95\xff\xff\xff\xff\xff\xff\xff\xff.",
+    "extension": b"\x82\x01.",
+    "out-of-band buffer": b"\x97.",
+    "negative length": b"T\xff\xff\xff\xff.",
+    "bad utf-8": b"X\x01\x00\x00\x00\xff.",
+    "bad unicode": b"V\\ud\n.",
+    "bad int": b"Iabc\n.",
+    "bad string": b"Sabc\n.",
+    "long digits": b"L" + b"9" * 10_000 + b"L\n.",
+    "reduce a number": b"K\x01)R.",
+    "reduce without a tuple": b"ccollections\nOrderedDict\n]R.",
+    "build a list": b"]}b.",
+    "global without names": b"N\x93.",
+    "persistent id": b"Pabc\n.",
+    "binary persistent id": b"NQ.",
+    "not a pickle": b"\xff\xd8\xff\xe0.",
 }
 
 
@@ -163,13 +227,29 @@ def containers(constructor, depth):
 
 
 def default_dicts(depth):
-    return b"N" + b"".join(put(0) + b"0ccollections\ndefaultdict\ncbuiltins\nlist\n\x85RK\x01" + get(0) + b"s" for _ in range(depth)) + b"."
+    return (
+        b"N"
+        + b"".join(
+            put(0) + b"0ccollections\ndefaultdict\ncbuiltins\nlist\n\x85RK\x01" + get(0) + b"s" for _ in range(depth)
+        )
+        + b"."
+    )
 
 
 def object_arrays(depth):
-    head = (b"cnumpy\ndtype\nX\x02\x00\x00\x00O8\x85R(K\x03X\x01\x00\x00\x00|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK?tb" + put(1) + b"0N")
-    each = (put(0) + b"0cnumpy._core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R(K\x01K\x01\x85" + get(1) + b"\x89]" + get(0)
-            + b"atb")
+    head = (
+        b"cnumpy\ndtype\nX\x02\x00\x00\x00O8\x85R(K\x03X\x01\x00\x00\x00|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK?tb"
+        + put(1)
+        + b"0N"
+    )
+    each = (
+        put(0)
+        + b"0cnumpy._core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R(K\x01K\x01\x85"
+        + get(1)
+        + b"\x89]"
+        + get(0)
+        + b"atb"
+    )
     return head + each * depth + b"."
 
 
@@ -190,9 +270,11 @@ BOMBS = {
     "huge bytes8": b"\x8e" + struct.pack("<Q", 1 << 40) + b".",
     "copied again and again": BIG_LIST + b"](" + (b"ccollections\ndeque\n" + get(1) + b"\x85R") * 5_000 + b"e.",
     "sets made again and again": BIG_LIST + b"](" + (b"cbuiltins\nset\n" + get(1) + b"\x85R") * 20_000 + b"e.",
-    "colliding integers": b"}(" + b"".join(b"\x8a\x10" + ((2**61 - 1) * i).to_bytes(16, "little") + b"N" for i in range(2**6, 50_000)) + b"u.",
-    "huge array": b"cnumpy._core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R(K\x01\x8a\x06\x00\x00\x00\x00\x00\x10\x85cnumpy\n"
-                  b"dtype\nX\x02\x00\x00\x00f8\x89\x88\x87R\x89C\x00tb.",
+    "colliding integers": b"}("
+    + b"".join(b"\x8a\x10" + ((2**61 - 1) * i).to_bytes(16, "little") + b"N" for i in range(2**6, 50_000))
+    + b"u.",
+    "huge array": b"cnumpy._core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
+    b"(K\x01\x8a\x06\x00\x00\x00\x00\x00\x10\x85cnumpy\ndtype\nX\x02\x00\x00\x00f8\x89\x88\x87R\x89C\x00tb.",
     "huge dtype": b"cnumpy\ndtype\nX\x0b\x00\x00\x00V9999999999\x85R.",
     "dtype of a size": b"cnumpy\ndtype\nX\x10\x00\x00\x00(99999,99999,99)f8\x85R.",
 }

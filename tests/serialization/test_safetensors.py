@@ -76,18 +76,31 @@ def test_load_to_a_device_that_is_not_here(tmp_path):
 
 ENTRY = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 LIES = {
-    "empty": (b"", "header too small"), "short": (b"\1\0\0", "header too small"), "header too large": (struct.pack("<Q", 1 << 60) + b"{", "header too large"),
-    "truncated header": (struct.pack("<Q", 100) + b"{}", "header length"), "not JSON": (file_of(b"{nonsense"), "invalid JSON"),
-    "not UTF-8": (file_of(b'{"\xff":1}'), "invalid JSON"), "a list": (file_of([]), "start character"), "leading space": (file_of(b" {}"), "start character"),
+    "empty": (b"", "header too small"),
+    "short": (b"\1\0\0", "header too small"),
+    "header too large": (struct.pack("<Q", 1 << 60) + b"{", "header too large"),
+    "truncated header": (struct.pack("<Q", 100) + b"{}", "header length"),
+    "not JSON": (file_of(b"{nonsense"), "invalid JSON"),
+    "not UTF-8": (file_of(b'{"\xff":1}'), "invalid JSON"),
+    "a list": (file_of([]), "start character"),
+    "leading space": (file_of(b" {}"), "start character"),
     "deep": (file_of(b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), "invalid JSON|malformed"),
-    "twice": (file_of(b'{"a":1,"a":2}'), "twice"), "no dtype": (file_of({"a": {"shape": [2], "data_offsets": [0, 8]}}, bytes(8)), "malformed"),
-    "shape of floats": (file_of({"a": {**ENTRY, "shape": [2.0]}}, bytes(8)), "malformed"), "negative": (
-        file_of({"a": {**ENTRY, "shape": [-2]}}, bytes(8)), "malformed"), "overflow": (file_of({"a": {**ENTRY, "shape": [1 << 61, 8]}}, bytes(8)), "do not fit"),
-    "offsets reversed": (file_of({"a": {**ENTRY, "data_offsets": [8, 0]}}, bytes(8)), "malformed"), "wrong size": (
-        file_of({"a": {**ENTRY, "shape": [3]}}, bytes(8)), "do not fit"), "hole": (file_of({"a": {**ENTRY, "data_offsets": [4, 12]}}, bytes(12)), "invalid offset"),
-    "overlap": (file_of({"a": ENTRY, "b": ENTRY}, bytes(8)), "invalid offset"), "truncated data": (file_of({"a": ENTRY}, bytes(7)), "incomplete"),
-    "data behind": (file_of({"a": ENTRY}, bytes(9)), "incomplete"), "metadata of numbers": (file_of({"__metadata__": {"a": 1}}), "__metadata__"),
-    "unknown type": (file_of({"a": {**ENTRY, "dtype": "F8_E8M0"}}, bytes(8)), "F8_E8M0, which flambeau does not have yet"),
+    "twice": (file_of(b'{"a":1,"a":2}'), "twice"),
+    "no dtype": (file_of({"a": {"shape": [2], "data_offsets": [0, 8]}}, bytes(8)), "malformed"),
+    "shape of floats": (file_of({"a": {**ENTRY, "shape": [2.0]}}, bytes(8)), "malformed"),
+    "negative": (file_of({"a": {**ENTRY, "shape": [-2]}}, bytes(8)), "malformed"),
+    "overflow": (file_of({"a": {**ENTRY, "shape": [1 << 61, 8]}}, bytes(8)), "do not fit"),
+    "offsets reversed": (file_of({"a": {**ENTRY, "data_offsets": [8, 0]}}, bytes(8)), "malformed"),
+    "wrong size": (file_of({"a": {**ENTRY, "shape": [3]}}, bytes(8)), "do not fit"),
+    "hole": (file_of({"a": {**ENTRY, "data_offsets": [4, 12]}}, bytes(12)), "invalid offset"),
+    "overlap": (file_of({"a": ENTRY, "b": ENTRY}, bytes(8)), "invalid offset"),
+    "truncated data": (file_of({"a": ENTRY}, bytes(7)), "incomplete"),
+    "data behind": (file_of({"a": ENTRY}, bytes(9)), "incomplete"),
+    "metadata of numbers": (file_of({"__metadata__": {"a": 1}}), "__metadata__"),
+    "unknown type": (
+        file_of({"a": {**ENTRY, "dtype": "F8_E8M0"}}, bytes(8)),
+        "F8_E8M0, which flambeau does not have yet",
+    ),
 }
 
 
@@ -109,5 +122,7 @@ def test_reading_from_a_path_and_from_bytes_agree(tmp_path):
     data = safetensors.save({"z": fb.arange(3), "a": fb.ones(2)})
     path = pathlib.Path(tmp_path / "x")
     path.write_bytes(data)
-    assert {k: v.tolist() for k, v in safetensors.load_file(path).items()} == {k: v.tolist() for k, v in safetensors.load(data).items()}
+    assert {k: v.tolist() for k, v in safetensors.load_file(path).items()} == {
+        k: v.tolist() for k, v in safetensors.load(data).items()
+    }
     assert isinstance(io.BytesIO(data).getvalue(), bytes)

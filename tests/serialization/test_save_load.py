@@ -35,9 +35,16 @@ def test_every_dtype_and_shape_comes_back_bit_for_bit(make, same, dtype, shape, 
 
 
 VIEWS = {
-    "transposed": lambda t: t.t(), "row": lambda t: t[2], "column": lambda t: t[:, 1], "step": lambda t: t[::2, 1::3],
-    "expanded": lambda t: t[0].expand(3, t.shape[1]), "overlapping": lambda t: t.as_strided((3, 3), (1, 1), 2), "empty": lambda t: t[1:1],
-    "detached": lambda t: t.detach(), "0-dim": lambda t: t[1, 2], "reshaped": lambda t: t.reshape(2, -1, 3),
+    "transposed": lambda t: t.t(),
+    "row": lambda t: t[2],
+    "column": lambda t: t[:, 1],
+    "step": lambda t: t[::2, 1::3],
+    "expanded": lambda t: t[0].expand(3, t.shape[1]),
+    "overlapping": lambda t: t.as_strided((3, 3), (1, 1), 2),
+    "empty": lambda t: t[1:1],
+    "detached": lambda t: t.detach(),
+    "0-dim": lambda t: t[1, 2],
+    "reshaped": lambda t: t.reshape(2, -1, 3),
 }
 
 
@@ -101,8 +108,19 @@ def test_pending_results_are_computed(legacy):
 
 
 def test_plain_data_types_sizes_and_devices(legacy):
-    obj = {"size": fb.ones(2, 3).shape, "dtype": fb.bfloat16, "device": fb.device("cpu"), "cuda": fb.device("cuda", 1), "o": collections.OrderedDict(a=1),
-           "n": np.float64(2.5), "array": np.arange(6).reshape(2, 3), "text": "é", "none": None, "set": {1, 2}, "c": 1 + 2j}
+    obj = {
+        "size": fb.ones(2, 3).shape,
+        "dtype": fb.bfloat16,
+        "device": fb.device("cpu"),
+        "cuda": fb.device("cuda", 1),
+        "o": collections.OrderedDict(a=1),
+        "n": np.float64(2.5),
+        "array": np.arange(6).reshape(2, 3),
+        "text": "é",
+        "none": None,
+        "set": {1, 2},
+        "c": 1 + 2j,
+    }
     loaded = through(obj, legacy=legacy)
     assert str(loaded) == str(obj)
     assert loaded["dtype"] is fb.bfloat16
@@ -262,18 +280,25 @@ def on_device(tag):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as z:
         for info in zipfile.ZipFile(io.BytesIO(data)).infolist():
-            z.writestr(info.filename, pickled if info.filename.endswith("data.pkl") else zipfile.ZipFile(io.BytesIO(data)).read(info))
+            z.writestr(
+                info.filename,
+                pickled if info.filename.endswith("data.pkl") else zipfile.ZipFile(io.BytesIO(data)).read(info),
+            )
     out.seek(0)
     return out
 
 
-@pytest.mark.parametrize("map_location", ["cpu", b"cpu", fb.device("cpu"), {"cuda:0": "cpu"}, lambda storage, location: storage], ids=repr)
+@pytest.mark.parametrize(
+    "map_location", ["cpu", b"cpu", fb.device("cpu"), {"cuda:0": "cpu"}, lambda storage, location: storage], ids=repr
+)
 def test_map_location(map_location):
     assert load(on_device("cuda:0"), map_location=map_location)["t"].tolist() == [1, 1]
 
 
 def test_a_device_that_is_not_here():
-    with pytest.raises(RuntimeError, match="Attempting to deserialize object on a CUDA device.*map_location=torch.device"):
+    with pytest.raises(
+        RuntimeError, match="Attempting to deserialize object on a CUDA device.*map_location=torch.device"
+    ):
         load(on_device("cuda:0"))
     with pytest.raises(RuntimeError, match="CUDA"):
         load(on_device("cpu"), map_location="cuda")
@@ -293,7 +318,9 @@ def test_a_map_location_function_is_asked_for_each_storage():
 def test_register_package(monkeypatch):
     from flambeau.serialization import _location
     monkeypatch.setattr(_location, "_packages", list(_location._packages))
-    serialization.register_package(5, lambda storage: None, lambda storage, location: storage if location == "abacus:1" else None)
+    serialization.register_package(
+        5, lambda storage: None, lambda storage, location: storage if location == "abacus:1" else None
+    )
     assert load(on_device("abacus:1"))["t"].tolist() == [1, 1]
     assert serialization.location_tag(fb.ones(1)) == "cpu"
 
@@ -332,10 +359,17 @@ def test_skip_data():
 
 def test_byte_order_of_files(make, same):
     """A big-endian file: the same with every element turned, and the word in `byteorder`."""
-    obj = {"f": make(fb.float64, (3,)), "c": make(fb.complex64, (2,)), "h": make(fb.uint16, (4,)), "b": make(fb.uint8, (3,))}
+    obj = {
+        "f": make(fb.float64, (3,)),
+        "c": make(fb.complex64, (2,)),
+        "h": make(fb.uint16, (4,)),
+        "b": make(fb.uint8, (3,)),
+    }
     stream = io.BytesIO()
     save(obj, stream)
-    arrays = [make(d, s).numpy() for d, s in ((fb.float64, (3,)), (fb.complex64, (2,)), (fb.uint16, (4,)), (fb.uint8, (3,)))]
+    arrays = [
+        make(d, s).numpy() for d, s in ((fb.float64, (3,)), (fb.complex64, (2,)), (fb.uint16, (4,)), (fb.uint8, (3,)))
+    ]
     out = io.BytesIO()
     with zipfile.ZipFile(stream) as z, zipfile.ZipFile(out, "w") as w:
         for name in z.namelist():
@@ -347,6 +381,18 @@ def test_byte_order_of_files(make, same):
     loaded = load(out)
     for key in obj:
         same(loaded[key], obj[key])
+
+
+def test_a_shared_map_writes_to_the_file(tmp_path):
+    save(fb.zeros(3), tmp_path / "x.pt")
+    with serialization.set_default_mmap_options(mmap.MAP_SHARED):
+        t = load(tmp_path / "x.pt", mmap=True)
+    t[1] = 5
+    t[1:].add_(1)
+    assert t.tolist() == [0, 6, 1]
+    with zipfile.ZipFile(tmp_path / "x.pt") as z:
+        offset = z.getinfo("x/data/0").header_offset
+    assert np.array([0, 6, 1], np.float32).tobytes() in (tmp_path / "x.pt").read_bytes()[offset:]
 
 
 def test_default_endianness():

@@ -48,10 +48,22 @@ class Attack:
 
 
 ATTACKS = [
-    (os.system, "touch {0}"), (os.mkdir, "{0}"), (builtins.exec, "open({0!r}, 'w')"), (builtins.eval, "open({0!r}, 'w')"),
-    (builtins.open, "{0}", "w"), (subprocess.check_output, ["touch", "{0}"]), (builtins.getattr, os, "system"), (builtins.__import__, "os"),
-    (pathlib.Path.touch, pathlib.Path("x")), (builtins.print, "x"), (np.save, "{0}", np.ones(1)), (collections.namedtuple, "a", "b"),
-    (type, "X", (), {}), (fb.serialization.save, 1, "{0}"), (argparse.ArgumentParser,), (io.BytesIO, b""),
+    (os.system, "touch {0}"),
+    (os.mkdir, "{0}"),
+    (builtins.exec, "open({0!r}, 'w')"),
+    (builtins.eval, "open({0!r}, 'w')"),
+    (builtins.open, "{0}", "w"),
+    (subprocess.check_output, ["touch", "{0}"]),
+    (builtins.getattr, os, "system"),
+    (builtins.__import__, "os"),
+    (pathlib.Path.touch, pathlib.Path("x")),
+    (builtins.print, "x"),
+    (np.save, "{0}", np.ones(1)),
+    (collections.namedtuple, "a", "b"),
+    (type, "X", (), {}),
+    (fb.serialization.save, 1, "{0}"),
+    (argparse.ArgumentParser,),
+    (io.BytesIO, b""),
 ]
 
 
@@ -64,17 +76,37 @@ def test_no_code_runs(tmp_path, monkeypatch, attack, protocol, legacy):
     function, *args = attack
     if os in args:
         args = [type, "mro"]
-    args = [a.format(target) if isinstance(a, str) else [x.format(target) for x in a] if isinstance(a, list) else a for a in args]
-    stream = stream_of({"w": fb.ones(1), "x": Attack(function, *args)}, pickle_protocol=protocol, _use_new_zipfile_serialization=not legacy)
-    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed: (Unsupported global: GLOBAL|Trying to call)"):
+    args = [
+        a.format(target) if isinstance(a, str) else [x.format(target) for x in a] if isinstance(a, list) else a
+        for a in args
+    ]
+    stream = stream_of(
+        {"w": fb.ones(1), "x": Attack(function, *args)},
+        pickle_protocol=protocol,
+        _use_new_zipfile_serialization=not legacy,
+    )
+    with pytest.raises(
+        pickle.UnpicklingError, match="Weights only load failed: (Unsupported global: GLOBAL|Trying to call)"
+    ):
         load(stream)
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("data", [b"cos\nsystem\n.", b"(S'touch x'\nios\nsystem\n.", b"(cos\nsystem\nS'touch x'\no.", b"\x8c\x02os\x8c\x06system\x93.",
-                                  b"cos\nsystem\n)\x81.", b"cbuiltins\ngetattr\ncbuiltins\nstr\nX\x03\x00\x00\x00mro\x86R."])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"cos\nsystem\n.",
+        b"(S'touch x'\nios\nsystem\n.",
+        b"(cos\nsystem\nS'touch x'\no.",
+        b"\x8c\x02os\x8c\x06system\x93.",
+        b"cos\nsystem\n)\x81.",
+        b"cbuiltins\ngetattr\ncbuiltins\nstr\nX\x03\x00\x00\x00mro\x86R.",
+    ],
+)
 def test_every_way_to_name_a_function_is_refused(data):
-    with pytest.raises(pickle.UnpicklingError, match="Unsupported global: GLOBAL (posix|nt|os|builtins)\\.(system|getattr)"):
+    with pytest.raises(
+        pickle.UnpicklingError, match="Unsupported global: GLOBAL (posix|nt|os|builtins)\\.(system|getattr)"
+    ):
         load(file_with_pickle(data))
 
 
@@ -221,9 +253,22 @@ class WithSetState:
 
 
 @pytest.mark.parametrize("protocol", [2, 4, 5])
-@pytest.mark.parametrize("obj", [Options(0.5, [1]), Slots(1, "x"), Kind.TRAIN, Kind.TEST, Point(1, [2]), argparse.Namespace(a=Point(1, 2)),
-                                 {Kind.TRAIN: 1}, datetime.datetime(2020, 1, 2), pathlib.Path("a/b"), {np.int64(3): 1, fb.float32: 2}],
-                         ids=lambda o: f"{o!r}"[:30])
+@pytest.mark.parametrize(
+    "obj",
+    [
+        Options(0.5, [1]),
+        Slots(1, "x"),
+        Kind.TRAIN,
+        Kind.TEST,
+        Point(1, [2]),
+        argparse.Namespace(a=Point(1, 2)),
+        {Kind.TRAIN: 1},
+        datetime.datetime(2020, 1, 2),
+        pathlib.Path("a/b"),
+        {np.int64(3): 1, fb.float32: 2},
+    ],
+    ids=lambda o: f"{o!r}"[:30],
+)
 def test_plain_classes_of_the_program_open_as_inert_data(obj, protocol):
     stream = stream_of(obj, pickle_protocol=protocol)
     OPENED.clear()
@@ -294,11 +339,25 @@ def test_a_class_that_flambeau_lacks_is_named():
 
 # ------------------------------------------------------------------ tensors that lie
 
-def tensor_pickle(size=4, offset=0, shape=b"K\x04\x85", strides=b"K\x01\x85", kind=b"FloatStorage", grad=b"\x89", key=b"0"):
+def tensor_pickle(
+    size=4, offset=0, shape=b"K\x04\x85", strides=b"K\x01\x85", kind=b"FloatStorage", grad=b"\x89", key=b"0"
+):
     size = b"\x8a\x08" + size.to_bytes(8, "little", signed=True)
     offset = b"\x8a\x08" + offset.to_bytes(8, "little", signed=True)
-    return (b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\n" + kind + b"\nX\x01\x00\x00\x00" + key
-            + b"X\x03\x00\x00\x00cpu" + size + b"tQ" + offset + shape + strides + grad + b"ccollections\nOrderedDict\n)RtR.")
+    return (
+        b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\n"
+        + kind
+        + b"\nX\x01\x00\x00\x00"
+        + key
+        + b"X\x03\x00\x00\x00cpu"
+        + size
+        + b"tQ"
+        + offset
+        + shape
+        + strides
+        + grad
+        + b"ccollections\nOrderedDict\n)RtR."
+    )
 
 
 def tensor_file(**arguments):
@@ -316,16 +375,27 @@ def test_the_tensor_that_the_lies_are_made_from_loads():
 
 HUGE = b"\x8a\x08" + (1 << 61).to_bytes(8, "little")
 LIES = {
-    "storage larger than its record": dict(size=5), "huge storage": dict(size=1 << 60), "negative storage": dict(size=-1),
-    "shape beyond the storage": dict(shape=b"K\x05\x85"), "huge shape": dict(shape=b"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x3f\x85"),
-    "overflowing shape": dict(shape=HUGE + HUGE + b"\x86", strides=b"K\x00K\x00\x86"), "empty but huge shape": dict(
-        shape=b"K\x00" + HUGE + HUGE + b"\x87", strides=b"K\x01K\x01K\x01\x87"), "offset beyond the storage": dict(offset=1),
-    "negative offset": dict(offset=-1), "negative shape": dict(shape=b"J\xff\xff\xff\xff\x85"), "negative stride": dict(strides=b"J\xff\xff\xff\xff\x85"),
-    "strides beyond the storage": dict(strides=b"K\x02\x85"), "more strides than sizes": dict(strides=b"K\x01K\x01\x86"),
-    "shape of floats": dict(shape=b"G?\xf0\x00\x00\x00\x00\x00\x00\x85"), "shape is a number": dict(shape=b"K\x04"), "65 dimensions": dict(
-        shape=b"(" + b"K\x01" * 65 + b"t", strides=b"(" + b"K\x01" * 65 + b"t"), "requires_grad is a list": dict(grad=b"]"),
-    "wider storage than its record": dict(kind=b"DoubleStorage"), "gradient of integers": dict(kind=b"IntStorage", grad=b"\x88"),
-    "missing record": dict(key=b"7"), "no storage class": dict(kind=b"Size"),
+    "storage larger than its record": dict(size=5),
+    "huge storage": dict(size=1 << 60),
+    "negative storage": dict(size=-1),
+    "shape beyond the storage": dict(shape=b"K\x05\x85"),
+    "huge shape": dict(shape=b"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x3f\x85"),
+    "overflowing shape": dict(shape=HUGE + HUGE + b"\x86", strides=b"K\x00K\x00\x86"),
+    "empty but huge shape": dict(shape=b"K\x00" + HUGE + HUGE + b"\x87", strides=b"K\x01K\x01K\x01\x87"),
+    "offset beyond the storage": dict(offset=1),
+    "negative offset": dict(offset=-1),
+    "negative shape": dict(shape=b"J\xff\xff\xff\xff\x85"),
+    "negative stride": dict(strides=b"J\xff\xff\xff\xff\x85"),
+    "strides beyond the storage": dict(strides=b"K\x02\x85"),
+    "more strides than sizes": dict(strides=b"K\x01K\x01\x86"),
+    "shape of floats": dict(shape=b"G?\xf0\x00\x00\x00\x00\x00\x00\x85"),
+    "shape is a number": dict(shape=b"K\x04"),
+    "65 dimensions": dict(shape=b"(" + b"K\x01" * 65 + b"t", strides=b"(" + b"K\x01" * 65 + b"t"),
+    "requires_grad is a list": dict(grad=b"]"),
+    "wider storage than its record": dict(kind=b"DoubleStorage"),
+    "gradient of integers": dict(kind=b"IntStorage", grad=b"\x88"),
+    "missing record": dict(key=b"7"),
+    "no storage class": dict(kind=b"Size"),
     "key leads outside": dict(key=b"/"),
 }
 
@@ -337,17 +407,36 @@ def test_tensors_that_lie_about_their_storage_are_refused(lie, weights_only):
         load(tensor_file(**LIES[lie]), weights_only=weights_only)
 
 
-@pytest.mark.parametrize("data", [b"K\x05Q.", b"(K\x01tQ.", b"(X\x07\x00\x00\x00storageNNNNtQ.", b"NQ.", b"(X\x06\x00\x00\x00modulectorch\nSize\nNNtQ.",
-                                  b"ctorch._utils\n_rebuild_tensor_v2\n)R.", b"ctorch._utils\n_rebuild_parameter\nK\x01K\x01K\x01\x87R.",
-                                  b"ctorch._tensor\n_rebuild_from_type_v2\n(cbuiltins\nlist\nctorch\nTensor\n)NtR.", b"ctorch\nTensor\n)\x81.",
-                                  b"ctorch\ndevice\nX\x03\x00\x00\x00foo\x85R.", b"ctorch\nSize\nK\x01\x85R."])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"K\x05Q.",
+        b"(K\x01tQ.",
+        b"(X\x07\x00\x00\x00storageNNNNtQ.",
+        b"NQ.",
+        b"(X\x06\x00\x00\x00modulectorch\nSize\nNNtQ.",
+        b"ctorch._utils\n_rebuild_tensor_v2\n)R.",
+        b"ctorch._utils\n_rebuild_parameter\nK\x01K\x01K\x01\x87R.",
+        b"ctorch._tensor\n_rebuild_from_type_v2\n(cbuiltins\nlist\nctorch\nTensor\n)NtR.",
+        b"ctorch\nTensor\n)\x81.",
+        b"ctorch\ndevice\nX\x03\x00\x00\x00foo\x85R.",
+        b"ctorch\nSize\nK\x01\x85R.",
+    ],
+)
 def test_nonsense_about_tensors_is_refused(data):
     with pytest.raises((RuntimeError, pickle.UnpicklingError)):
         load(file_with_pickle(data))
 
 
-@pytest.mark.parametrize("name,what", [("_rebuild_sparse_tensor", "sparse"), ("_rebuild_qtensor", "quantized"),
-                                       ("_rebuild_nested_tensor", "nested"), ("_rebuild_meta_tensor_no_storage", "meta device")])
+@pytest.mark.parametrize(
+    "name,what",
+    [
+        ("_rebuild_sparse_tensor", "sparse"),
+        ("_rebuild_qtensor", "quantized"),
+        ("_rebuild_nested_tensor", "nested"),
+        ("_rebuild_meta_tensor_no_storage", "meta device"),
+    ],
+)
 def test_kinds_of_tensors_that_flambeau_lacks_are_named(name, what):
     with pytest.raises(pickle.UnpicklingError, match=f"{what}.*does not have yet"):
         load(file_with_pickle(f"ctorch._utils\n{name}\n)R.".encode()))
@@ -359,12 +448,21 @@ def test_kinds_of_tensors_that_flambeau_lacks_are_named(name, what):
 
 # ------------------------------------------------------------------ files that are something else
 
-@pytest.mark.parametrize("data,error,message", [
-    (b"", EOFError, "Ran out of input"), (b"<!DOCTYPE html><p>404", pickle.UnpicklingError, "web page"),
-    (b"version https://git-lfs.github.com/spec/v1\n", pickle.UnpicklingError, "Git LFS"), (b"\x89HDF\r\n", pickle.UnpicklingError, "HDF5"),
-    (b"\x10" + bytes(7) + b'{"a":{"dtype":"F', pickle.UnpicklingError, "safetensors"), (b"hello world", pickle.UnpicklingError, "invalid load key, 'h'"),
-    (pickle.dumps([1]), RuntimeError, "Invalid magic number"), (b"PK\x03\x04", RuntimeError, "central directory"),
-    (bytes(64), pickle.UnpicklingError, "invalid load key"), (b"a" * 257 + b"ustar" + bytes(300), RuntimeError, "tar file")])
+@pytest.mark.parametrize(
+    "data,error,message",
+    [
+        (b"", EOFError, "Ran out of input"),
+        (b"<!DOCTYPE html><p>404", pickle.UnpicklingError, "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", pickle.UnpicklingError, "Git LFS"),
+        (b"\x89HDF\r\n", pickle.UnpicklingError, "HDF5"),
+        (b"\x10" + bytes(7) + b'{"a":{"dtype":"F', pickle.UnpicklingError, "safetensors"),
+        (b"hello world", pickle.UnpicklingError, "invalid load key, 'h'"),
+        (pickle.dumps([1]), RuntimeError, "Invalid magic number"),
+        (b"PK\x03\x04", RuntimeError, "central directory"),
+        (bytes(64), pickle.UnpicklingError, "invalid load key"),
+        (b"a" * 257 + b"ustar" + bytes(300), RuntimeError, "tar file"),
+    ],
+)
 @pytest.mark.parametrize("weights_only", [True, False])
 def test_other_files_are_recognised(data, error, message, weights_only):
     with pytest.raises(error, match=message):

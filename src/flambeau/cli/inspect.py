@@ -11,8 +11,8 @@ from ..safetensors import SafetensorError
 from ..serialization._allowlist import WeightsOnly
 from ..serialization._describe import Description, Inert, Name, StorageInfo, TensorInfo, describe_file
 
-DESCRIPTION = """Show what a checkpoint (.pt, .pth, .th, TorchScript, .safetensors) holds: the tree of objects, each tensor's dtype, shape
-and size, and every class or function that it names. Nothing in the file is run."""
+DESCRIPTION = """Show what a checkpoint (.pt, .pth, .th, TorchScript, .safetensors) holds: the tree of objects, each
+tensor's dtype, shape and size, and every class or function that it names. Nothing in the file is run."""
 
 
 def main(argv: list[str]) -> int:
@@ -36,7 +36,8 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def report(name: str, description: Description, depth: int = 8, items: int = 200, records: bool = False) -> Iterator[str]:
+def report(name: str, description: Description, depth: int = 8, items: int = 200,
+           records: bool = False) -> Iterator[str]:
     """The lines of the report. Text from a file must not steer the terminal: what cannot be printed is escaped."""
     for line in _lines(name, description, depth, items, records):
         yield "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
@@ -46,12 +47,14 @@ def _lines(name: str, description: Description, depth: int, items: int, records:
     tensors = list(_tensors(description.root))
     storages = {t.storage.key: t.storage.nbytes for t in tensors}
     yield f"{name}: {description.format}, {_size(description.nbytes)}"
-    yield (f"{len(tensors)} tensors, {sum(t.nbytes // t.itemsize for t in tensors):,} elements, {_size(sum(storages.values()))} in "
-           f"{len(storages)} storages")
+    elements = sum(t.nbytes // t.itemsize for t in tensors)
+    yield f"{len(tensors)} tensors, {elements:,} elements, {_size(sum(storages.values()))} in {len(storages)} storages"
     yield ""
     yield from _tree("", description.root, "", depth, items)
     yield ""
     yield from _globals(description.names)
+    if description.format.startswith("TorchScript"):
+        yield "torch.serialization.load_torchscript_weights loads its parameters and buffers"
     if records and description.records:
         yield ""
         yield "records:"

@@ -9,11 +9,11 @@ ROOMS = frozenset({"autograd.engine", "cli", "dtypes", "errors", "examples", "ho
                    "xla"})
 
 # Packages of flambeau that are one module in PyTorch: what is below them is a room, too.
-SINGLE_MODULES = ("compiler", "nn.functional")
+SINGLE_MODULES = ("compiler", "nn.functional", "serialization")
 
 # Where PyTorch shows the functions and classes that flambeau defines in rooms; the first that has one names it.
 NAMESPACES = ("flambeau", "flambeau.autograd", "flambeau.nn.functional", "flambeau.linalg", "flambeau.fft",
-              "flambeau.special")
+              "flambeau.special", "flambeau.serialization")
 
 
 def flambeau_name(name: str) -> str | None:

@@ -4,7 +4,7 @@ The format, as PyTorch 2.13 writes it (the zip specification is PKWARE's APPNOTE
 
 - records are stored, not compressed, under one folder: `<name>/data.pkl`, `<name>/data/0`, …;
 - the data of each record begin at a multiple of 64 bytes: the local header carries an extra field "FB" that pads;
-- checksum and sizes follow the data in a data descriptor (general purpose bit 3), names are UTF-8 (bit 11), times are 0;
+- checksum and sizes follow the data in a data descriptor (flag bit 3), names are UTF-8 (bit 11), times are 0;
 - the end is always written in zip64 form and then in the old form; only what passes 4 GiB uses zip64 fields.
 """
 from __future__ import annotations
@@ -90,7 +90,8 @@ class ArchiveWriter:
         padding = -(self.position + _LOCAL.size + len(path) + len(sizes) + 4) % ALIGNMENT
         extra = sizes + struct.pack("<2sH", b"FB", padding) + b"Z" * padding
         self._directory.append((path, 0, size, self.position))
-        self._write(_LOCAL.pack(_LOCAL_SIGNATURE, 45 if large else 0, _FLAGS, 0, 0, 0, 0, packed, packed, len(path), len(extra))
+        version = 45 if large else 0
+        self._write(_LOCAL.pack(_LOCAL_SIGNATURE, version, _FLAGS, 0, 0, 0, 0, packed, packed, len(path), len(extra))
                     + path + extra)
         return self.position
 
@@ -108,7 +109,8 @@ class ArchiveWriter:
         end = self.position
         self._write(_END64.pack(_END64_SIGNATURE, 44, 0x031E, 45, 0, 0, n, n, len(directory), start))
         self._write(_LOCATOR64.pack(_LOCATOR64_SIGNATURE, 0, end, 1))
-        self._write(_END.pack(_END_SIGNATURE, 0, 0, min(n, 0xFFFF), min(n, 0xFFFF), min(len(directory), _U32), min(start, _U32), 0))
+        n16, size32, start32 = min(n, 0xFFFF), min(len(directory), _U32), min(start, _U32)
+        self._write(_END.pack(_END_SIGNATURE, 0, 0, n16, n16, size32, start32, 0))
 
     def content_id(self) -> str:
         """Forty digits that depend on the names and checksums of all records so far."""
@@ -119,9 +121,9 @@ class ArchiveWriter:
 def _central_entry(path: bytes, crc: int, size: int, offset: int) -> bytes:
     large = [v for v in (size, size, offset) if v >= _U32]
     extra = struct.pack(f"<HH{len(large)}Q", 1, 8 * len(large), *large) if large else b""
-    size32 = min(size, _U32)
-    return _CENTRAL.pack(_CENTRAL_SIGNATURE, 0, 45 if large else 0, _FLAGS, 0, 0, 0, crc, size32, size32, len(path), len(extra),
-                         0, 0, 0, 0, min(offset, _U32)) + path + extra
+    version, size32, offset32 = 45 if large else 0, min(size, _U32), min(offset, _U32)
+    return _CENTRAL.pack(_CENTRAL_SIGNATURE, 0, version, _FLAGS, 0, 0, 0, crc, size32, size32, len(path), len(extra),
+                         0, 0, 0, 0, offset32) + path + extra
 
 
 # ------------------------------------------------------------------ reading
@@ -152,7 +154,9 @@ class ArchiveReader:
             raise RuntimeError("PytorchStreamReader failed: the archive holds no records")
         folder, slash, _ = entries[0].name.partition("/")
         if not slash:
-            raise RuntimeError(f"PytorchStreamReader failed: file in archive is not in a subdirectory: {entries[0].name!r}")
+            raise RuntimeError(
+                f"PytorchStreamReader failed: file in archive is not in a subdirectory: {entries[0].name!r}"
+            )
         self.folder = folder
         self.entries: dict[str, Entry] = {}
         for entry in entries:
@@ -165,9 +169,11 @@ class ArchiveReader:
         self._map: np.ndarray | None = None
         self._checksum = Checksum()
         version = self.text("version", self.text(".data/version", "3"))
-        if not version.strip().isdigit() or not 1 <= int(version) <= MAX_VERSION:
-            raise RuntimeError(f"Attempted to read a PyTorch file with version {version.strip()[:20]}, but the maximum supported "
-                               f"version for reading is {MAX_VERSION}.")
+        if not version.strip().isdecimal() or not 1 <= int(version) <= MAX_VERSION:
+            raise RuntimeError(
+                f"Attempted to read a PyTorch file with version {version.strip()[:20]}, but the maximum supported "
+                f"version for reading is {MAX_VERSION}."
+            )
 
     def __enter__(self) -> ArchiveReader:
         return self
@@ -226,7 +232,9 @@ class ArchiveReader:
         """A stored record's first `size` bytes as part of the mapped file: nothing is read now, nothing is checked."""
         entry = self._entry(name)
         if entry.method:
-            raise RuntimeError(f"mmap needs records that are stored, and {name!r} is compressed: load without mmap=True")
+            raise RuntimeError(
+                f"mmap needs records that are stored, and {name!r} is compressed: load without mmap=True"
+            )
         begin = self._data_offset(entry)
         if self._map is None:
             self._map = self.source.map()
@@ -268,14 +276,18 @@ class ArchiveReader:
         except zlib.error as error:
             raise RuntimeError(f"corrupt archive: record {entry.name!r} does not unpack: {error}") from None
         if len(raw) != entry.size:
-            raise RuntimeError(f"corrupt archive: record {entry.name!r} does not unpack to the {entry.size} bytes it should have")
+            raise RuntimeError(
+                f"corrupt archive: record {entry.name!r} does not unpack to the {entry.size} bytes it should have"
+            )
         _compare(entry, zlib.crc32(raw))
         return np.frombuffer(bytearray(raw), np.uint8)
 
 
 def _compare(entry: Entry, crc: int) -> None:
     if crc != entry.crc and entry.crc != 0:  # 0: written without checksums (`set_crc32_options(False)`, `skip_data`)
-        raise RuntimeError(f"corrupt archive: record {entry.name!r} is damaged (its CRC-32 is {crc:08x}, not {entry.crc:08x})")
+        raise RuntimeError(
+            f"corrupt archive: record {entry.name!r} is damaged (its CRC-32 is {crc:08x}, not {entry.crc:08x})"
+        )
 
 
 def is_archive(source: Source) -> bool:
@@ -287,7 +299,9 @@ def _read_directory(source: Source) -> list[Entry]:
     """The central directory. Raises RuntimeError if there is none or it does not fit the file."""
     count, size, start = _find_directory(source)
     if start + size > source.size or count * _CENTRAL.size > size:
-        raise RuntimeError("PytorchStreamReader failed reading zip archive: the central directory lies outside the file")
+        raise RuntimeError(
+            "PytorchStreamReader failed reading zip archive: the central directory lies outside the file"
+        )
     raw = source.read(start, size)
     entries: list[Entry] = []
     at = 0
@@ -314,7 +328,9 @@ def _entry_of(name: str, fields: tuple, extra: bytes) -> Entry:
     if flags & 0x41:
         raise RuntimeError(f"record {name!r} is encrypted")
     if method not in (0, 8):
-        raise RuntimeError(f"record {name!r} is compressed by method {method}; only stored and deflated records can be read")
+        raise RuntimeError(
+            f"record {name!r} is compressed by method {method}; only stored and deflated records can be read"
+        )
     if method == 0 and packed != size:
         raise RuntimeError(f"corrupt archive: record {name!r} is stored, but its two sizes differ")
     return Entry(name, method, crc, packed, size, offset)
@@ -347,8 +363,10 @@ def _find_directory(source: Source) -> tuple[int, int, int]:
     tail = source.read(source.size - tail_size, tail_size)
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) - at < _END.size:
-        raise RuntimeError("PytorchStreamReader failed reading zip archive: failed finding central directory (the file is "
-                           "truncated or damaged)")
+        raise RuntimeError(
+            "PytorchStreamReader failed reading zip archive: failed finding central directory (the file is "
+            "truncated or damaged)"
+        )
     count, size, start = (_END.unpack_from(tail, at)[i] for i in (4, 5, 6))
     end = source.size - tail_size + at
     if _U32 in (size, start) or count == 0xFFFF:

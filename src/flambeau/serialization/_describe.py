@@ -1,7 +1,7 @@
 """What is in a file, without making any of it: the tree with stand-ins for tensors and objects, and every name it uses.
 
-It runs the same machine as `weights_only=True`, with a policy that never refuses a name because it never uses one: whatever
-is not plain data becomes an `Inert` record of what the file says about it.
+It runs the same machine as `weights_only=True`, with a policy that never refuses a name because it never uses one:
+whatever is not plain data becomes an `Inert` record of what the file says about it.
 """
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from math import prod
 from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
+from .. import dtypes
 from . import _rebuild
-from ._allowlist import GLOBALS, WeightsOnly
+from ._allowlist import WeightsOnly
 from ._archive import ArchiveReader, is_archive
+from ._guards import GLOBALS
 from ._machine import PickleMachine
 from ._names import FOREIGN_DTYPES, FOREIGN_STORAGES, canonical
 from ._source import Source
 from ._storages import StorageClass
-from .. import dtypes
 
 
 class Name:
@@ -101,7 +102,11 @@ class Describe(WeightsOnly):
         path = function.path
         self.machine.spend(len(args))
         try:
-            if path in ("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3"):
+            if path in (
+                "torch._utils._rebuild_tensor",
+                "torch._utils._rebuild_tensor_v2",
+                "torch._utils._rebuild_tensor_v3",
+            ):
                 return _tensor_info(args)
             if path in ("torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state"):
                 info = args[0]
@@ -202,7 +207,7 @@ class Description(NamedTuple):
 
 
 def describe_file(f: Any) -> Description:
-    """Describes a checkpoint: PyTorch's zip and legacy formats, TorchScript, safetensors. Raises as `load` does if damaged."""
+    """Describes a checkpoint: PyTorch's formats, TorchScript, safetensors. Raises as `load` does if it is damaged."""
     with Source(f) as source:
         if is_archive(source):
             return _describe_archive(source)
@@ -261,8 +266,6 @@ def _describe_safetensors(source: Source) -> Description:
         size = prod(entry["shape"])
         storage = StorageInfo(name, dtype.name if dtype else entry["dtype"], "cpu", size, end - begin)
         strides = [prod(entry["shape"][i + 1:]) for i in range(len(entry["shape"]))]
-        root[name] = TensorInfo(storage, storage.dtype, max((end - begin) // max(size, 1), 1), (0, entry["shape"], strides), "Tensor")
+        itemsize = max((end - begin) // max(size, 1), 1)
+        root[name] = TensorInfo(storage, storage.dtype, itemsize, (0, entry["shape"], strides), "Tensor")
     return Description("safetensors file", source.size, [], root, [])
-
-
-__all__ = ["Describe", "Description", "Inert", "Name", "StorageInfo", "TensorInfo", "describe_file", "globals_of"]

@@ -3,9 +3,9 @@
     magic number | protocol version 1001 | {protocol_version, little_endian, type_sizes} | the object | [storage keys]
     then for each key, in that order: number of elements (int64), elements
 
-Storages in the object are persistent ids ("storage", class, key, location, elements, view), view being None or (key of the
-view, offset, elements) in files of PyTorch 0.1; ("module", class, source file, source) says with which source code a
-whole module was saved.
+Storages in the object are persistent ids ("storage", class, key, location, elements, view), view being None or (key
+of the view, offset, elements) in files of PyTorch 0.1; ("module", class, source file, source) says with which source
+code a whole module was saved.
 """
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from ._storages import Memory, StoredStorage, other_byte_order, persistent_stora
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
+_ENDS_EARLY = "unexpected EOF. The file might be corrupted: it ends before its tensors' data do"
 _TYPE_SIZES = {"short": 2, "int": 4, "long": 4}
 
 
@@ -47,7 +48,11 @@ def save(obj: Any, stream: Any, pickle_module: Any, protocol: int) -> None:
     keys = _LegacyKeys()
     pickled = io.BytesIO()
     pickler_class(pickle_module)(pickled, keys, protocol).dump(obj)
-    system = {"protocol_version": PROTOCOL_VERSION, "little_endian": sys.byteorder == "little", "type_sizes": _TYPE_SIZES}
+    system = {
+        "protocol_version": PROTOCOL_VERSION,
+        "little_endian": sys.byteorder == "little",
+        "type_sizes": _TYPE_SIZES,
+    }
     for head in (MAGIC_NUMBER, PROTOCOL_VERSION, system):
         stream.write(pickle.dumps(head, protocol))
     stream.write(pickled.getbuffer())
@@ -58,8 +63,9 @@ def save(obj: Any, stream: Any, pickle_module: Any, protocol: int) -> None:
 
 
 class LegacyReader:
-    """Reads a legacy file. run_pickle(data, position, load_persistent) -> (object, position behind it) reads one pickle.
+    """Reads a legacy file.
 
+    run_pickle(data, position, load_persistent) -> (object, position behind it) reads one pickle.
     restore(storage, location) puts a storage where it belongs.
     """
 
@@ -77,8 +83,10 @@ class LegacyReader:
         window = self.source.window()
         position = 0
         if window[257:262] == b"ustar":
-            raise RuntimeError("this is a tar file; PyTorch 0.1 saved in such, and flambeau does not read them: load it with a newer "
-                               "PyTorch (below 1.6) and save it again")
+            raise RuntimeError(
+                "this is a tar file; PyTorch 0.1 saved in such, and flambeau does not read them: load it with a newer "
+                "PyTorch (below 1.6) and save it again"
+            )
         magic, position = self.run_pickle(window, position, None)
         if magic != MAGIC_NUMBER:
             raise RuntimeError("Invalid magic number; corrupt file?")
@@ -106,7 +114,10 @@ class LegacyReader:
         if found is None:
             self.allocated += size * dtype.itemsize
             if self.allocated > self.source.size:
-                raise RuntimeError(f"corrupt file: its storages would need {self.allocated} bytes, the whole file has {self.source.size}")
+                raise RuntimeError(
+                    f"corrupt file: its storages would need {self.allocated} bytes, the whole file has "
+                    f"{self.source.size}"
+                )
             memory = Memory(np.empty(size * dtype.itemsize, np.uint8))
             self.memories[key] = (memory, dtype)
             found = self.storages[key] = self.restore(StoredStorage(memory, dtype), location)
@@ -117,28 +128,33 @@ class LegacyReader:
         _, offset, size = view
         assert stored.dtype is not None
         itemsize = stored.dtype.itemsize
-        if type(offset) is not int or type(size) is not int or offset < 0 or size < 0 or (offset + size) > stored.size():
+        numbers = type(offset) is int and type(size) is int
+        if not numbers or offset < 0 or size < 0 or offset + size > stored.size():
             raise UnpicklingError("corrupt storage: a view beyond its end")
         if offset == 0 and size == stored.size():
             return stored
         stored.memory.share()
-        return StoredStorage(Memory(stored.memory.bytes[offset * itemsize:(offset + size) * itemsize], shared=True), stored.dtype)
+        part = stored.memory.bytes[offset * itemsize:(offset + size) * itemsize]
+        return StoredStorage(Memory(part, shared=True), stored.dtype)
 
     def _read_storages(self, keys: Any, position: int, little: bool) -> None:
         """Fills the storages that the object refers to. Every key must have its data, every datum its key."""
         if not isinstance(keys, list):
             raise RuntimeError("corrupt file: the list of storages is missing")
         names = [k.decode("ascii") if isinstance(k, bytes) else k for k in keys]
-        if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names) or set(names) != set(self.memories):
+        if not all(isinstance(name, str) for name in names) or sorted(names) != sorted(self.memories):
             raise RuntimeError("corrupt file: the list of storages does not fit the object")
         for name in names:
             memory, dtype = self.memories[name]
             head = self.source.read(position, 8)
             if len(head) < 8:
-                raise RuntimeError("unexpected EOF. The file might be corrupted: it ends before its tensors' data do")
+                raise RuntimeError(_ENDS_EARLY)
             size = struct.unpack("<q" if little else ">q", head)[0]
             if size * dtype.itemsize != memory.bytes.size:
-                raise RuntimeError(f"corrupt file: storage has wrong byte size: expected {memory.bytes.size} got {size * dtype.itemsize}")
+                raise RuntimeError(
+                    f"corrupt file: storage has wrong byte size: expected {memory.bytes.size} got "
+                    f"{size * dtype.itemsize}"
+                )
             position += 8
             if options.skip_data:
                 memory.bytes[:] = 0
@@ -146,7 +162,7 @@ class LegacyReader:
                 try:
                     self.source.read_into(position, memory.bytes)
                 except EOFError:
-                    raise RuntimeError("unexpected EOF. The file might be corrupted: it ends before its tensors' data do") from None
+                    raise RuntimeError(_ENDS_EARLY) from None
             position += memory.bytes.size
             if self.swapped:
                 memory.swap(dtype)

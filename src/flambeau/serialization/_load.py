@@ -1,8 +1,8 @@
 """`load`: a file to an object tree. How a file is taken apart:
 
-    Source ──► zip?  ArchiveReader ─► data.pkl ─┐                        ┌─ weights_only=True:  PickleMachine + WeightsOnly
-               old?  LegacyReader  ─► pickles ──┴─► one pickle at a time ┴─ weights_only=False: Python's unpickler
-                                                    each persistent id ─► bytes of a storage ─► restore (map_location)
+Source ──► zip?  ArchiveReader ─► data.pkl ─┐                        ┌─ weights_only=True:  PickleMachine + WeightsOnly
+           old?  LegacyReader  ─► pickles ──┴─► one pickle at a time ┴─ weights_only=False: Python's unpickler
+                                                each persistent id ─► bytes of a storage ─► restore (map_location)
 """
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ import warnings
 from pickle import UnpicklingError
 from typing import Any, Callable
 
-from . import _allowlist
+import numpy as np
+
 from ._allowlist import WeightsOnly
 from ._archive import ArchiveReader, is_archive
+from ._guards import GLOBALS
 from ._legacy import LegacyReader, assumed_byte_order
 from ._location import restorer
 from ._machine import NotAllowed, PickleMachine
@@ -24,11 +26,14 @@ from ._options import options
 from ._source import Source
 from ._storages import Memory, StoredStorage, other_byte_order, persistent_storage
 
-ADVICE = """
-
-weights_only=True, the default, builds tensors and plain data and never runs code from the file. What it refused can be \
-allowed by name as the message says; torch.load(..., weights_only=False) loads everything, but it can result in arbitrary \
-code execution: do that only if you trust the source of the file. `flambeau inspect FILE` shows what is in it."""
+ADVICE = (
+    "\n\nweights_only=True, the default, builds tensors and plain data and never runs code from the file. What "
+    "it refused "
+    "can be allowed by name as the message says; torch.load(..., weights_only=False) loads everything, but it "
+    "can result "
+    "in arbitrary code execution: do that only if you trust the source of the file. `flambeau inspect FILE` "
+    "shows what is "
+    "in it.")
 
 
 def load(f: Any, map_location: Any = None, pickle_module: Any = None, *, weights_only: bool | None = None,
@@ -39,12 +44,12 @@ def load(f: Any, map_location: Any = None, pickle_module: Any = None, *, weights
     map_location: where storages go: None (as saved), a device or its name, a dict of names, or a function
         (storage, location) -> storage or None.
     pickle_module: with weights_only=False, the module whose Unpickler reads the file.
-    weights_only: True (the default) builds tensors and plain data only and runs no code from the file; more types are let in
-        by `add_safe_globals`. False runs whatever the file says.
+    weights_only: True (the default) builds tensors and plain data only and runs no code from the file;
+        `add_safe_globals` lets more types in. False runs whatever the file says.
     mmap: True maps the file into memory instead of reading it (zip files given by path); checksums are not tested then.
     pickle_load_args: encoding and errors, for strings of Python 2.
-    Errors: pickle.UnpicklingError for what weights_only refuses; RuntimeError for damaged files, TorchScript archives and
-        devices that are not here; EOFError for an empty file; FileNotFoundError.
+    Errors: pickle.UnpicklingError for what weights_only refuses; RuntimeError for damaged files, TorchScript
+        archives and devices that are not here; EOFError for an empty file; FileNotFoundError.
     """
     weights_only = _decide_weights_only(weights_only, pickle_module)
     if mmap and not isinstance(f, (str, os.PathLike)):
@@ -57,8 +62,10 @@ def load(f: Any, map_location: Any = None, pickle_module: Any = None, *, weights
             if is_archive(source):
                 return _load_archive(source, run_pickle, restore, bool(mmap))
             if mmap:
-                raise RuntimeError("mmap can only be used with files saved with `torch.save(_use_new_zipfile_serialization=True)`, "
-                                   "please torch.save your checkpoint with this option in order to use mmap.")
+                raise RuntimeError(
+                    "mmap can only be used with files saved with `torch.save(_use_new_zipfile_serialization=True)`, "
+                    "please torch.save your checkpoint with this option in order to use mmap."
+                )
             refuse_other_files(source)
             return LegacyReader(source, run_pickle, restore).read()
     except UnpicklingError as error:
@@ -75,19 +82,30 @@ def _decide_weights_only(weights_only: bool | None, pickle_module: Any) -> bool:
     force, force_not = (os.environ.get(name, "0").lower() in ("1", "y", "yes", "true")
                         for name in ("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"))
     if force and force_not:
-        raise RuntimeError("Only one of `TORCH_FORCE_WEIGHTS_ONLY_LOAD` or `TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD` should be set, but both were set.")
+        raise RuntimeError(
+            "Only one of `TORCH_FORCE_WEIGHTS_ONLY_LOAD` or `TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD` should be set, "
+            "but both were set."
+        )
     if force:
         decided = True
     elif force_not and not given:
-        warnings.warn("Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD detected, since the `weights_only` argument was not "
-                      "explicitly passed to `torch.load`, forcing weights_only=False.", UserWarning, stacklevel=3)
+        warnings.warn(
+            "Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD detected, since the `weights_only` argument was not "
+            "explicitly passed to `torch.load`, forcing weights_only=False.",
+            UserWarning,
+            stacklevel=3,
+        )
         decided = False
     if decided and pickle_module is not None:
         raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
     return decided
 
 
-# ------------------------------------------------------------------ pickles: (data, position, load_persistent) -> (object, end)
+# ------------------------------------------------------------------ pickles
+
+# How to read one: (data, position, load_persistent) -> (object, position behind it)
+RunPickle = Callable[[Any, int, "Callable[[Any], Any] | None"], "tuple[Any, int]"]
+
 
 class _Weights:
     """Reads pickles by the machine that runs no code."""
@@ -155,9 +173,7 @@ def _find_trusted(module: str, name: str) -> Any:
     full = ".".join(canonical(module, name))
     if full == "torch.storage._load_from_bytes":
         return _load_from_bytes
-    if full == "torch.serialization._get_layout":
-        return _allowlist._layout
-    found = _allowlist.GLOBALS.get(full) if full.startswith("torch.") else None
+    found = GLOBALS.get(full) if full.startswith("torch.") else None
     return find(module, name) if found is None else found
 
 
@@ -168,15 +184,19 @@ def _load_from_bytes(data: bytes) -> Any:
 
 # ------------------------------------------------------------------ zip files
 
-def _load_archive(source: Source, run_pickle: Callable[..., tuple[Any, int]], restore: Callable[[Any, str], Any], mmap: bool) -> Any:
+def _load_archive(source: Source, run_pickle: RunPickle, restore: Callable[[Any, str], Any], mmap: bool) -> Any:
     with ArchiveReader(source) as archive:
         if "constants.pkl" in archive:
-            raise RuntimeError("this is a TorchScript archive (torch.jit.save): it holds a program and not only data. flambeau does not run "
-                               "TorchScript; torch.serialization.load_torchscript_weights(f) reads its parameters and buffers as a "
-                               "state_dict, for a network of the same layers.")
+            raise RuntimeError(
+                "this is a TorchScript archive (torch.jit.save): it holds a program and not only data. flambeau does "
+                "not run TorchScript; torch.serialization.load_torchscript_weights(f) reads its parameters and "
+                "buffers as a state_dict, for a network of the same layers."
+            )
         if "data.pkl" not in archive:
-            raise RuntimeError("PytorchStreamReader failed locating file data.pkl: file not found. This zip file was not made by torch.save; "
-                               f"it holds {', '.join(archive.names()[:5])}")
+            raise RuntimeError(
+                "PytorchStreamReader failed locating file data.pkl: file not found. This zip file was not made by "
+                f"torch.save; it holds {', '.join(archive.names()[:5])}"
+            )
         storages = ArchiveStorages(archive, "data/", restore, mmap)
         return run_pickle(archive.read("data.pkl"), 0, storages.load)[0]
 
@@ -193,7 +213,7 @@ class ArchiveStorages:
         self.loaded: dict[str, StoredStorage] = {}
 
     def load(self, pid: Any) -> StoredStorage:
-        """The storage that a persistent id names; one key is one memory, however often and by whatever type it is named."""
+        """The storage that a persistent id names. One key is one memory, however often it is named."""
         dtype, key, location, size, _ = persistent_storage(pid, (5,))
         stored = self.loaded.get(key)
         if stored is None:
@@ -207,12 +227,14 @@ class ArchiveStorages:
     def _memory(self, name: str, nbytes: int) -> Memory:
         held = self.archive.size(name)
         if nbytes > held:
-            raise RuntimeError(f"corrupt archive: a storage of {nbytes} bytes has only {held} bytes of data (record {name!r})")
+            raise RuntimeError(
+                f"corrupt archive: a storage of {nbytes} bytes has only {held} bytes of data (record {name!r})"
+            )
         if options.skip_data:
-            import numpy as np
             return Memory(np.zeros(nbytes, np.uint8))
-        data = self.archive.map_array(name, nbytes) if self.mmap else self.archive.read_array(name, nbytes)
-        return Memory(data, self.swapped)
+        if self.mmap:  # what is written to a shared map must reach the file
+            return Memory(self.archive.map_array(name, nbytes), self.swapped, shared=options.maps_are_shared)
+        return Memory(self.archive.read_array(name, nbytes), self.swapped)
 
 
 def refuse_other_files(source: Source) -> None:
@@ -222,17 +244,23 @@ def refuse_other_files(source: Source) -> None:
         raise EOFError("Ran out of input: the file is empty")
     text = head.lstrip().lower()
     if text.startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise UnpicklingError("invalid load key, '<'. The file is a web page, probably an error page saved in place of the download")
+        raise UnpicklingError(
+            "invalid load key, '<'. The file is a web page, probably an error page saved in place of the download"
+        )
     if text.startswith(b"version https://git-lfs"):
-        raise UnpicklingError("invalid load key, 'v'. The file is a Git LFS pointer: the data were not downloaded (git lfs pull)")
+        raise UnpicklingError(
+            "invalid load key, 'v'. The file is a Git LFS pointer: the data were not downloaded (git lfs pull)"
+        )
     if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < source.size:
-        raise UnpicklingError(f"invalid load key, '\\x{head[0]:02x}'. The file looks like safetensors: flambeau.safetensors.load_file "
-                              "loads it")
+        raise UnpicklingError(
+            f"invalid load key, '\\x{head[0]:02x}'. The file looks like safetensors: flambeau.safetensors.load_file "
+            "loads it"
+        )
     if head.startswith(b"\x89HDF"):
         raise UnpicklingError("invalid load key, '\\x89'. The file is HDF5, which h5py reads")
-    if head[:1] not in (b"\x80", b"L"):  # a legacy file begins with a pickled integer; tar files are named by the reader
-        if source.read(257, 5) != b"ustar":
-            raise UnpicklingError(f"invalid load key, {ascii(head[:1])[1:]}. The file was not made by torch.save")
+    begins_with_number = head[:1] in (b"\x80", b"L")  # pickled; and the reader knows what to say of tar files
+    if not begins_with_number and source.read(257, 5) != b"ustar":
+        raise UnpicklingError(f"invalid load key, {ascii(head[:1])[1:]}. The file was not made by torch.save")
 
 
 # ------------------------------------------------------------------ what a file would need

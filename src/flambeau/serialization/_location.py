@@ -9,11 +9,12 @@ from ..tensor.device import device
 _packages: list[tuple[int, Callable[[Any], str | None], Callable[[Any, str], Any]]] = []
 
 
-def register_package(priority: int, tagger: Callable[[Any], str | None], deserializer: Callable[[Any, str], Any]) -> None:
+def register_package(priority: int, tagger: Callable[[Any], str | None],
+                     deserializer: Callable[[Any, str], Any]) -> None:
     """Adds a kind of device to saving and loading.
 
     tagger(storage) returns the tag to save with it, or None if it is not its device's. deserializer(storage, location)
-    returns the storage put where `location` says, or None if that is not its device. The lowest priority is asked first.
+    returns the storage put where `location` says, or None if that is not its device. The lowest is asked first.
     """
     _packages.append((priority, tagger, deserializer))
     _packages.sort(key=lambda package: package[0])
@@ -44,9 +45,11 @@ def _absent_device(storage: Any, location: str) -> Any:
     kind = location.partition(":")[0]
     if kind not in ("cuda", "mps", "xpu", "hpu"):
         return None
-    raise RuntimeError(f"Attempting to deserialize object on a {kind.upper()} device but torch.{kind}.is_available() is False. If you are "
-                       "running on a CPU-only machine, please use torch.load with map_location=torch.device('cpu') to map your "
-                       "storages to the CPU.")
+    raise RuntimeError(
+        f"Attempting to deserialize object on a {kind.upper()} device but torch.{kind}.is_available() is False. If "
+        "you are running on a CPU-only machine, please use torch.load with map_location=torch.device('cpu') to map "
+        "your storages to the CPU."
+    )
 
 
 register_package(10, lambda storage: "cpu", lambda storage, location: storage if location == "cpu" else None)
@@ -56,8 +59,8 @@ register_package(20, lambda storage: None, _absent_device)
 def restorer(map_location: Any) -> Callable[[Any, str], Any]:
     """`map_location` of `load` as a function (storage, location) -> storage.
 
-    None: each storage where it was. A string or device: all storages there. A dict: from tags to tags. A function: asked
-    first; None from it means "as saved".
+    None: each storage where it was. A string or device: all storages there. A dict: from tags to tags. A function:
+    asked first; None from it means "as saved".
     """
     if map_location is None:
         return default_restore_location

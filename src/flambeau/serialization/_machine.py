@@ -30,6 +30,9 @@ KEY_DEPTH = 100
 DEPTH_LIMIT = 900  # below Python's own recursion limit: what is deeper can be neither printed, compared nor saved
 UNFOLDED_LIMIT = 1 << 30  # leaves that printing the object would visit
 
+# what opcodes raise when their operands make no sense; never shown as it is
+MALFORMED = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, struct.error, RecursionError,
+             MemoryError)
 _KEY_LEAVES = frozenset({str, bytes, float, complex, bool, type(None), type(Ellipsis)})
 _MARK = object()
 
@@ -75,6 +78,10 @@ class Policy:
         """Whether `obj`, not of a plain type, may be a dictionary key or set element (its hash must be harmless)."""
         return False
 
+    def allows_class(self, cls: Any) -> bool:
+        """Whether tensors of this class, which is not Tensor, may be made."""
+        return False
+
     def children(self, obj: Any) -> list | None:
         """The parts of an object that is neither list, tuple, dict nor set, or None if it has none."""
         return None
@@ -110,10 +117,10 @@ class PickleMachine:
         except UnpicklingError:
             self._dismantle()
             raise
-        except (IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError, struct.error, LookupError,
-                RecursionError, MemoryError) as error:
+        except MALFORMED as error:
             self._dismantle()
-            raise UnpicklingError(f"malformed pickle at byte {self.position}: {type(error).__name__}: {error}") from error
+            what = f"{type(error).__name__}: {error}"
+            raise UnpicklingError(f"malformed pickle at byte {self.position}: {what}") from error
         else:
             self.fragile.clear()
             return result
@@ -154,7 +161,7 @@ class PickleMachine:
             raise UnpicklingError("refused: this pickle copies the same data again and again (a bomb)")
 
     def hold(self, container: Any) -> Any:
-        """Registers a container that would be freed by unlimited C recursion, so that a refused file can be taken apart."""
+        """Registers a container that is freed by unlimited C recursion: those of a refused file are taken apart."""
         self.fragile.append(container)
         return container
 
@@ -547,8 +554,8 @@ _PLAIN = (str, int, float, bool, type(None), bytes)
 def check_shape_of(obj: Any, policy: Policy) -> None:
     """Refuses what nests deeper than DEPTH_LIMIT or unfolds, shared parts counted each time, to over UNFOLDED_LIMIT.
 
-    One pass in depth-first post-order: `unfolded[id]` is how many leaves an object that is done would print, `height` how
-    deep it is. Cycles are legal; an edge back to an object in progress ends there.
+    One pass in depth-first post-order: `unfolded[id]` is how many leaves an object that is done would print, `height`
+    how deep it is. Cycles are legal; an edge back to an object in progress ends there.
     """
     unfolded: dict[int, int] = {}
     height: dict[int, int] = {}

@@ -20,6 +20,7 @@ _READ_AS = {"torch._C": "flambeau", "torch._C._VariableFunctions": "flambeau", "
 _CLASS_OF_FUNCTIONS = ("torch._C", "_VariableFunctionsClass")  # `torch.relu` is pickled as getattr(this class, "relu")
 _WRITE_AS = {"Generator": "torch._C"}  # the other way round, for classes that PyTorch knows by their C++ name
 
+
 def is_ours(module: str | None) -> bool:
     """Whether a module belongs to flambeau."""
     return module is not None and (module == "flambeau" or module.startswith("flambeau."))
@@ -95,14 +96,20 @@ def _nearest(module: str | None, name: str) -> str:
 
 # The dtypes that have a storage class (`torch.FloatStorage`). All others are written as the bytes of a
 # `torch.storage.UntypedStorage` with the dtype beside them.
-_WITH_CLASS = (dtypes.bool_, dtypes.uint8, dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64, dtypes.float16, dtypes.bfloat16,
-               dtypes.float32, dtypes.float64, dtypes.complex64, dtypes.complex128)
+_WITH_CLASS = (
+    dtypes.bool_, dtypes.uint8, dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64, dtypes.float16, dtypes.bfloat16,
+    dtypes.float32, dtypes.float64, dtypes.complex64, dtypes.complex128,
+)
 STORAGE_DTYPES = {d._legacy + "Storage": d for d in _WITH_CLASS}
 
 # Element types that PyTorch has and flambeau does not: files with them can be described, not loaded. Bytes an element.
-FOREIGN_STORAGES = {"QInt8Storage": 1, "QUInt8Storage": 1, "QInt32Storage": 4, "QUInt4x2Storage": 1, "QUInt2x4Storage": 1}
-FOREIGN_DTYPES = {"float8_e8m0fnu": 1, "float4_e2m1fn_x2": 1, "qint8": 1, "quint8": 1, "qint32": 4, "quint4x2": 1, "quint2x4": 1,
-                  "bits8": 1, "bits16": 2, "bits1x8": 1, "bits2x4": 1, "bits4x2": 1}
+FOREIGN_STORAGES = {
+    "QInt8Storage": 1, "QUInt8Storage": 1, "QInt32Storage": 4, "QUInt4x2Storage": 1, "QUInt2x4Storage": 1,
+}
+FOREIGN_DTYPES = {
+    "float8_e8m0fnu": 1, "float4_e2m1fn_x2": 1, "qint8": 1, "quint8": 1, "qint32": 4, "quint4x2": 1, "quint2x4": 1,
+    "bits8": 1, "bits16": 2, "bits1x8": 1, "bits2x4": 1, "bits4x2": 1,
+}
 
 
 def storage_class(dtype: dtypes.dtype) -> tuple[str, str]:

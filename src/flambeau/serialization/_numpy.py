@@ -92,7 +92,12 @@ def _time_unit(state: tuple) -> str:
     name, count = _text(unit[0]), unit[1]
     if name == "generic":
         return ""
-    if not isinstance(name, str) or not re.fullmatch(r"[YMWDhm]|[mun\u03bcpfa]?s", name) or type(count) is not int or not 0 < count < 1 << 30:
+    if (
+        not isinstance(name, str)
+        or not re.fullmatch(r"[YMWDhm]|[mun\u03bcpfa]?s", name)
+        or type(count) is not int
+        or not 0 < count < 1 << 30
+    ):
         raise UnpicklingError("refused: a NumPy dtype with an unknown unit of time")
     return f"[{count}{name}]"
 
@@ -152,7 +157,13 @@ def set_array_state(array: np.ndarray, state: Any) -> np.ndarray:
 def array_from_buffer(data: Any, dtype: Any, shape: Any, order: Any = "C", axes: Any = None) -> np.ndarray:
     """An array as pickle protocol 5 writes it."""
     _plain(dtype)
-    if type(data) not in (bytes, bytearray) or order not in ("C", "F") or not dtype.itemsize or len(data) % dtype.itemsize or axes is not None:
+    if (
+        type(data) not in (bytes, bytearray)
+        or order not in ("C", "F")
+        or not dtype.itemsize
+        or len(data) % dtype.itemsize
+        or axes is not None
+    ):
         raise UnpicklingError("refused: a NumPy array of unknown form")
     flat = np.frombuffer(bytearray(data), dtype)
     return flat.reshape(_shape(shape, flat.size), order=order)

@@ -28,6 +28,10 @@ class _Options:
     _thread = threading.local()
 
     @property
+    def maps_are_shared(self) -> bool:
+        return self.mmap_flags == getattr(mmap, "MAP_SHARED", 1)
+
+    @property
     def skip_data(self) -> bool:
         return getattr(self._thread, "skip_data", False)
 
@@ -57,7 +61,7 @@ def get_crc32_options() -> bool:
 
 
 def set_crc32_options(compute_crc32: bool) -> None:
-    """False makes `save` write 0 for each checksum: flambeau and PyTorch read such files, other zip programs complain."""
+    """False makes `save` write 0 for each checksum; flambeau and PyTorch read such files, zip programs complain."""
     options.compute_crc32 = bool(compute_crc32)
 
 
@@ -75,8 +79,10 @@ class set_default_mmap_options:
 
     def __init__(self, flags: int) -> None:
         if flags not in (getattr(mmap, "MAP_PRIVATE", 2), getattr(mmap, "MAP_SHARED", 1)):
-            raise ValueError(f"Invalid argument in function set_default_mmap_options, expected mmap.MAP_PRIVATE or mmap.MAP_SHARED, "
-                             f"but got {flags}")
+            raise ValueError(
+                f"Invalid argument in function set_default_mmap_options, expected mmap.MAP_PRIVATE or mmap.MAP_SHARED, "
+                f"but got {flags}"
+            )
         self.previous = options.mmap_flags
         options.mmap_flags = flags
 

@@ -1,20 +1,20 @@
-"""Pickling for files: tensors as PyTorch's rebuild calls, storages as persistent ids, flambeau's classes under PyTorch's names.
+"""Pickling for files: tensors as rebuild calls, storages as persistent ids, flambeau's classes as PyTorch's.
 
-It extends Python's own `pickle._Pickler` (the one in Python, which lets a subclass decide how a class is named), so that
-a file holds `torch.nn.modules.conv.Conv2d` where the program had `flambeau.nn.modules.conv.Conv2d`.
+It extends Python's own `pickle._Pickler` (the one in Python, which lets a subclass decide how a class is named), so
+that a file holds `torch.nn.modules.conv.Conv2d` where the program had `flambeau.nn.modules.conv.Conv2d`.
 """
 from __future__ import annotations
 
 import pickle
 import types
 from collections import OrderedDict
-from typing import Any, Callable
+from typing import Any
 
 from .. import dtypes
 from ..tensor.storage import Storage
 from ..tensor.tensor import Tensor
 from ._location import location_tag
-from ._names import is_ours, storage_class, torch_path
+from ._names import storage_class, torch_path
 from ._storages import StoredStorage
 from ._tensors import attributes, buffer_of, describe
 
@@ -43,15 +43,16 @@ class StorageKeys:
     def __init__(self) -> None:
         self.stored: dict[str, tuple[Any, Any]] = {}
         self._keys: dict[int, str] = {}
+        self._classes: dict[str, str] = {}
 
     def key(self, storage: Any) -> str:
         """The key of a storage: the number of those before it. One memory, however reached, has one key."""
-        memory = storage.memory if isinstance(storage, StoredStorage) else storage
-        key = self._keys.get(id(memory))
+        if isinstance(storage, StoredStorage):
+            storage = storage.memory.storage(storage.dtype or dtypes.uint8, (storage.size(),))
+        key = self._keys.get(id(storage))
         if key is None:
-            key = self._keys[id(memory)] = str(len(self._keys))
-            array = memory.bytes if isinstance(storage, StoredStorage) else buffer_of(storage)
-            self.stored[key] = (memory, array)
+            key = self._keys[id(storage)] = str(len(self._keys))
+            self.stored[key] = (storage, buffer_of(storage))
         return key
 
     def persistent_id(self, storage: Any, dtype: dtypes.dtype | None) -> tuple:
@@ -59,6 +60,8 @@ class StorageKeys:
         key = self.key(storage)
         kind = _STORAGES[dtype] if dtype is not None else _UNTYPED
         size = self.stored[key][1].nbytes
+        if self._classes.setdefault(key, kind.path[1]) != kind.path[1] and size:
+            raise RuntimeError("Cannot save multiple tensors or storages that view the same data as different types")
         if kind.path[1] != "UntypedStorage":
             assert dtype is not None
             size //= dtype.itemsize
@@ -82,7 +85,9 @@ def reduce_tensor(tensor: Tensor) -> tuple:
     if isinstance(tensor, Parameter):
         data = _PlainTensor(tensor)
         args = (data, tensor.requires_grad, OrderedDict())
-        return (_UTILS["_rebuild_parameter_with_state"], (*args, state)) if state else (_UTILS["_rebuild_parameter"], args)
+        if state:
+            return _UTILS["_rebuild_parameter_with_state"], (*args, state)
+        return _UTILS["_rebuild_parameter"], args
     function, args = _rebuild_call(tensor, tensor.requires_grad)
     cls = type(tensor)
     if cls is Tensor and not state:
@@ -113,11 +118,14 @@ def _own_pickling(cls: type) -> bool:
     return (cls.__reduce_ex__ is not Tensor.__reduce_ex__) or (cls.__reduce__ is not Tensor.__reduce__)
 
 
-def pickler_class(pickle_module: Any, legacy: bool = False) -> type:
-    """The Pickler of `save` on top of a module's: the standard library's, or one derived from its Python version (dill)."""
+def pickler_class(pickle_module: Any) -> type:
+    """The Pickler of `save` on top of a module's: the standard library's, or one derived from its Python version."""
     base = pickle._Pickler if pickle_module is pickle else pickle_module.Pickler  # type: ignore[attr-defined]
     if not (isinstance(base, type) and issubclass(base, pickle._Pickler)):  # type: ignore[attr-defined]
-        raise TypeError(f"pickle_module must be pickle, or have a Pickler written in Python (as dill has), and {pickle_module!r} has not")
+        raise TypeError(
+            "pickle_module must be pickle, or have a Pickler that is written in Python (as dill has), and "
+            f"{pickle_module!r} has not"
+        )
 
     class TorchPickler(base):  # type: ignore[misc, valid-type]
         dispatch = dict(base.dispatch)
@@ -171,7 +179,3 @@ def _write_global(pickler: Any, path: tuple[str, str]) -> None:
         pickler.save_reduce(getattr, (NamedGlobal(module, outer), inner))
     else:
         pickler.write(pickle.GLOBAL + f"{module}\n{name}\n".encode())
-
-
-Writer = Callable[[Any], int]
-__all__ = ["NamedGlobal", "StorageKeys", "is_ours", "pickler_class", "reduce_tensor"]

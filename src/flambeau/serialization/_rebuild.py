@@ -6,11 +6,14 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+import numpy as np
+
 from .. import dtypes
+from ..ir.types import contiguous_strides
 from ..tensor.device import device
 from ..tensor.size import Size
 from ..tensor.tensor import Tensor
-from ._storages import StoredStorage
+from ._storages import Memory, StoredStorage
 from ._tensors import describe, make_tensor, set_attributes
 
 MAX_DIMENSIONS = 64
@@ -26,7 +29,8 @@ def _sizes(what: str, sizes: Any) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def check_geometry(storage_size: int, offset: Any, shape: Any, strides: Any) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+def check_geometry(storage_size: int, offset: Any, shape: Any,
+                   strides: Any) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
     """(offset, shape, strides) if every element lies within a storage of `storage_size` elements; else RuntimeError."""
     shape, strides = _sizes("the shape", shape), _sizes("the strides", strides)
     (offset,) = _sizes("the storage offset", (offset,))
@@ -39,12 +43,14 @@ def check_geometry(storage_size: int, offset: Any, shape: Any, strides: Any) -> 
         raise RuntimeError(f"corrupt tensor: a shape of {shape}")
     needed = 0 if 0 in shape else offset + 1 + sum((n - 1) * st for n, st in zip(shape, strides))
     if needed > storage_size:
-        raise RuntimeError(f"setStorage: sizes {list(shape)}, strides {list(strides)}, storage offset {offset} require a storage of "
-                           f"{needed} elements, out of bounds for one of {storage_size}")
+        raise RuntimeError(
+            f"setStorage: sizes {list(shape)}, strides {list(strides)}, storage offset {offset} require a storage of "
+            f"{needed} elements, out of bounds for one of {storage_size}"
+        )
     return offset, shape, strides
 
 
-def _tensor(stored: Any, dtype: Any, offset: Any, shape: Any, strides: Any, requires_grad: Any, metadata: Any, cls: type) -> Any:
+def _tensor(stored: Any, dtype: Any, offset: Any, shape: Any, strides: Any, requires_grad: Any, metadata: Any) -> Any:
     if type(stored) is not StoredStorage or type(dtype) is not dtypes.dtype:
         raise RuntimeError("corrupt tensor: it has no storage or no dtype")
     if type(requires_grad) is not bool:
@@ -53,8 +59,8 @@ def _tensor(stored: Any, dtype: Any, offset: Any, shape: Any, strides: Any, requ
     storage = stored.memory.storage(dtype, shape)
     flags = {k for k, v in metadata.items() if v} if isinstance(metadata, dict) else set()
     if not flags:
-        return make_tensor(storage, dtype, offset, shape, strides, requires_grad, cls)
-    plain: Any = make_tensor(storage, dtype, offset, shape, strides, False, cls)
+        return make_tensor(storage, dtype, offset, shape, strides, requires_grad)
+    plain: Any = make_tensor(storage, dtype, offset, shape, strides, False)
     if not flags <= {"conj", "neg"}:
         raise RuntimeError(f"corrupt tensor: unknown flags {sorted(map(str, flags))}")
     if "conj" in flags:
@@ -70,19 +76,20 @@ def rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any) -> Any:
 
 
 def rebuild_tensor_v2(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any, backward_hooks: Any,
-                      metadata: Any = None, *, cls: type = Tensor) -> Any:
-    """A tensor of the storage's dtype. metadata: {"conj": True} and {"neg": True} for lazily conjugated or negated ones."""
-    return _tensor(storage, getattr(storage, "dtype", None), offset, size, stride, requires_grad, metadata, cls)
+                      metadata: Any = None) -> Any:
+    """A tensor of the storage's dtype. metadata: {"conj": True}, {"neg": True} if conjugated or negated when read."""
+    return _tensor(storage, getattr(storage, "dtype", None), offset, size, stride, requires_grad, metadata)
 
 
-def rebuild_tensor_v3(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any, backward_hooks: Any, dtype: Any,
-                      metadata: Any = None, *, cls: type = Tensor) -> Any:
+def rebuild_tensor_v3(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any, backward_hooks: Any,
+                      dtype: Any, metadata: Any = None) -> Any:
     """A tensor of a dtype that has no storage class, on untyped bytes."""
-    return _tensor(storage, dtype, offset, size, stride, requires_grad, metadata, cls)
+    return _tensor(storage, dtype, offset, size, stride, requires_grad, metadata)
 
 
-def _parameter_class() -> type:
-    from ..nn.parameter import Parameter  # nn uses this room's neighbours as a user would; only files that hold one need it
+def parameter_class() -> type:
+    """nn.Parameter, imported when the first file needs it: nn is large, and state_dicts hold plain tensors."""
+    from ..nn.parameter import Parameter
     return Parameter
 
 
@@ -90,8 +97,7 @@ def rebuild_parameter(data: Any, requires_grad: Any = True, backward_hooks: Any 
     """An nn.Parameter on a tensor's memory."""
     if not isinstance(data, Tensor) or type(requires_grad) is not bool:
         raise RuntimeError("corrupt parameter: it has no tensor")
-    record = describe(data)
-    return make_tensor(record.storage, record.dtype, record.offset, record.shape, record.strides, requires_grad, _parameter_class())
+    return make_tensor(*describe(data)._replace(requires_grad=requires_grad), cls=parameter_class())
 
 
 def rebuild_parameter_with_state(data: Any, requires_grad: Any, backward_hooks: Any, state: Any) -> Any:
@@ -117,8 +123,7 @@ def rebuild_from_type_v2(function: Any, cls: Any, args: Any, state: Any) -> Any:
     if not isinstance(cls, type) or not issubclass(cls, Tensor) or not isinstance(tensor, Tensor):
         raise RuntimeError("corrupt tensor: its type is no tensor type")
     if type(tensor) is not cls:
-        record = describe(tensor)
-        tensor = make_tensor(record.storage, record.dtype, record.offset, record.shape, record.strides, record.requires_grad, cls)
+        tensor = make_tensor(*describe(tensor), cls=cls)
     setstate = getattr(cls, "__setstate__", None)
     if setstate is not None and setstate is not getattr(Tensor, "__setstate__", None):
         setstate(tensor, state)  # a subclass's own code, which its author has let in
@@ -128,13 +133,10 @@ def rebuild_from_type_v2(function: Any, cls: Any, args: Any, state: Any) -> Any:
 
 def rebuild_from_numpy(data: Any, dtype: Any, location: Any, requires_grad: Any) -> Any:
     """A tensor that was on a device without storages (XLA, …), written as a NumPy array."""
-    import numpy as np
     if not isinstance(data, np.ndarray) or data.dtype.hasobject or type(dtype) is not dtypes.dtype:
         raise RuntimeError("corrupt tensor: it has no array")
     device(location)
     flat = np.ascontiguousarray(data).astype(dtype.np).reshape(-1)
-    from ..ir.types import contiguous_strides
-    from ._storages import Memory
     stored = StoredStorage(Memory(flat.view(np.uint8)), dtype)
     return rebuild_tensor_v2(stored, 0, data.shape, contiguous_strides(data.shape), requires_grad, None)
 
@@ -146,7 +148,10 @@ def size_of(sizes: Any = ()) -> Size:
 
 def _absent(what: str):
     def refuse(*args: Any) -> NoReturn:
-        raise RuntimeError(f"this file holds {what}, which flambeau does not have yet; `flambeau inspect` shows what else is in it")
+        raise RuntimeError(
+            f"this file holds {what}, which flambeau does not have yet; `flambeau inspect` shows what else is in it"
+        )
+
     return refuse
 
 

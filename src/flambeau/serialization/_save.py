@@ -23,11 +23,12 @@ def save(obj: Any, f: Any, pickle_module: Any = pickle, pickle_protocol: int = D
          _use_new_zipfile_serialization: bool = True, _disable_byteorder_record: bool = False) -> None:
     """Writes `obj` to a file that flambeau and PyTorch load.
 
-    obj: anything that pickles; tensors in it are written bit for bit, and those that share memory still share it when loaded.
+    obj: anything that pickles. Tensors are written bit for bit; those that share memory still share it when loaded.
     f: a path, or an object with `write` (and `flush`, if it has one). A path is replaced in one step when all data are
         safely on disk: whatever goes wrong before, the old file stays. Its permissions are kept.
     pickle_module: `pickle`, or a module whose Pickler is derived from `pickle._Pickler`. pickle_protocol: 2 to 5.
-    Errors: RuntimeError if the folder does not exist; AttributeError if f cannot be written to; OSError; whatever pickling raises.
+    Errors: RuntimeError if the folder does not exist; AttributeError if f cannot be written to; OSError; whatever
+        pickling raises.
     """
     _check_target(f)
     if not _use_new_zipfile_serialization:
@@ -65,7 +66,9 @@ def _check_target(f: Any) -> None:
         if not os.fspath(f):
             raise ValueError("expected a file name, got an empty one")
     elif not hasattr(f, "write"):
-        raise AttributeError(f"expected 'f' to be string, path, or a file-like object with a 'write' attribute, got {type(f).__name__}")
+        raise AttributeError(
+            f"expected 'f' to be string, path, or a file-like object with a 'write' attribute, got {type(f).__name__}"
+        )
 
 
 def _open(f: Any) -> Any:
@@ -79,7 +82,7 @@ def _flush(stream: Any) -> None:
 
 
 def _folder_of(f: Any) -> str:
-    """What PyTorch calls the folder inside the archive: the file's name without its last extension, if that is ASCII."""
+    """The folder inside the archive: as in PyTorch, the file's name without its last extension, if that is ASCII."""
     if not isinstance(f, (str, os.PathLike)):
         return "archive"
     name = os.path.basename(os.fspath(f))

@@ -63,8 +63,7 @@ class Source:
 
     def map(self) -> np.ndarray:
         """The file as an array of bytes that the operating system reads when they are touched (`mmap=True`)."""
-        shared = options.mmap_flags == getattr(mmap, "MAP_SHARED", 1)
-        if shared:
+        if options.maps_are_shared:
             with open(self.path, "r+b") as f:  # type: ignore[arg-type]
                 mapped = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_WRITE)
         else:
@@ -85,8 +84,10 @@ def _seekable(f: Any) -> Any:
     try:
         f.seek(f.tell())
     except (AttributeError, io.UnsupportedOperation) as error:
-        raise AttributeError(f"{error}. You can only torch.load from a file that is seekable. Please pre-load the data into a buffer "
-                             "like io.BytesIO and try to load from it instead.") from None
+        raise AttributeError(
+            f"{error}. You can only torch.load from a file that is seekable. Please pre-load the data into a buffer "
+            "like io.BytesIO and try to load from it instead."
+        ) from None
     if not hasattr(f, "read"):
         raise AttributeError(f"'{type(f).__name__}' object has no attribute 'read'")
     if isinstance(f, io.TextIOBase):

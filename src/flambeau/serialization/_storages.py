@@ -1,4 +1,4 @@
-"""What a persistent id in a file becomes: a `StoredStorage`, bytes with an element type, on which tensors are rebuilt."""
+"""What a persistent id in a file becomes: a `StoredStorage`, bytes with an element type, to rebuild tensors on."""
 from __future__ import annotations
 
 import sys
@@ -23,7 +23,7 @@ class StorageClass:
 class Memory:
     """The bytes of one storage of a file, and the Storage that all tensors on them share.
 
-    swapped: the file has the other byte order, and the elements still lie in it (they are turned when their size is known).
+    swapped: the elements lie in the other byte order still (they are turned when their size is known).
     shared: other Memory objects show the same bytes.
     """
 
@@ -55,7 +55,6 @@ class Memory:
         if self.swapped:
             self.swap(dtype)
         return array
-
 
     def swap(self, dtype: dtypes.dtype) -> None:
         """Turns the bytes of each element (of each part of a complex one)."""
@@ -106,7 +105,7 @@ class StoredStorage:
 
 
 def persistent_storage(pid: Any, lengths: tuple[int, ...]) -> tuple[dtypes.dtype | None, str, str, int, Any]:
-    """(dtype, key, location, number of elements, the rest) of a persistent id ("storage", class, key, location, elements, …)."""
+    """(dtype, key, location, elements, the rest) of a persistent id ("storage", class, key, location, elements, …)."""
     if not isinstance(pid, tuple) or len(pid) not in lengths:
         raise UnpicklingError("persistent id must be a tuple of five or six parts")
     kind, cls, key, location, size = (p.decode("latin1") if isinstance(p, bytes) else p for p in pid[:5])
@@ -120,7 +119,7 @@ def persistent_storage(pid: Any, lengths: tuple[int, ...]) -> tuple[dtypes.dtype
 
 
 def other_byte_order(order: str) -> bool:
-    """Whether data in this byte order ('little' or 'big') must be turned on this machine. RuntimeError for any other word."""
+    """Whether data in this byte order, "little" or "big", must be turned here. RuntimeError for any other word."""
     if order not in ("little", "big"):
         raise RuntimeError(f"Unknown endianness type: {order[:20]!r}")
     return order != sys.byteorder

@@ -1,7 +1,7 @@
 """The one place where serialization touches Tensor and Storage: records in, tensors out.
 
-A record is what a file knows of a tensor: (storage, dtype, offset, shape, strides, requires_grad), offset and strides in
-elements; a storage is a flat NumPy array (bfloat16 as uint16 bits).
+A record is what a file knows of a tensor: (storage, dtype, offset, shape, strides, requires_grad), offset and strides
+in elements; a storage is a flat NumPy array (bfloat16 as uint16 bits).
 """
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def buffer_of(storage: Storage) -> np.ndarray:
 
 
 def make_storage(buffer: np.ndarray, dtype: dtype, shape: tuple[int, ...]) -> Storage:
-    """A storage on a flat array of `dtype.np`, without a copy. shape: of the first tensor on it, if that covers all of it
-    (a tensor in its storage's own shape needs no view)."""
+    """A storage on a flat array of `dtype.np`, without a copy. shape: of the first tensor on it, if that covers all
+    of it (a tensor in its storage's own shape needs no view)."""
     return Storage.from_array(buffer.reshape(shape) if prod(shape) == buffer.size else buffer, dtype)
 
 

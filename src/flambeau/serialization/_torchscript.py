@@ -1,6 +1,7 @@
 """Reading the weights of a TorchScript archive (`torch.jit.save`), whose program stays unread.
 
-Such an archive pickles the module as objects of classes `__torch__.…` whose states hold tensors, submodules and constants.
+Such an archive pickles the module as objects of classes `__torch__.…` whose states hold tensors, submodules and
+constants.
 """
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ class _Script(WeightsOnly):
 def load_torchscript_weights(f: Any, map_location: Any = None) -> OrderedDict[str, Tensor]:
     """The parameters and buffers of a TorchScript archive, under the names of its `state_dict()`.
 
-    f: a path or seekable binary file. Runs no code. Raises RuntimeError if the file is no TorchScript archive or is damaged.
+    f: a path or seekable binary file. Runs no code. Raises RuntimeError if the file is no TorchScript archive or is
+    damaged.
     """
     with Source(f) as source:
         if not is_archive(source):

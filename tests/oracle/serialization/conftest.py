@@ -17,7 +17,12 @@ torch = pytest.importorskip("torch")
 def their_bits(t):
     """(storage bytes, offset, shape, strides) of a torch tensor."""
     storage = t.detach().untyped_storage()
-    return bytes(storage.tolist()) if storage.nbytes() < 10_000 else storage.nbytes(), t.storage_offset(), tuple(t.shape), t.stride()
+    return (
+        bytes(storage.tolist()) if storage.nbytes() < 10_000 else storage.nbytes(),
+        t.storage_offset(),
+        tuple(t.shape),
+        t.stride(),
+    )
 
 
 def our_bits(t):
@@ -27,7 +32,8 @@ def our_bits(t):
 
 
 class Comparison:
-    """Walks two object trees, one of flambeau and one of PyTorch, which must be the same to the bit, sharing included."""
+    """Walks two object trees, one of flambeau and one of PyTorch, which must be the same to the bit, sharing
+    included."""
 
     def __init__(self):
         self.twins = {}  # id of a flambeau object or storage -> id of PyTorch's
@@ -97,8 +103,11 @@ def cross():
 def random_tree(rng: random.Random, dtypes, depth: int = 0, pool: list | None = None):
     """A tree of PyTorch tensors and plain data, with shared tensors, views and containers."""
     pool = [] if pool is None else pool
-    kind = rng.choice(["tensor", "view", "shared", "plain"] if depth > 3 else
-                      ["tensor", "tensor", "view", "shared", "plain", "dict", "dict", "list", "tuple", "ordered", "parameter"])
+    kind = rng.choice(
+        ["tensor", "view", "shared", "plain"]
+        if depth > 3
+        else ["tensor", "tensor", "view", "shared", "plain", "dict", "dict", "list", "tuple", "ordered", "parameter"]
+    )
     if kind == "tensor" or kind in ("view", "shared") and not pool:
         shape = [rng.randrange(0 if rng.random() < 0.1 else 1, 5) for _ in range(rng.randrange(4))]
         dtype = getattr(torch, rng.choice([d.name for d in dtypes]))
@@ -111,8 +120,16 @@ def random_tree(rng: random.Random, dtypes, depth: int = 0, pool: list | None = 
     if kind == "view":
         t = rng.choice(pool)
         if t.dim() and t.numel():
-            return rng.choice([lambda: t.transpose(0, -1), lambda: t[0], lambda: t[..., ::2], lambda: t.reshape(-1), lambda: t.detach(),
-                               lambda: t.unsqueeze(0).expand(3, *t.shape)])()
+            return rng.choice(
+                [
+                    lambda: t.transpose(0, -1),
+                    lambda: t[0],
+                    lambda: t[..., ::2],
+                    lambda: t.reshape(-1),
+                    lambda: t.detach(),
+                    lambda: t.unsqueeze(0).expand(3, *t.shape),
+                ]
+            )()
         return t.detach()
     if kind == "shared":
         return rng.choice(pool)
@@ -121,15 +138,36 @@ def random_tree(rng: random.Random, dtypes, depth: int = 0, pool: list | None = 
         pool.append(t.data)
         return t
     if kind == "plain":
-        return rng.choice([None, True, rng.randrange(-1 << 70, 1 << 70), rng.random(), "text é", b"bytes", 1 + 2j, float("inf"), (), [], {},
-                           torch.float32, torch.Size([2, 3]), torch.device("cpu"), {1, 2}, np.float32(1.5), np.arange(3)])
+        return rng.choice(
+            [
+                None,
+                True,
+                rng.randrange(-1 << 70, 1 << 70),
+                rng.random(),
+                "text é",
+                b"bytes",
+                1 + 2j,
+                float("inf"),
+                (),
+                [],
+                {},
+                torch.float32,
+                torch.Size([2, 3]),
+                torch.device("cpu"),
+                {1, 2},
+                np.float32(1.5),
+                np.arange(3),
+            ]
+        )
     children = [random_tree(rng, dtypes, depth + 1, pool) for _ in range(rng.randrange(5))]
     if kind == "list":
         return children
     if kind == "tuple":
         return tuple(children)
     cls = dict if kind == "dict" else collections.OrderedDict
-    return cls((rng.choice(["k", "key.", 3, ("t", 1)]) if i == 0 else f"k{i}", child) for i, child in enumerate(children))
+    return cls(
+        (rng.choice(["k", "key.", 3, ("t", 1)]) if i == 0 else f"k{i}", child) for i, child in enumerate(children)
+    )
 
 
 @pytest.fixture

@@ -18,7 +18,20 @@ pytestmark = [pytest.mark.filterwarnings("ignore:ComplexHalf support is experime
 FORMATS = [{}, {"pickle_protocol": 4}, {"_use_new_zipfile_serialization": False}]
 IDS = ["zip", "protocol 4", "legacy"]
 # PyTorch writes its newer dtypes into the legacy format and then cannot read them
-LEGACY = {"bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128"}
+LEGACY = {
+    "bool",
+    "uint8",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+}
 
 
 def readable(options):
@@ -57,7 +70,9 @@ def test_files_are_the_same_to_the_byte(tmp_path):
                 "big": lib.zeros(5000)}
     torch.save(obj(torch, torch.arange(12.0).reshape(3, 4)), tmp_path / "theirs.pt")
     serialization.save(obj(fb, fb.arange(12.0).reshape(3, 4)), tmp_path / "ours.pt")
-    theirs, ours = (bytearray((tmp_path / f"{name}.pt").read_bytes().replace(b"theirs/", b"ours/")) for name in ("theirs", "ours"))
+    theirs, ours = (
+        bytearray((tmp_path / f"{name}.pt").read_bytes().replace(b"theirs/", b"ours/")) for name in ("theirs", "ours")
+    )
     with zipfile.ZipFile(tmp_path / "theirs.pt") as a, zipfile.ZipFile(tmp_path / "ours.pt") as b:
         assert [n[7:] for n in a.namelist()] == [n[5:] for n in b.namelist()]
         for x, y in zip(a.infolist(), b.infolist()):
@@ -106,6 +121,28 @@ def test_tensor_attributes_subclasses_and_buffers(cross, compare):
     back = cross.to_torch(ours)
     assert (back[0].note, back[1].rank) == ("x", 2)
     assert type(back[1]) is torch.nn.Parameter
+
+
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
+def test_storages_by_themselves(cross):
+    t = torch.arange(3.0)
+    typed = t.storage()
+    ours = cross.to_flambeau({"untyped": torch.arange(3).untyped_storage(), "typed": typed, "t": t})
+    assert ours["typed"].tolist() == [0, 1, 2]
+    assert len(ours["untyped"]) == 24
+    back = cross.to_torch(ours)
+    assert back["untyped"].nbytes() == 24
+    back["t"][0] = 7
+    assert back["typed"].tolist() == [7, 1, 2]
+
+
+def test_one_memory_as_two_types_is_refused_as_by_pytorch():
+    for lib, save in ((torch, torch.save), (fb, serialization.save)):
+        t = lib.arange(4)
+        with pytest.raises(
+            RuntimeError, match="Cannot save multiple tensors or storages that view the same data as different types"
+        ):
+            save([t, t.view(lib.float64)], io.BytesIO())
 
 
 def test_conjugated_and_negated_views(cross):
@@ -159,11 +196,16 @@ class Custom:
 
 
 ERRORS = {
-    "not a file": lambda load, path: load(path / "none.pt"), "empty": lambda load, path: load(io.BytesIO(b"")),
-    "web page": lambda load, path: load(io.BytesIO(b"<html>")), "zip": lambda load, path: load(io.BytesIO(b"PK\x03\x04")),
-    "wrong type": lambda load, path: load(5), "mmap of a buffer": lambda load, path: load(io.BytesIO((path / "whole.pt").read_bytes()), mmap=True),
-    "custom class": lambda load, path: load(path / "custom.pt"), "mmap of legacy": lambda load, path: load(path / "legacy.pt", mmap=True),
-    "truncated": lambda load, path: load(path / "truncated.pt"), "truncated legacy": lambda load, path: load(path / "truncated_legacy.pt"),
+    "not a file": lambda load, path: load(path / "none.pt"),
+    "empty": lambda load, path: load(io.BytesIO(b"")),
+    "web page": lambda load, path: load(io.BytesIO(b"<html>")),
+    "zip": lambda load, path: load(io.BytesIO(b"PK\x03\x04")),
+    "wrong type": lambda load, path: load(5),
+    "mmap of a buffer": lambda load, path: load(io.BytesIO((path / "whole.pt").read_bytes()), mmap=True),
+    "custom class": lambda load, path: load(path / "custom.pt"),
+    "mmap of legacy": lambda load, path: load(path / "legacy.pt", mmap=True),
+    "truncated": lambda load, path: load(path / "truncated.pt"),
+    "truncated legacy": lambda load, path: load(path / "truncated_legacy.pt"),
     "pickle module": lambda load, path: load(path / "custom.pt", weights_only=True, pickle_module=random),
     "not a checkpoint": lambda load, path: load(path / "other.zip"),
 }
@@ -194,9 +236,15 @@ def test_what_pytorch_would_refuse_is_named_alike(tmp_path):
     for load in (torch.load, serialization.load):
         with pytest.raises(Exception, match="Unsupported global") as caught:
             load(tmp_path / "x.pt")
-        messages.append(re.search(r"Unsupported global: GLOBAL \S+ was not an allowed global by default. Please use "
-                                  r"`torch.serialization.add_safe_globals\(\[\S+\]\)` or the `torch.serialization.safe_globals\(\[\S+\]\)` "
-                                  r"context manager to allowlist this global if you trust this class/function.", str(caught.value)).group())
+        messages.append(
+            re.search(
+                r"Unsupported global: GLOBAL \S+ was not an allowed global by default. Please use "
+                r"`torch.serialization.add_safe_globals\(\[\S+\]\)` or the "
+                r"`torch.serialization.safe_globals\(\[\S+\]\)` "
+                r"context manager to allowlist this global if you trust this class/function.",
+                str(caught.value),
+            ).group()
+        )
     assert messages[0] == messages[1]
 
 
@@ -217,7 +265,9 @@ def test_without_checksums(compare):
 
 def test_torchscript(tmp_path):
     """The error says what the file is; its weights are those of torch.jit.load."""
-    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Sequential(torch.nn.Linear(2, 2)))
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Sequential(torch.nn.Linear(2, 2))
+    )
     with pytest.warns(DeprecationWarning):
         torch.jit.script(net).save(tmp_path / "script.pt")
     with pytest.raises(RuntimeError, match="TorchScript archive.*load_torchscript_weights"):

@@ -28,7 +28,9 @@ class Net(nn.Module):
 
 folder = pathlib.Path(sys.argv[1])
 """
-WRITE = COMMON + """
+WRITE = (
+    COMMON
+    + """
 torch.manual_seed(0)
 net = Net()
 optimizer = torch.optim.AdamW(net.parameters(), lr=0.01)
@@ -38,8 +40,10 @@ for _ in range(2):
     optimizer.step()
 net.eval()
 torch.save(net, folder / "net.pt")
-torch.save({"model": net.state_dict(), "optimizer": optimizer.state_dict(), "rng": torch.get_rng_state()}, folder / "checkpoint.pt")
+torch.save({"model": net.state_dict(), "optimizer": optimizer.state_dict(), "rng": torch.get_rng_state()}, folder /
+"checkpoint.pt")
 """
+)
 READ = COMMON + """
 net = torch.load(folder / "net.pt", weights_only=False)
 checkpoint = torch.load(folder / "checkpoint.pt")
@@ -64,7 +68,9 @@ def run(side: str, source: str, folder: pathlib.Path, data: pathlib.Path) -> str
     script = folder / "program.py"
     script.write_text(source)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run([*PROGRAMS[side], str(script), str(data)], check=True, capture_output=True, text=True, env=environment).stdout
+    return subprocess.run(
+        [*PROGRAMS[side], str(script), str(data)], check=True, capture_output=True, text=True, env=environment
+    ).stdout
 
 
 @pytest.fixture(scope="module")
