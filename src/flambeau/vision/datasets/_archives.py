@@ -78,12 +78,11 @@ def decompress(packed: str, target: str, compression: str) -> None:
         with OPENERS[compression](packed, "rb") as source:
             _Writer(os.path.dirname(target) or ".", packed).write(draft, source)
         os.replace(draft, target)
-    except (*DAMAGED, OSError) as error:
+    except DAMAGED as error:
+        raise RuntimeError(f"{packed} is damaged ({error}). Delete it and download it again.") from error
+    finally:
         if os.path.exists(draft):
             os.remove(draft)
-        if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
-            raise
-        raise RuntimeError(f"{packed} is damaged ({error}). Delete it and download it again.") from error
 
 
 class _Writer:

@@ -45,6 +45,7 @@ class Mirror:
             with open_url(self.url(name)) as response:
                 return response.read().decode()
         except urllib.error.HTTPError as error:
+            error.close()
             if error.code in (403, 404, 410):  # there is none; any other failure is the caller's to hear about
                 return ""
             raise

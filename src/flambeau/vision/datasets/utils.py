@@ -94,6 +94,7 @@ def _fetch(url: str, path: str, md5: str | None, mirror: Mirror | None) -> None:
         hint = f"Could not download {url} ({error.reason}). Put the file at {os.path.abspath(path)} by hand, " \
                "or set FLAMBEAU_MIRROR to a folder or URL that has it."
         if isinstance(error, urllib.error.HTTPError):
+            error.close()
             raise urllib.error.HTTPError(url, error.code, hint, error.headers, None) from error
         raise urllib.error.URLError(hint) from error
 

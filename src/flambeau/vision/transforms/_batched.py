@@ -258,7 +258,8 @@ def transform_batch(pixels: np.ndarray, indices: Sequence[int], transform: Any, 
     """The samples `(transform(image i), target_transform(target(i)))` of uint8 `pixels` (N, H, W) or (N, H, W, C) at
     `indices`, or None if they have to be made one by one."""
     channels = pixels.shape[3] if pixels.ndim == 4 else 1
-    steps = plan(transform, Images(True, channels, *pixels.shape[1:3])) if channels in (1, 3) else None
+    known = transform is not None and channels in (1, 3)
+    steps = plan(transform, Images(True, channels, *pixels.shape[1:3])) if known else None
     if steps is None:
         return None
     needed = sum([step.words for step in steps])
