@@ -1,12 +1,18 @@
-"""Runs a graph call by call in NumPy. What it computes is what the graph means; every other executor is compared with it."""
+"""Runs a graph call by call in NumPy. What it computes is what the graph means; every other executor is compared with it.
+
+All that can be settled before the first run is: constants are computed once, a broadcast that NumPy does by itself is left
+to it, and each call becomes a closure over the places of its operands.
+"""
 from __future__ import annotations
 
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 
 from ..dtypes import narrow, widen
-from ..ir.graph import Graph, Node
+from ..ir.graph import Graph, Node, Var
+
+FOLDED_BYTES = 1 << 20  # constants computed from constants are kept up to this size
 
 
 def _owned(array: np.ndarray, taken: set[int]) -> np.ndarray:
@@ -17,60 +23,148 @@ def _owned(array: np.ndarray, taken: set[int]) -> np.ndarray:
     return result
 
 
-def run_node(node: Node, arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """Calls one kernel. Half precision is computed in float32 and rounded once, as PyTorch's CPU kernels do."""
-    prim = node.prim
-    if not prim.moves_data and any(v.dtype.wide != v.dtype.np for v in node.inputs):
-        arrays = [widen(a, v.dtype).astype(v.dtype.wide, copy=False) for a, v in zip(arrays, node.inputs)]
-    out = prim.kernel(*arrays, *node.params)
-    outs = [out] if prim.n_outputs == 1 else list(out)
-    return [_finish(o, v.type) for o, v in zip(outs, node.outputs)]
+def kernel_of(node: Node) -> Callable[..., Any]:
+    """The node's kernel on arrays as they are stored: static parameters bound, results of the right dtype.
+
+    Half precision is computed in single precision and rounded once, as PyTorch's CPU kernels do.
+    """
+    kernel, params = node.prim.kernel, node.params
+    if params:
+        def bound(*arrays):
+            return kernel(*arrays, *params)
+    else:
+        bound = kernel
+    dtypes = [v.dtype for v in node.inputs]
+    if not node.prim.moves_data and any(d.wide != d.np for d in dtypes):
+        inner = bound
+
+        def bound(*arrays):
+            return inner(*[widen(a, d).astype(d.wide, copy=False) for a, d in zip(arrays, dtypes)])
+    if node.prim.n_outputs > 1:
+        many, types = bound, [v.dtype for v in node.outputs]
+        return lambda *arrays: [_finish(a, d) for a, d in zip(many(*arrays), types)]
+    one, dt = bound, node.outputs[0].dtype
+    expected = dt.np
+
+    def run(*arrays):
+        out = one(*arrays)
+        return out if out.__class__ is np.ndarray and out.dtype is expected else _finish(out, dt)
+    return run
 
 
-def _finish(array: np.ndarray, t) -> np.ndarray:
+def _finish(array: Any, dt: Any) -> np.ndarray:
     array = np.asarray(array)
-    if array.dtype != t.dtype.np:
-        array = narrow(array, t.dtype)
-    assert array.shape == t.shape, (array.shape, t)
-    return array
+    return array if array.dtype == dt.np else narrow(array, dt)
+
+
+def run_node(node: Node, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Calls one kernel."""
+    with np.errstate(all="ignore"):
+        out = kernel_of(node)(*arrays)
+    return [out] if node.prim.n_outputs == 1 else out
+
+
+def _implicit_broadcasts(graph: Graph) -> set[Var]:
+    """Broadcast Vars that only elementwise calls with another, full operand read: NumPy broadcasts their source there."""
+    found = {node.outputs[0] for node in graph.nodes if node.prim.name == "broadcast_to"}
+    found.difference_update(graph.outputs)
+    for node in graph.nodes:
+        reads = [v for v in node.inputs if v in found]
+        if reads and (node.prim.kind != "elementwise" or all(v in found for v in node.inputs)):
+            found.difference_update(reads)
+    return found
+
+
+def _fold(nodes: list[Node]) -> dict[Var, np.ndarray]:
+    """The values of the nodes that depend on no input, by Var. They are read-only, so that none becomes a result's memory."""
+    known: dict[Var, np.ndarray] = {}
+    for node in nodes:
+        if not all(v in known for v in node.inputs) or node.prim.n_outputs > 1 \
+                or node.prim.kind not in ("constant", "view", "elementwise"):
+            continue
+        if node.prim.kind == "elementwise" and node.outputs[0].type.nbytes > FOLDED_BYTES:
+            continue
+        try:
+            value = kernel_of(node)(*[known[v] for v in node.inputs])
+        except RuntimeError:
+            continue  # an error of the data is raised when the program runs
+        value = value.view()
+        value.flags.writeable = False
+        known[node.outputs[0]] = value
+    return known
+
+
+def _call(kernel: Callable[..., Any], reads: list[int], writes: list[int], dead: list[int]) -> Callable[[list], None]:
+    """The closure that runs one call on the environment and forgets what it read last."""
+    if len(writes) > 1:
+        def step(env):
+            for i, array in zip(writes, kernel(*[env[i] for i in reads])):
+                env[i] = array
+            for i in dead:
+                env[i] = None
+        return step
+    to, = writes
+    if len(reads) == 1:
+        a, = reads
+
+        def step(env):
+            env[to] = kernel(env[a])
+            for i in dead:
+                env[i] = None
+    elif len(reads) == 2:
+        a, b = reads
+
+        def step(env):
+            env[to] = kernel(env[a], env[b])
+            for i in dead:
+                env[i] = None
+    else:
+        def step(env):
+            env[to] = kernel(*[env[i] for i in reads])
+            for i in dead:
+                env[i] = None
+    return step
 
 
 class Interpreter:
-    """An `Executor`: one closure per graph, which frees each value after its last use."""
+    """An `Executor`: a list of closures over one environment, which frees each value after its last use."""
 
     def prepare(self, graph: Graph) -> Callable[..., list[np.ndarray]]:
-        index = {v: i for i, v in enumerate(graph.inputs)}
+        place: dict[Var, int] = {v: i for i, v in enumerate(graph.inputs)}
+        with np.errstate(all="ignore"):
+            constants = _fold(graph.nodes)
+        implicit = _implicit_broadcasts(graph)
+        initial: list[Any] = [None] * len(graph.inputs)
+        calls = []
         for node in graph.nodes:
-            for v in node.outputs:
-                index[v] = len(index)
-        last: dict[int, int] = {}
-        for step, node in enumerate(graph.nodes):
-            for v in node.inputs:
-                last[index[v]] = step
-        kept = {index[v] for v in graph.outputs}
-        steps = []
-        for step, node in enumerate(graph.nodes):
-            reads = [index[v] for v in node.inputs]
-            dead = [i for i in set(reads) if last[i] == step and i not in kept]
-            steps.append((node, reads, [index[v] for v in node.outputs], dead))
-        outputs = [index[v] for v in graph.outputs]
+            if node.outputs[0] in constants:
+                place[node.outputs[0]] = len(initial)
+                initial.append(constants[node.outputs[0]])
+            elif node.outputs[0] in implicit:
+                place[node.outputs[0]] = place[node.inputs[0]]
+            else:
+                for v in node.outputs:
+                    place[v] = len(initial)
+                    initial.append(None)
+                calls.append((node, [place[v] for v in node.inputs], [place[v] for v in node.outputs]))
+        outputs = [place[v] for v in graph.outputs]
+        kept = {*outputs, *[place[v] for v in constants]}
+        last = {i: step for step, (_, reads, _) in enumerate(calls) for i in reads}
+        steps = [_call(kernel_of(node), reads, writes, [i for i in set(reads) if last[i] == step and i not in kept])
+                 for step, (node, reads, writes) in enumerate(calls)]
         input_types = [v.dtype.np for v in graph.inputs]
-        size = len(index)
 
         def run(inputs: list, dead: frozenset = frozenset()) -> list[np.ndarray]:
-            env: list = [None] * size
+            env = initial.copy()
             taken = set()
-            for i, (a, t) in enumerate(zip(inputs, input_types)):
-                if isinstance(a, np.ndarray):
-                    env[i] = a
+            for i, a in enumerate(inputs):
+                if a.__class__ is np.ndarray:
                     taken.add(id(a))
+                    env[i] = a
                 else:
-                    env[i] = np.asarray(a, dtype=t)
-            for node, reads, writes, dead in steps:
-                outs = run_node(node, [env[i] for i in reads])
-                for i, array in zip(writes, outs):
-                    env[i] = array
-                for i in dead:
-                    env[i] = None
+                    env[i] = np.asarray(a, dtype=input_types[i])
+            with np.errstate(all="ignore"):
+                for step in steps:
+                    step(env)
             return [_owned(env[i], taken) for i in outputs]
         return run

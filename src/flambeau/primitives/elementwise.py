@@ -17,17 +17,10 @@ from .base import Primitive, as_vars, broadcast_to, constant, same_type
 from .kernels import erf as erf_kernels
 
 
-def _quiet(kernel):
-    def run(*arrays):
-        with np.errstate(all="ignore"):
-            return kernel(*arrays)
-    return run
-
-
 def _unary(name: str, kernel: Callable, vjp: Callable | None, out: Callable[[dtype], dtype] = lambda d: d):
     """A primitive on one operand; vjp(g, y, x) -> cotangent of x, or None where the derivative is zero."""
     rule = None if vjp is None else lambda g, y, xs: (vjp(g, y, xs[0]),)
-    prim = Primitive(name, lambda x: tensor_type(out(x.dtype), x.shape), _quiet(kernel), rule, cheap=True, kind="elementwise")
+    prim = Primitive(name, lambda x: tensor_type(out(x.dtype), x.shape), kernel, rule, cheap=True, kind="elementwise")
 
     def apply(x: Var) -> Var:
         return prim((x,))
@@ -42,7 +35,7 @@ def _binary(name: str, kernel: Callable, vjp: Callable | None, boolean: bool = F
     def types(x, y):
         common = same_type(name, x, y)
         return tensor_type(bool_, common.shape) if boolean else common
-    prim = Primitive(name, types, _quiet(kernel), rule, moves_data=moves_data, cheap=True, kind="elementwise")
+    prim = Primitive(name, types, kernel, rule, moves_data=moves_data, cheap=True, kind="elementwise")
 
     def apply(x: Any, y: Any) -> Var:
         return prim(as_vars(x, y))
@@ -54,15 +47,11 @@ def _binary(name: str, kernel: Callable, vjp: Callable | None, boolean: bool = F
 
 def _cast_kernel(x, dt: dtype, source: dtype):
     x = widen(x, source)
-    with np.errstate(all="ignore"):
-        if dt.kind in "iub" and x.dtype.kind == "c":
-            x = x.real
-        if dt.kind in "iu" and x.dtype.kind == "f":
-            x = np.trunc(x)
-            return x.astype(np.int64).astype(dt.np) if dt.name != "uint64" else x.astype(np.uint64)
-        if dt.kind == "f" and x.dtype.kind == "c":
-            x = x.real
-        return narrow(x, dt)
+    if x.dtype.kind == "c" and dt.kind != "c":
+        x = x.real
+    if dt.kind in "iu" and x.dtype.kind == "f":
+        return x.astype(np.uint64) if dt.name == "uint64" else x.astype(np.int64).astype(dt.np)
+    return narrow(x, dt)
 
 
 def _cast_vjp(g, y, xs, dt, source):
@@ -98,7 +87,7 @@ def conj(x: Var) -> Var:
 
 
 def _assemble(re, im):  # re + 1j*im would turn inf*0 into nan
-    z = np.empty(re.shape, np.complex128 if re.dtype == np.float64 else np.complex64)
+    z = np.empty(np.broadcast(re, im).shape, np.complex128 if re.dtype == np.float64 else np.complex64)
     z.real, z.imag = re, im
     return z
 

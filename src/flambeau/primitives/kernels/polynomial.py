@@ -28,7 +28,7 @@ FAMILIES = {
 def polynomial(x: np.ndarray, n: np.ndarray, name: str) -> np.ndarray:
     """The polynomial of degree n (truncated to an integer; 0 for negative n) at x."""
     family = FAMILIES[name]
-    degree = np.trunc(n)
+    x, degree = np.broadcast_arrays(x, np.trunc(n))
     result = np.where(degree == 0, 1.0, np.where(degree == degree, 0.0, np.nan))
     highest = int(np.max(degree, initial=0, where=np.isfinite(degree)))
     a, b = family.first
