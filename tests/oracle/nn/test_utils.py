@@ -354,3 +354,13 @@ def test_messages_of_layers(agree):
     x = torch.randn(6, 4)
     print("%.4f" % ad.log_prob(x).double().sum(), ad.predict(x))
     """)
+
+
+def test_merged_masks(agree):
+    agree("""
+    m, x = nn.MultiheadAttention(4, 2), torch.ones(2, 3, 4)
+    square, padding = torch.zeros(3, 3).masked_fill(torch.ones(3, 3).triu(1).bool(), float("-inf")), torch.zeros(2, 3)
+    for masks in ((None, None), (None, padding), (square, None), (square, padding), (square.expand(4, 3, 3), padding)):
+        mask, kind = m.merge_masks(*masks, x)
+        print(kind, mask)
+    """)

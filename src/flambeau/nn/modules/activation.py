@@ -417,6 +417,21 @@ class MultiheadAttention(Module):
                                                          average_attn_weights=average_attn_weights, is_causal=is_causal)
         return output.transpose(1, 0) if swap else output, weights
 
+    def merge_masks(self, attn_mask: Tensor | None, key_padding_mask: Tensor | None,
+                    query: Tensor) -> tuple[Tensor | None, int | None]:
+        """One mask of both, and its kind: 1, only the padding (N, S); 2, with attn_mask, (N, num_heads, L, L) to be added;
+        None without masks. query is (N, L, E)."""
+        if attn_mask is None:
+            return key_padding_mask, None if key_padding_mask is None else 1
+        batch, length, _ = query.shape
+        if attn_mask.dim() == 3:
+            merged = attn_mask.view(batch, -1, length, length)
+        else:
+            merged = attn_mask.view(1, 1, length, length).expand(batch, self.num_heads, -1, -1)
+        if key_padding_mask is not None:
+            merged = merged + key_padding_mask.view(batch, 1, 1, length).expand(-1, self.num_heads, -1, -1)
+        return merged, 2
+
 
 class PReLU(Module):
     """x where x ≥ 0, else a·x with a trained. He et al. 2015, arXiv:1502.01852.
