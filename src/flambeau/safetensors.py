@@ -32,13 +32,15 @@ from .serialization._tensors import buffer_of, describe
 from .tensor.tensor import Tensor
 
 MAX_HEADER = 100_000_000  # bytes; the safetensors package's limit
+# in the safetensors package's order; a file has the tensors of the last dtype first, so that all are aligned
 CODES = {
-    "BOOL": dtypes.bool_, "U8": dtypes.uint8, "U16": dtypes.uint16, "U32": dtypes.uint32, "U64": dtypes.uint64,
-    "I8": dtypes.int8, "I16": dtypes.int16, "I32": dtypes.int32, "I64": dtypes.int64, "F16": dtypes.float16,
-    "BF16": dtypes.bfloat16, "F32": dtypes.float32, "F64": dtypes.float64, "C64": dtypes.complex64,
-    "F8_E4M3": dtypes.float8_e4m3fn, "F8_E5M2": dtypes.float8_e5m2,
+    "BOOL": dtypes.bool_, "U8": dtypes.uint8, "I8": dtypes.int8, "F8_E5M2": dtypes.float8_e5m2,
+    "F8_E4M3": dtypes.float8_e4m3fn, "I16": dtypes.int16, "U16": dtypes.uint16, "F16": dtypes.float16,
+    "BF16": dtypes.bfloat16, "I32": dtypes.int32, "U32": dtypes.uint32, "F32": dtypes.float32, "C64": dtypes.complex64,
+    "F64": dtypes.float64, "I64": dtypes.int64, "U64": dtypes.uint64,
 }
 _CODE_OF = {d: code for code, d in CODES.items()}
+_RANK = {d: rank for rank, d in enumerate(CODES.values())}
 
 
 class SafetensorError(Exception):
@@ -86,7 +88,7 @@ def save_model(model: Any, filename: str, metadata: dict[str, str] | None = None
 
 
 def _layout(tensors: Any, metadata: dict[str, str] | None) -> tuple[bytes, list[np.ndarray]]:
-    """The header, and the arrays in the order of the data: largest elements first, so that all are aligned."""
+    """The header, and the arrays in the order of the data: by dtype (see CODES), then by name."""
     if not isinstance(tensors, dict):
         raise ValueError(f"Expected a dict of [str, torch.Tensor] but received {type(tensors)}")
     for name, t in tensors.items():
@@ -110,7 +112,7 @@ def _layout(tensors: Any, metadata: dict[str, str] | None) -> tuple[bytes, list[
     header: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
     arrays = []
     end = 0
-    for name in sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name)):
+    for name in sorted(tensors, key=lambda name: (-_RANK[tensors[name].dtype], name)):
         t = tensors[name]
         array = _elements(t)
         header[name] = {"dtype": _CODE_OF[t.dtype], "shape": list(t.shape), "data_offsets": [end, end + array.nbytes]}
@@ -195,16 +197,17 @@ def load_model(model: Any, filename: str | os.PathLike, strict: bool = True,
     Raises RuntimeError if strict and there are any.
     """
     state = load_file(filename, device)
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    missing = set(missing)
+    missing, unexpected = map(list, model.load_state_dict(state, strict=False))
     for names in _shared(model.state_dict()):
-        if not missing.issuperset(names):
-            missing.difference_update(names)  # one name of a shared tensor fills it under all of them
+        kept = min(names, key=lambda name: (name not in state, name))  # one name of a shared tensor fills it under all
+        for name in set(names) - {kept}:
+            (missing.remove if name in missing else unexpected.append)(name)
     if strict and (missing or unexpected):
-        problems = "".join(f"\n    {what} key(s) in state_dict: {', '.join(map(repr, sorted(names)))}"
-                           for what, names in (("Missing", missing), ("Unexpected", unexpected)) if names)
+        problems = "".join(
+            f"\n    {what} key(s) in state_dict: " + ", ".join(f'"{name}"' for name in sorted(names))
+            for what, names in (("Missing", missing), ("Unexpected", unexpected)) if names)
         raise RuntimeError(f"Error(s) in loading state_dict for {type(model).__name__}:{problems}")
-    return sorted(missing), list(unexpected)
+    return sorted(missing), unexpected
 
 
 def read_header(source: Source) -> tuple[dict[str, Any], int]:

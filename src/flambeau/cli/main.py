@@ -24,7 +24,7 @@ def _parser() -> argparse.ArgumentParser:
     run_parser.add_argument("script", metavar="SCRIPT", help="a Python file, or a folder or zip file with __main__.py")
     run_parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module by its name, as `python -m` does")
     commands.add_parser("demo", help="train a small network on handwritten digits; --help shows its options")
-    commands.add_parser("inspect", help="show what a checkpoint holds without running anything in it; --help shows its options")
+    commands.add_parser("inspect", help="show what a checkpoint holds, running nothing in it; --help shows its options")
     return parser
 
 
