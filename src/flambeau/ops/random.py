@@ -515,6 +515,9 @@ def _poisson_body(state, rates):
 def poisson(input, generator=None):
     """Poisson numbers, of the rate that each element of input gives; RuntimeError for negative rates."""
     _float_dtype(input.dtype, "poisson_cpu")
+    from ..tensor.attributes import host_array
+    if not (host_array(input.detach().double()) >= 0).all():
+        raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
     return make_tensor(draw("poisson", _poisson_body, (), (), generator, (input.detach()._value(),))[0])
 
 

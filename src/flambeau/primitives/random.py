@@ -107,8 +107,6 @@ def _poisson_one(rate: float, uniforms) -> int:
 
 
 def _poisson_kernel(state, rates):
-    if rates.size and not (rates >= 0).all():
-        raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
     count = [0]
     uniforms = _doubles(state, count)
     values = [_poisson_one(rate, uniforms) for rate in rates.ravel().tolist()]
