@@ -110,7 +110,7 @@ def donations(graph: Graph, steps: list[Step]) -> dict[Var, Var]:
         for v in reads:
             last_read[v] = i
     wanted = set(graph.outputs)
-    inputs = set(graph.inputs)
+    inputs = set(graph.inputs) - wanted  # an input that is a result as well (a clone's) is copied out at the end
     given: set[Var] = set()
     found: dict[Var, Var] = {}
     # a kernel that finds an index out of range makes the interpreter run the program again, on inputs that must still be there
