@@ -1,0 +1,606 @@
+# ruff: noqa: F821
+"""`torch.linalg`: determinants, solving, factorisations, norms and products of matrices (…, m, n), leading dimensions being a batch."""
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+from . import primitives as p
+from . import return_types as rt
+from .dtypes import int64
+from .ir.graph import Var
+from .ops import norms
+from .ops.einsum import linalg_cross
+from .ops.promotion import promoted
+from .primitives import linalg as la
+from .primitives.linalg import LinAlgError
+from .tensor.attributes import host_array
+from .tensor.op import op
+from .tensor.tensor import Tensor
+from .tensor.views import wrap_dim
+
+# ------------------------------------------------------------------ checks
+
+
+def _floating(name: str, *xs: Var) -> None:
+    for x in xs:
+        if x.dtype.kind not in "fc":
+            raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {x.dtype._legacy}")
+        if x.dtype.name not in ("float32", "float64", "complex64", "complex128"):
+            raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {x.dtype._legacy}")
+
+
+def _matrix(name: str, x: Var, floating: bool = True) -> None:
+    if x.ndim < 2:
+        raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
+    if floating:
+        _floating(name, x)
+
+
+def _square(name: str, x: Var) -> None:
+    _matrix(name, x)
+    if x.shape[-1] != x.shape[-2]:
+        raise RuntimeError(f"{name}: A must be batches of square matrices, but they are {x.shape[-2]} by {x.shape[-1]} matrices")
+
+
+def _raise_on(info: Tensor, message: str) -> None:
+    """LinAlgError for the first matrix whose factorisation failed; {} in the message is where."""
+    array = host_array(info)
+    if array.any():
+        first = next(i for i, n in enumerate(array.reshape(-1)) if n)
+        place = f"(Batch element {first}): " if array.ndim else ""
+        name, _, what = message.partition(": ")
+        raise LinAlgError(f"{name}: {place}{what.format(array.reshape(-1)[first])}")
+
+
+def _out(result: Any, out: Any) -> Any:
+    if out is None:
+        return result
+    from .tensor.write import write_out
+    return write_out(result, out)
+
+
+def accepts_out(function: Any) -> Any:
+    """Gives a function of tensors the keyword `out`."""
+    @functools.wraps(function)
+    def call(*args, out=None, **kwargs):
+        return _out(function(*args, **kwargs), out)
+    return call
+
+
+# ------------------------------------------------------------------ determinants and inverses
+
+@op("LinalgDetBackward0")
+def det(A: Tensor):
+    """The determinants (…) of square matrices (…, n, n)."""
+    _square("linalg.det", A)
+    return la.det(A)
+
+
+@op("LinalgSlogdetBackward0", returns=rt.linalg_slogdet)
+def slogdet(A: Tensor):
+    """(sign, log |determinant|) of square matrices."""
+    _square("linalg.slogdet", A)
+    return la.slogdet(A)
+
+
+@op("LinalgInvExBackward0", name="linalg_inv_ex", returns=rt.linalg_inv_ex)
+def _inv_ex(A: Tensor):
+    _square("linalg.inv", A)
+    return la.inv_ex(A)
+
+
+_SINGULAR = "{}: The diagonal element {{}} is zero, the inversion could not be completed because the input matrix is singular."
+
+
+@accepts_out
+def inv_ex(A: Tensor, *, check_errors: bool = False) -> Any:
+    """(inverse, info); info is 0 where a matrix could be inverted."""
+    result = _inv_ex(A)
+    if check_errors:
+        _raise_on(result[1], _SINGULAR.format("linalg.inv_ex"))
+    return result
+
+
+@accepts_out
+def inv(A: Tensor) -> Tensor:
+    """The inverses of square matrices; LinAlgError if one is singular."""
+    result, info = _inv_ex(A)
+    _raise_on(info, _SINGULAR.format("linalg.inv"))
+    return result
+
+
+# ------------------------------------------------------------------ solving
+
+def _is_vector(A: Var, B: Var) -> bool:
+    """Whether B is a batch of vectors, not of matrices."""
+    return B.ndim == 1 or A.ndim - 1 == B.ndim and B.shape == A.shape[:-1]
+
+
+def _spread(A: Var, B: Var) -> tuple[Var, Var]:
+    lead = p.broadcast_shapes(A.shape[:-2], B.shape[:-2])
+    return p.broadcast_to(A, (*lead, *A.shape[-2:])), p.broadcast_to(B, (*lead, *B.shape[-2:]))
+
+
+@op("LinalgSolveExBackward0", name="linalg_solve_ex", returns=rt.linalg_solve_ex)
+def _solve_ex(A: Tensor, B: Tensor, left):
+    _square("linalg.solve", A)
+    if A.dtype is not B.dtype:
+        raise RuntimeError(f"linalg.solve: Expected A and B to have the same dtype, but found A of type {A.dtype._legacy} and B of type "
+                           f"{B.dtype._legacy} instead")
+    vector = _is_vector(A, B)
+    if vector and not left:
+        raise RuntimeError("linalg.solve: Vector broadcasting of the left hand side is not supported for left=False")
+    b = la.column(B) if vector else B
+    if b.ndim < 2 or b.shape[-2 if left else -1] != A.shape[-1]:
+        raise RuntimeError(f"linalg.solve: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
+                           f"({A.shape[-2]}x{A.shape[-1]} and {'x'.join(map(str, b.shape[-2:]))})")
+    if left:
+        x, info = la.solve_ex(*_spread(A, b))
+    else:
+        x, info = la.solve_ex(*_spread(la.transpose(A), la.transpose(b)))
+        x = la.transpose(x)
+    return (p.reshape(x, x.shape[:-1]) if vector else x), info
+
+
+@accepts_out
+def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> Any:
+    """(X, info) with A X = B (X A = B if not left); info is 0 where A is not singular."""
+    result = _solve_ex(A, B, left)
+    if check_errors:
+        _raise_on(result[1], "torch.linalg.solve_ex: The solver failed because the input matrix is singular.")
+    return result
+
+
+@accepts_out
+def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
+    """X with A X = B, or X A = B if not left. B may be a (batch of) vectors. LinAlgError if A is singular."""
+    result, info = _solve_ex(A, B, left)
+    _raise_on(info, "torch.linalg.solve: The solver failed because the input matrix is singular.")
+    return result
+
+
+def triangular(A: Var, upper: bool, unit: bool) -> Var:
+    """The triangle of A that counts."""
+    part = la.triu(A, int(unit)) if upper else la.tril(A, -int(unit))
+    return p.add(part, la.eye_like(A)) if unit else part
+
+
+@op("LinalgSolveTriangularBackward0")
+def solve_triangular(A: Tensor, B: Tensor, *, upper, left=True, unitriangular=False):
+    """X with A X = B (X A = B if not left), reading one triangle of A; unitriangular: its diagonal counts as ones."""
+    _square("linalg.solve_triangular", A)
+    if B.ndim < 2:
+        raise RuntimeError("linalg.solve_triangular: The input tensor B must have at least 2 dimensions.")
+    if A.dtype is not B.dtype:
+        raise RuntimeError("linalg.solve_triangular: Expected A and B to have the same dtype, but found A of type "
+                           f"{A.dtype._legacy} and B of type {B.dtype._legacy} instead")
+    if B.shape[-2 if left else -1] != A.shape[-1]:
+        raise RuntimeError(f"linalg.solve_triangular: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
+                           f"({A.shape[-2]}x{A.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})")
+    a = triangular(A, upper, unitriangular)
+    if left:
+        return la.solve(*_spread(a, B))
+    return la.transpose(la.solve(*_spread(la.transpose(a), la.transpose(B))))
+
+
+# ------------------------------------------------------------------ factorisations
+
+@op("LinalgCholeskyExBackward0", name="linalg_cholesky_ex", returns=rt.linalg_cholesky_ex)
+def _cholesky_ex(A: Tensor, upper):
+    _square("linalg.cholesky", A)
+    factor, info = la.cholesky_ex(la.adjoint(A) if upper else A)
+    return (la.adjoint(factor) if upper else factor), info
+
+
+_NOT_POSITIVE = ("{}: The factorization could not be completed because the input is not positive-definite (the leading minor of order "
+                 "{{}} is not positive-definite).")
+
+
+@accepts_out
+def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> Any:
+    """(L, info) with A = L Lᴴ (Uᴴ U if upper); info is 0 where A is positive-definite."""
+    result = _cholesky_ex(A, upper)
+    if check_errors:
+        _raise_on(result[1], _NOT_POSITIVE.format("linalg.cholesky_ex"))
+    return result
+
+
+@accepts_out
+def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
+    """The lower triangular L with A = L Lᴴ, or U with A = Uᴴ U; LinAlgError if A is not positive-definite."""
+    result, info = _cholesky_ex(A, upper)
+    _raise_on(info, _NOT_POSITIVE.format("linalg.cholesky"))
+    return result
+
+
+@op("LinalgQrBackward0", returns=rt.linalg_qr)
+def qr(A: Tensor, mode="reduced"):
+    """(Q, R) with A = Q R; mode "reduced", "complete" (Q square) or "r" (Q empty)."""
+    _matrix("linalg.qr", A)
+    if mode not in ("reduced", "complete", "r"):
+        raise RuntimeError(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'")
+    q, r = la.qr(A, mode == "complete")
+    return (p.full((0,), 0, A.dtype, A.builder) if mode == "r" else q), r
+
+
+@op("LinalgSvdBackward0", returns=rt.linalg_svd)
+def svd(A: Tensor, full_matrices=True, *, driver=None):
+    """(U, S, Vᴴ) with A = U diag(S) Vᴴ, S descending; full_matrices: U and V are square."""
+    _matrix("linalg.svd", A)
+    if driver is not None:
+        raise RuntimeError("torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend.")
+    return la.svd(A, bool(full_matrices))
+
+
+@op("LinalgSvdBackward0")
+def svdvals(A: Tensor, *, driver=None):
+    """The singular values, descending."""
+    _matrix("linalg.svdvals", A)
+    return la.svd(A)[1]
+
+
+def _uplo(UPLO: str) -> bool:
+    if str(UPLO).upper() not in ("L", "U"):
+        raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
+    return UPLO.upper() == "L"
+
+
+@op("LinalgEighBackward0", returns=rt.linalg_eigh)
+def eigh(A: Tensor, UPLO="L"):
+    """(ascending eigenvalues, eigenvectors as columns) of symmetric or Hermitian matrices, of which triangle UPLO is read."""
+    _square("linalg.eigh", A)
+    return la.eigh(A, _uplo(UPLO))
+
+
+@op("LinalgEighBackward0")
+def eigvalsh(A: Tensor, UPLO="L"):
+    """The eigenvalues of symmetric or Hermitian matrices, ascending."""
+    _square("linalg.eigvalsh", A)
+    return la.eigh(A, _uplo(UPLO))[0]
+
+
+@op("LinalgEigBackward0", returns=rt.linalg_eig)
+def eig(A: Tensor):
+    """(complex eigenvalues, eigenvectors as columns) of square matrices."""
+    _square("linalg.eig", A)
+    return la.eig(A)
+
+
+@op("LinalgEigBackward0")
+def eigvals(A: Tensor):
+    """The complex eigenvalues of square matrices."""
+    _square("linalg.eigvals", A)
+    return la.eig(A)[0]
+
+
+@op("LinalgLuFactorExBackward0", returns=rt.linalg_lu_factor)
+def lu_factor(A: Tensor, *, pivot=True):
+    """(L and U in one matrix, 1-based pivots int32); see `lu_solve`."""
+    _matrix("torch.linalg.lu_factor", A)
+    return la.lu_factor(A, bool(pivot))
+
+
+@op("LinalgLuBackward0", returns=rt.linalg_lu)
+def lu(A: Tensor, *, pivot=True):
+    """(P, L, U) with A = P L U; P is empty without pivoting."""
+    _matrix("linalg.lu", A)
+    m, n = A.shape[-2:]
+    k = min(m, n)
+    factors, pivots = la.lu_factor(A, bool(pivot))
+    lower = la.tril(p.slice_dim(factors, A.ndim - 1, 0, k), -1)
+    ones = p.broadcast_to(p.constant(1, A.dtype, A.builder), lower.shape)
+    lower = p.select(la.on_diagonal(lower), ones, lower)
+    upper = la.triu(p.slice_dim(factors, A.ndim - 2, 0, k))
+    order = p.cast(la.permutation_matrix(pivots, m), A.dtype) if pivot else p.full((0,), 0, A.dtype, A.builder)
+    return order, lower, upper
+
+
+@op("LinalgLuSolveBackward0")
+def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left=True, adjoint=False):
+    """X with A X = B (X A = B if not left; Aᴴ in place of A if adjoint), from A's `lu_factor`."""
+    _square("torch.linalg.lu_solve", LU)
+    order = p.cast(la.permutation_matrix(pivots, LU.shape[-1]), LU.dtype)
+    a = la.matmul(order, la.matmul(la.unit_lower(LU), la.triu(LU)))
+    a = la.adjoint(a) if adjoint else a
+    if left:
+        return la.solve(*_spread(a, B))
+    return la.transpose(la.solve(*_spread(la.transpose(a), la.transpose(B))))
+
+
+@op("LinalgHouseholderProductBackward0")
+def householder_product(A: Tensor, tau: Tensor):
+    """The first n columns of H₁ H₂ … with Hᵢ = I − τᵢ vᵢ vᵢᴴ; vᵢ is A's column i below its diagonal, with 1 on it."""
+    _matrix("torch.linalg.householder_product", A)
+    m, n = A.shape[-2:]
+    if n > m:
+        raise RuntimeError("torch.linalg.householder_product: input.shape[-2] must be greater than or equal to input.shape[-1]")
+    vectors = la.tril(A, -1)
+    ones = p.broadcast_to(p.constant(1, A.dtype, A.builder), A.shape)
+    q = p.select(la.on_diagonal(A), ones, p.zeros_like(A))
+    vectors = p.add(vectors, q)
+    for i in reversed(range(tau.shape[-1])):
+        v = p.slice_dim(vectors, A.ndim - 1, i, i + 1)
+        t = p.slice_dim(tau, tau.ndim - 1, i, i + 1)
+        q = p.sub(q, p.mul(la.column(t), la.matmul(v, la.matmul(la.adjoint(v), q))))
+    return q
+
+
+# ------------------------------------------------------------------ rank and pseudoinverse
+
+def _tolerance(A: Tensor, largest: Tensor, atol: Any, rtol: Any) -> Tensor:
+    """max(atol, rtol · largest); rtol is max(m, n) · eps unless atol is given and positive."""
+    from .dtypes import finfo
+    from .ops.arithmetic import maximum
+    from .ops.creation import full_like, zeros_like
+    from .ops.pointwise import where
+    default = max(A.shape[-2:]) * finfo(A.dtype).eps
+    if rtol is None:
+        if isinstance(atol, Tensor):
+            rtol = where(atol > 0, zeros_like(largest), full_like(largest, default))
+        else:
+            rtol = 0.0 if atol is not None and atol > 0 else default
+    scaled = largest * rtol
+    absolute = 0.0 if atol is None else atol
+    return maximum(scaled, absolute if isinstance(absolute, Tensor) else full_like(scaled, absolute))
+
+
+@op("LinalgPinvBackward0", name="linalg_pinv")
+def _pinv(A: Tensor, tolerance: Tensor):
+    return la.pinv(A, p.broadcast_to(p.cast(tolerance, A.dtype.to_real()), A.shape[:-2]))
+
+
+@accepts_out
+def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Tensor:
+    """The Moore-Penrose inverse (…, n, m) of matrices (…, m, n); singular values up to max(atol, rtol · the largest) count as 0."""
+    if hermitian:
+        A = _hermitian(A)
+    if 0 in A.shape[-2:]:
+        return A.mT.clone()
+    values = svdvals(A.detach())
+    return _pinv(A, _tolerance(A, values[..., 0], atol, rcond if rtol is None else rtol))
+
+
+def _hermitian(A: Tensor) -> Tensor:
+    """The Hermitian matrices with A's lower triangles."""
+    lower = A.tril(-1)
+    return lower + lower.mH + A.tril().triu()
+
+
+@accepts_out
+def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Tensor:
+    """How many singular values exceed max(atol, rtol · the largest), int64."""
+    if tol is not None:
+        atol, rtol = tol, 0.0
+    A = A.detach()
+    values = eigvalsh(A).abs() if hermitian else svdvals(A)
+    if 0 in A.shape[-2:]:
+        from .ops.creation import zeros
+        return zeros(A.shape[:-2], dtype=int64)
+    tolerance = _tolerance(A, values.amax(-1), atol, rtol)
+    return (values > tolerance.unsqueeze(-1)).sum(-1)
+
+
+def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:
+    """X that minimises ‖A X − B‖, with (solution, residuals, rank, singular_values) of which a driver leaves some empty."""
+    from .dtypes import finfo
+    from .ops.creation import empty
+    if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
+        raise RuntimeError("torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)")
+    driver = driver or "gelsy"
+    m, n = A.shape[-2:]
+    vector = B.ndim == A.ndim - 1
+    b = B.unsqueeze(-1) if vector else B
+    rcond = max(m, n) * finfo(A.dtype).eps if rcond is None else rcond
+    values = svdvals(A.detach())
+    x = pinv(A, rtol=0.0 if driver == "gels" else rcond) @ b
+    rank = (values > rcond * values[..., :1]).sum(-1)
+    real = empty((0,), dtype=values.dtype)
+    full = m > n and (driver == "gels" or bool((rank == n).all()))
+    residuals = (A @ x - b).abs().square().sum(-2) if full else real
+    return rt.linalg_lstsq((x.squeeze(-1) if vector else x, residuals.squeeze(-1) if vector and full else residuals,
+                            empty((0,), dtype=int64) if driver == "gels" else rank,
+                            values if driver in ("gelsd", "gelss") else real))
+
+
+# ------------------------------------------------------------------ norms
+
+@op("LinalgVectorNormBackward0")
+def vector_norm(x: Tensor, ord=2, dim=None, keepdim=False, *, dtype=None):
+    """(Σ |x|^ord)^(1/ord) over dim, or over all elements; ±inf gives the extremes, 0 counts what is not zero."""
+    if x.dtype.kind not in "fc":
+        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype._legacy}")
+    return norms.vector_norm(p.cast(x, dtype or x.dtype), float(ord), dim, keepdim)
+
+
+def _summed_extreme(x: Var, order: float, keepdim: bool) -> Var:
+    """The largest (or smallest) sum of absolute values of a column (order ±1) or row (±inf)."""
+    over = x.ndim - 2 if abs(order) == 1 else x.ndim - 1
+    sums = p.reduce_sum(p.absolute(x), (over,))
+    return (p.reduce_max if order > 0 else p.reduce_min)(sums, (x.ndim - 2,))
+
+
+@op("LinalgMatrixNormBackward0")
+def matrix_norm(A: Tensor, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
+    """Norms of matrices in dimensions dim: "fro", "nuc" (Σ singular values), ±1, ±inf (sums), ±2 (extreme singular values)."""
+    if A.ndim < 2:
+        raise RuntimeError("linalg.matrix_norm: The input tensor A must have at least 2 dimensions.")
+    if not isinstance(dim, tuple) or len(dim) != 2:
+        raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {dim}")
+    if A.dtype.kind not in "fc":
+        raise RuntimeError(f"linalg.matrix_norm: Expected a floating point or complex tensor as input. Got {A.dtype._legacy}")
+    if isinstance(ord, str) and ord not in ("fro", "nuc") or not isinstance(ord, str) and abs(ord) not in (1, 2, math.inf):
+        raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
+    rows, columns = (wrap_dim(d, A.ndim) for d in dim)
+    if rows == columns:
+        raise RuntimeError(f"linalg.matrix_norm: dims must be different. Got ({dim[0]}, {dim[1]})")
+    x = p.cast(A, dtype or A.dtype)
+    if ord == "fro":
+        return norms.vector_norm(x, 2.0, (rows, columns), keepdim)
+    x = p.permute(x, [i for i in range(x.ndim) if i not in (rows, columns)] + [rows, columns])
+    if ord == "nuc":
+        out = p.reduce_sum(la.svd(x)[1], (x.ndim - 2,))
+    elif abs(ord) == 2:
+        s = la.svd(x)[1]
+        out = (p.reduce_max if ord > 0 else p.reduce_min)(s, (x.ndim - 2,))
+    else:
+        out = _summed_extreme(x, float(ord), keepdim)
+    if keepdim:
+        out = p.reshape(out, tuple(1 if i in (rows, columns) else n for i, n in enumerate(A.shape)))
+    return out
+
+
+@accepts_out
+def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The 2-norm of all elements; with ord, a vector or matrix norm, by the number of dimensions."""
+    if ord is None:
+        return vector_norm(A, 2, dim, keepdim, dtype=dtype)
+    dims = (dim,) if isinstance(dim, int) else dim
+    if dims is None:
+        if A.ndim not in (1, 2):
+            raise RuntimeError("linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got "
+                               f"{A.ndim}D.")
+        dims = tuple(range(A.ndim))
+    if len(dims) == 2:
+        return matrix_norm(A, ord, tuple(dims), keepdim, dtype=dtype)
+    if isinstance(ord, str):
+        raise RuntimeError(f"linalg.norm: If ord is a string, the input must be a matrix or dim a 2-tuple. Got {ord}")
+    return vector_norm(A, ord, dims, keepdim, dtype=dtype)
+
+
+@accepts_out
+def cond(A: Tensor, p: Any = None) -> Tensor:
+    """The condition number ‖A‖ₚ ‖A⁻¹‖ₚ: the ratio of the extreme singular values by default."""
+    if p is None or p == 2:
+        s = svdvals(A)
+        return s[..., 0] / s[..., -1]
+    if p == -2:
+        s = svdvals(A)
+        return s[..., -1] / s[..., 0]
+    inverse, info = inv_ex(A)
+    result = matrix_norm(A, p) * matrix_norm(inverse, p)
+    return result.masked_fill(info != 0, math.inf)
+
+
+# ------------------------------------------------------------------ products
+
+def _needs_square(name: str, A: Tensor) -> None:
+    if A.ndim < 2:
+        raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
+    if A.shape[-1] != A.shape[-2]:
+        raise RuntimeError(f"{name}: A must be batches of square matrices, but they are {A.shape[-2]} by {A.shape[-1]} matrices")
+
+
+@accepts_out
+def matrix_power(A: Tensor, n: int) -> Tensor:
+    """Aⁿ by repeated squaring; negative powers are of the inverse."""
+    _needs_square("linalg.matrix_power", A)
+    if n == 0:
+        from .ops.creation import eye, zeros_like
+        return zeros_like(A) + eye(A.shape[-1], dtype=A.dtype)
+    if n < 0:
+        return matrix_power(inv(A), -n)
+    result, square = None, A
+    while True:
+        if n & 1:
+            result = square if result is None else result @ square
+        n >>= 1
+        if not n:
+            return result.clone() if result is A else result
+        square = square @ square
+
+
+def _best_order(sizes: list[int]) -> dict:
+    """Where to split each chain of matrices so that the products cost least."""
+    n = len(sizes) - 1
+    cost = {(i, i): 0 for i in range(n)}
+    split = {}
+    for length in range(1, n):
+        for i in range(n - length):
+            j = i + length
+            cost[i, j], split[i, j] = min((cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j))
+    return split
+
+
+@accepts_out
+def multi_dot(tensors: Any) -> Tensor:
+    """The product of a chain of matrices, in the cheapest order; the first and the last may be vectors."""
+    chain = list(tensors)
+    if len(chain) < 2:
+        raise RuntimeError("multi_dot(): expected at least 2 tensors but got " + str(len(chain)))
+    first, last = chain[0].ndim == 1, chain[-1].ndim == 1
+    chain[0] = chain[0].unsqueeze(0) if first else chain[0]
+    chain[-1] = chain[-1].unsqueeze(-1) if last else chain[-1]
+    for i, x in enumerate(chain):
+        if x.ndim != 2:
+            raise RuntimeError(f"multi_dot(): tensor {i} must be 2D but got {x.ndim}D")
+    split = _best_order([chain[0].shape[0], *[x.shape[1] for x in chain]])
+
+    def product(i: int, j: int) -> Tensor:
+        return chain[i] if i == j else product(i, split[i, j]).mm(product(split[i, j] + 1, j))
+    result = product(0, len(chain) - 1)
+    result = result.squeeze(0) if first else result
+    return result.squeeze(-1) if last else result
+
+
+@op("LinalgCrossBackward0")
+def cross(input: Tensor, other: Tensor, *, dim=-1):
+    """The vector product along a dimension of size 3."""
+    return linalg_cross(input, other, dim)
+
+
+@op("LinalgVecdotBackward0")
+def vecdot(x: Tensor, y: Tensor, *, dim=-1):
+    """Σ conj(x) · y along dim."""
+    x, y = promoted(x, y)
+    shape = p.broadcast_shapes(x.shape, y.shape)
+    product = p.mul(p.broadcast_to(p.conj(x), shape), p.broadcast_to(y, shape))
+    return p.reduce_sum(product, (wrap_dim(dim, len(shape)),))
+
+
+def matmul(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
+    """The matrix product: see `torch.matmul`."""
+    from .ops.linear import matmul as product
+    return product(input, other, **({} if out is None else {"out": out}))
+
+
+def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """A view of the diagonals: see `torch.diagonal`."""
+    return A.diagonal(offset, dim1, dim2)
+
+
+def vander(x: Tensor, N: int | None = None) -> Tensor:
+    """The powers 0 … N-1 of each element of x (…, n): (…, n, N)."""
+    from .ops.creation import ones_like
+    from .ops.shape import cat
+    n = x.shape[-1] if N is None else N
+    if n <= 1 and N is not None:
+        raise RuntimeError("N must be greater than 1.")
+    wide = x.unsqueeze(-1)
+    powers = wide.expand(*x.shape, n - 1).cumprod(-1)
+    return cat([ones_like(wide).to(powers.dtype), powers], -1)
+
+
+@accepts_out
+def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
+    """The inverse of A seen as a matrix from its dimensions from `ind` on to the first `ind`."""
+    if ind <= 0:
+        raise RuntimeError("Expected a strictly positive integer for 'ind'")
+    rows, columns = A.shape[:ind], A.shape[ind:]
+    if math.prod(rows) != math.prod(columns):
+        raise RuntimeError("Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got "
+                           f"{math.prod(columns)} != {math.prod(rows)}")
+    return inv(A.reshape(math.prod(rows), -1)).reshape(*columns, *rows)
+
+
+@accepts_out
+def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
+    """X with tensordot(A, X, X.ndim) = B; dims of A are moved to its end first."""
+    if dims is not None:
+        A = A.movedim(tuple(dims), tuple(range(A.ndim - len(dims), A.ndim)))
+    shape = A.shape[B.ndim:]
+    if math.prod(shape) != math.prod(A.shape[:B.ndim]):
+        raise RuntimeError("Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), but "
+                           f"got {math.prod(shape)} != {math.prod(A.shape[:B.ndim])}")
+    return solve(A.reshape(-1, math.prod(shape)), B.reshape(-1)).reshape(shape)
