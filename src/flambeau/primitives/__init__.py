@@ -3,6 +3,7 @@ rule, NumPy kernel and VJP stand beside each other. Read `base.py` first."""
 from .base import (PRIMITIVES, Primitive, as_vars, broadcast_shapes, broadcast_to, composite, constant, full, iota, no_derivative,
                    sum_to)
 from .contraction import conv, conv_input_grad, conv_size, conv_weight_grad, dot, matmul
+from .ctc import ctc
 from .elementwise import (absolute, acos, acosh, add, asin, asinh, atan, atan2, atanh, bce, bitwise_and, bitwise_not, bitwise_or,
                           bitwise_xor, cast, ceil, conj, copysign, cos, cosh, div, eq, erf, erfc, exp, exp2, expm1, floor,
                           floor_divide, fmod, ge, gt, imag, isnan, le, log, log1p, log2, log10, logical_not, lt,
