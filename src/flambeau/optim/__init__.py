@@ -1,5 +1,6 @@
 """`torch.optim`: the optimizers, one method a file."""
 from . import lr_scheduler as lr_scheduler
+from . import swa_utils as swa_utils
 from ._adafactor import Adafactor as Adafactor
 from ._muon import Muon as Muon
 from .adadelta import Adadelta as Adadelta

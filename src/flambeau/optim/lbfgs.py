@@ -55,7 +55,8 @@ class LBFGS(Optimizer):
 
     def _step(self, closure: Callable[[], Any]) -> Any:
         group = self.param_groups[0]
-        lr, max_iter, max_eval = float(group["lr"]), group["max_iter"], group["max_eval"]
+        lr = group["lr"].squeeze() if isinstance(group["lr"], Tensor) else group["lr"]
+        max_iter, max_eval = group["max_iter"], group["max_eval"]
         state = self.state[self._params[0]]
         state.setdefault("func_evals", 0)
         state.setdefault("n_iter", 0)

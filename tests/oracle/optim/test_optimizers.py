@@ -21,6 +21,7 @@ GRID = {
     "RAdam": [{}, dict(lr=0.1, betas=(0.5, 0.9)), *DECAYS, dict(weight_decay=0.1, decoupled_weight_decay=True)],
     "RMSprop": [{}, dict(lr=0.1, alpha=0.5, eps=1e-3), dict(momentum=0.9), dict(centered=True),
                 dict(momentum=0.5, centered=True, weight_decay=0.1), *DECAYS],
+    "Adafactor": [{}, dict(lr=0.1, beta2_decay=-0.5, eps=(1e-3, 1e-2), d=2.0), *DECAYS],
     "Rprop": [{}, dict(lr=0.1, etas=(0.3, 1.5), step_sizes=(1e-3, 0.2)), dict(maximize=True)],
 }
 CASES = [(name, options) for name, grid in GRID.items() for options in grid]
@@ -88,7 +89,7 @@ def test_float64(name):
     assert_same(go.state_dict(), wo.state_dict(), 1e-6, 1e-9)
 
 
-@pytest.mark.parametrize("name", [n for n in GRID if n not in ("SGD", "Adam", "AdamW")])
+@pytest.mark.parametrize("name", [n for n in GRID if n not in ("SGD", "Adam", "AdamW", "Adafactor")])
 def test_complex(name):
     options = dict(initial_accumulator_value=0.5) if name == "Adagrad" else {}
     want, got = [train(t, name, options, steps=5, dtype="complex64") for t in (torch, flambeau)]
@@ -140,3 +141,73 @@ def test_errors(name, options):
     want = outcome(torch, name, options)
     if want is None or want[0] is not TypeError:
         assert outcome(flambeau, name, options) == want
+
+
+# ------------------------------------------------------------------ Muon and L-BFGS
+
+@pytest.mark.parametrize("options", [{}, dict(nesterov=False, momentum=0.5, weight_decay=0.0),
+                                     dict(adjust_lr_fn="match_rms_adamw", ns_steps=1)])
+def test_muon(options):
+    runs = []
+    for t in (torch, flambeau):
+        starts, push = as_tensors(t, "float32")
+        xs = [x.requires_grad_() for x in starts[:2]]
+        o = t.optim.Muon(xs, lr=0.1, **options)
+        for i in range(6):
+            for x, g in zip(xs, push):
+                x.grad = g * (i - 2.5)
+            o.step()
+        runs.append((xs, o))
+    (want, wo), (got, go) = runs
+    assert repr(go) == repr(wo)
+    assert_same(got, want, 0, 0.03)  # six steps of 0.1 along directions computed in bfloat16
+    assert_same(go.state_dict(), wo.state_dict())
+
+
+@pytest.mark.parametrize("name, options", [("Muon", dict(lr=-1.0)), ("Muon", dict(momentum=-1.0)), ("Muon", dict(weight_decay=-1.0)),
+                                           ("Muon", dict(adjust_lr_fn="x")), ("LBFGS", dict(lr=-1.0)), ("Adafactor", dict(d=0.5)),
+                                           ("Adafactor", dict(eps=(-1, 1))), ("Adafactor", dict(eps=(None, -1))),
+                                           ("Adafactor", dict(beta2_decay=1.0))])
+def test_errors_of_matrix_methods(name, options):
+    want = outcome(torch, name, options)
+    assert want is not None and outcome(flambeau, name, options) == want
+
+
+def test_errors_about_parameters():
+    for t in (torch, flambeau):
+        with pytest.raises(ValueError, match=r"Muon only supports 2D parameters whereas we found a parameter with size: "):
+            t.optim.Muon([t.ones(2, requires_grad=True)])
+        with pytest.raises(ValueError, match="LBFGS doesn't support per-parameter options"):
+            t.optim.LBFGS([{"params": [t.ones(2, requires_grad=True)]}, {"params": [t.ones(2, requires_grad=True)]}])
+
+
+def rosenbrock(x):
+    return ((1 - x[:-1]) ** 2).sum() + (10 * (x[1:] - x[:-1] ** 2) ** 2).sum()
+
+
+@pytest.mark.parametrize("options", [dict(lr=0.01, max_iter=4), dict(line_search_fn="strong_wolfe", max_iter=5),
+                                     dict(line_search_fn="strong_wolfe", max_iter=8, history_size=2, max_eval=6),
+                                     dict(lr=0.5, max_iter=2, history_size=3, line_search_fn="strong_wolfe")])
+def test_lbfgs(options):
+    runs = []
+    for t in (torch, flambeau):
+        x = t.tensor([-1.2, 1.0, 0.5], dtype=t.float64, requires_grad=True)
+        y = t.tensor([[0.3, -0.2]], dtype=t.float64, requires_grad=True)
+        o = t.optim.LBFGS([x, y], **options)
+
+        def closure():
+            o.zero_grad()
+            loss = rosenbrock(x) + (y**4).sum()
+            loss.backward()
+            return loss
+        losses = [o.step(closure).item() for _ in range(4)]
+        runs.append((x, y, losses, o))
+    (wx, wy, wl, wo), (gx, gy, gl, go) = runs
+    assert repr(go) == repr(wo)
+    np.testing.assert_allclose(gl, wl, rtol=1e-6)
+    assert_same([gx, gy], [wx, wy], 1e-6, 1e-8)
+    want, got = wo.state_dict(), go.state_dict()
+    want["state"][0].pop("prev_loss"), got["state"][0].pop("prev_loss")
+    if isinstance(want["state"][0]["t"], float):
+        np.testing.assert_allclose(got["state"][0].pop("t"), want["state"][0].pop("t"))
+    assert_same(got, want, 1e-5, 1e-7)
