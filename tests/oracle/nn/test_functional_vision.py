@@ -98,3 +98,29 @@ def test_deprecated_names(name):
 def test_shuffles(name, factor):
     for shape in ((2, 8, 4, 6), (8, 4, 6), (4, 6)):
         agree(lambda m, x: getattr(m.nn.functional, name)(x, factor), shape)
+
+
+@pytest.mark.parametrize("align", [False, True])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize(("mode", "nd"), [("bilinear", 2), ("bilinear", 3), ("nearest", 2), ("nearest", 3), ("bicubic", 2)])
+def test_grid_sample(mode, nd, padding, align):
+    def call(m, x, grid):
+        return m.nn.functional.grid_sample(x, grid * 1.5, mode=mode, padding_mode=padding, align_corners=align)
+    agree(call, SHAPES[nd], (SHAPES[nd][0], *(4, 3, 2)[:nd], nd), dtype="float64", rtol=1e-6, atol=1e-8)
+    agree(call, SHAPES[nd], (SHAPES[nd][0], *(4, 3, 2)[:nd], nd), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("shapes", "options"), [
+    (((2, 3, 4, 4), (2, 3, 3, 3)), {}), (((2, 3, 4, 4), (1, 3, 3, 2)), {}), (((2, 3, 4), (2, 3, 1)), {}), (((2, 3, 4, 4), (2, 3, 3, 3, 2)), {}),
+    (((2, 3, 4, 4), (2, 3, 3, 2)), {"mode": "cubic"}), (((2, 3, 4, 4), (2, 3, 3, 2)), {"padding_mode": "wrap"}),
+    (((2, 3, 4, 4, 4), (2, 3, 3, 3, 3)), {"mode": "bicubic"})])
+def test_grid_sample_errors(shapes, options):
+    agree(lambda m, x, grid: m.nn.functional.grid_sample(x, grid, align_corners=False, **options), *shapes)
+
+
+@pytest.mark.parametrize("align", [False, True])
+def test_affine_grid(align):
+    for theta, size in (((2, 2, 3), (2, 3, 4, 5)), ((2, 3, 4), (2, 1, 3, 4, 2)), ((2, 2, 3), (2, 3, 4)), ((2, 3, 3), (2, 3, 4, 5)),
+                        ((2, 2, 3), (2, 3, 0, 5))):
+        for dtype in ("float32", "float64"):
+            agree(lambda m, t: m.nn.functional.affine_grid(t, size, align_corners=align), theta, dtype=dtype)

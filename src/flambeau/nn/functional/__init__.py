@@ -23,4 +23,4 @@ from .pooling import (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_poo
                       lp_pool2d, lp_pool3d, max_pool1d, max_pool1d_with_indices, max_pool2d, max_pool2d_with_indices, max_pool3d,
                       max_pool3d_with_indices, max_unpool1d, max_unpool2d, max_unpool3d)
 from .interpolation import interpolate, upsample, upsample_bilinear, upsample_nearest
-from .vision import channel_shuffle, pixel_shuffle, pixel_unshuffle
+from .vision import affine_grid, channel_shuffle, grid_sample, pixel_shuffle, pixel_unshuffle

@@ -235,8 +235,10 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
         raise RuntimeError(f"Lower bound should be less than or equal to the upper bound, but got {lower} and {upper}")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
-    slope = torch.empty_like(input.detach()).uniform_(lower, upper)
-    out = torch.where(input <= 0, input * slope, input)
+    # one float64 draw for each element that is not positive, and none for the others
+    negative = input.detach() <= 0
+    drawn = torch.empty(int(negative.sum()), dtype=torch.float64).uniform_(lower, upper)
+    out = input * torch.ones_like(input.detach()).masked_scatter(negative, drawn.to(input.dtype))
     if inplace:
         from ...tensor.write import assign, check_writable
         check_writable(input)
