@@ -14,6 +14,7 @@ import numpy as np
 
 from ..interpret import Interpreter
 from ..ir.graph import Graph
+from .trace import fork_locks
 
 COMPILE_AT = 2  # the run that starts the compiler
 SWITCH_AT = 4   # the first native run, which waits for the compiler if it must
@@ -21,7 +22,9 @@ NODE_LIMIT = 4000  # larger programs (long unrolled recurrences) stay in the int
 
 _pool: ThreadPoolExecutor | None = None
 _pool_lock = threading.Lock()
-_compiling = threading.Lock()  # held while a compiler thread works: a child forked then would inherit LLVM's and the importer's locks
+_compiling = threading.RLock()  # held while a compiler thread works: a child forked then would inherit LLVM's and the importer's locks
+_forks = 0  # how many forks this process is away from the first
+fork_locks.append(_compiling)
 
 
 def _submit(fn: Callable[[], Any]) -> Future:
@@ -41,7 +44,7 @@ def _compile(graph: Graph) -> Callable[..., list[np.ndarray]]:
 class TieredProgram:
     """Counts the runs of one program and moves it from tier to tier."""
 
-    __slots__ = ("graph", "runs", "current", "future")
+    __slots__ = ("graph", "runs", "current", "future", "forks")
 
     def __init__(self, graph: Graph):
         self.graph = graph
@@ -59,8 +62,10 @@ class TieredProgram:
             self.runs += 1
             if self.runs == COMPILE_AT and len(self.graph.nodes) <= NODE_LIMIT:
                 self.future = _submit(lambda: _compile(self.graph))
+                self.forks = _forks
             elif self.runs == SWITCH_AT and self.future is not None:
-                self.current = self.future.result()
+                if self.future.done() or self.forks == _forks:  # otherwise nobody is left to compile it
+                    self.current = self.future.result()
                 self.future = None
         return self.current(inputs, dead)
 
@@ -90,10 +95,10 @@ def default_executor() -> Any:
 
 def _forget_after_fork() -> None:
     """A child has none of the compiler's threads."""
-    global _pool, _pool_lock
+    global _pool, _pool_lock, _forks
     _pool, _pool_lock = None, threading.Lock()
-    _compiling.release()
+    _forks += 1
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_compiling.acquire, after_in_parent=_compiling.release, after_in_child=_forget_after_fork)
+    os.register_at_fork(after_in_child=_forget_after_fork)

@@ -204,11 +204,25 @@ def run_program(program: Program, slots: list, live: tuple[int, ...]) -> None:
         slots[i].buffer = buffer
 
 
+# Locks that a fork waits for, in this order: a child could never take one that another thread of its parent held.
+fork_locks: list[Any] = [trace.lock]
+
+
 def _before_fork() -> None:
-    """A child must not inherit a pending trace: run it, and hold the lock across the fork."""
+    """A child must not inherit a pending trace: run it, and let nobody be in the midst of anything."""
     flush()
-    trace.lock.acquire()
+    for lock in fork_locks:
+        lock.acquire()
+
+
+def _after_fork() -> None:
+    for lock in reversed(fork_locks):
+        lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=trace.lock.release, after_in_child=trace.lock.release)
+    # The hooks of the module imported here hold the lock that handing a program to the compiler's threads takes, so they
+    # are to run after these: the last registered runs first.
+    import concurrent.futures.thread  # noqa: F401
+
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
