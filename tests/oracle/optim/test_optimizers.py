@@ -97,7 +97,7 @@ def test_complex(name):
     assert_same(got[1].state_dict(), want[1].state_dict())
 
 
-@pytest.mark.parametrize("name, options", CASES)
+@pytest.mark.parametrize("name, options", [(name, grid[1]) for name, grid in GRID.items()])
 def test_state_dicts_resume(name, options):
     """Five steps, a new optimizer from the state dict, five more: as ten steps."""
     want, _ = train(flambeau, name, options)
