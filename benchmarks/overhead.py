@@ -1,0 +1,121 @@
+"""What recording costs: µs of Python per op call, of a whole LeNet step outside its execution, and of the import.
+
+    python benchmarks/overhead.py [--json FILE]
+
+Prints a table and one line of JSON. Figures are the best of many turns: a busy machine only ever makes them larger.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import time
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau import nn
+from flambeau.runtime import trace as tracing
+
+
+def best_of(run, turns: int) -> float:
+    """The shortest of several runs, in seconds."""
+    best = float("inf")
+    for _ in range(turns):
+        start = time.perf_counter()
+        run()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def chain_cost(requires_grad: bool, n: int = 100) -> float:
+    """µs per recorded call on a chain of n linear and n relu calls."""
+    x, w, b = torch.randn(8, 16), torch.randn(16, 16), torch.zeros(16)
+    for t in (x, w, b):
+        t.tolist()
+    w.requires_grad_(requires_grad)
+
+    def run():
+        h = x
+        for _ in range(n):
+            h = F.relu(F.linear(h, w, b))
+        tracing.trace.clear()
+    return best_of(run, 200) / (2 * n) * 1e6
+
+
+class LeNet(nn.Module):
+    """The network of the CIFAR-10 tutorials."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, 6, 5), nn.Conv2d(6, 16, 5)
+        self.pool = nn.MaxPool2d(2, 2)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+
+    def forward(self, x):
+        x = self.pool(F.relu(self.conv1(x)))
+        x = self.pool(F.relu(self.conv2(x)))
+        x = torch.flatten(x, 1)
+        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
+
+
+def lenet_step_cost() -> tuple[float, float]:
+    """(µs of Python outside execution, µs in all) of one training step, batch 4, SGD with momentum."""
+    torch.manual_seed(0)
+    model, loss_fn = LeNet(), nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
+    x, y = torch.randn(4, 3, 32, 32), torch.randint(0, 10, (4,))
+    inside = [0.0]
+    original = tracing.run_program
+
+    def timed(*args):
+        start = time.perf_counter()
+        original(*args)
+        inside[0] += time.perf_counter() - start
+    tracing.run_program = timed
+    outside = total = float("inf")
+    try:
+        for _ in range(300):
+            inside[0] = 0.0
+            start = time.perf_counter()
+            loss = loss_fn(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            elapsed = time.perf_counter() - start
+            outside, total = min(outside, elapsed - inside[0]), min(total, elapsed)
+    finally:
+        tracing.run_program = original
+    return outside * 1e6, total * 1e6
+
+
+def import_ratio(turns: int = 10) -> float:
+    """Wall time of `import flambeau` over that of `import numpy`, each in a fresh interpreter, less the bare interpreter's."""
+    def seconds(code: str) -> float:
+        return best_of(lambda: subprocess.run([sys.executable, "-c", code], check=True), turns)
+    bare = seconds("pass")
+    return (seconds("import flambeau") - bare) / (seconds("import numpy") - bare)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", help="also write the figures to this file")
+    args = parser.parse_args()
+    outside, total = lenet_step_cost()
+    figures = {"us_per_op": round(chain_cost(False), 2), "us_per_op_with_gradient": round(chain_cost(True), 2),
+               "lenet_step_us_outside_execution": round(outside, 1), "lenet_step_us": round(total, 1),
+               "import_over_numpy": round(import_ratio(), 2)}
+    for name, value in figures.items():
+        print(f"{name:36} {value}")
+    record = {"date": time.strftime("%Y-%m-%d"), "machine": platform.processor() or platform.machine(), "python": platform.python_version(),
+              **figures}
+    print(json.dumps(record))
+    if args.json:
+        with open(args.json, "w", encoding="utf-8") as f:
+            json.dump(record, f, indent=1)
+            f.write("\n")
+
+
+if __name__ == "__main__":
+    main()
