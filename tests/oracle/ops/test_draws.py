@@ -39,3 +39,16 @@ def test_multinomial_errors(weights, samples):
 def test_poisson(dtype, rates):
     ours, theirs = (outcome(m, lambda m: m.poisson(m.tensor(rates, dtype=getattr(m, dtype)))) for m in (flambeau, torch))
     assert ours == theirs
+
+
+def test_rrelu():
+    values = WEIGHTS - 0.5
+    results = []
+    for module in (flambeau, torch):
+        module.manual_seed(5)
+        x = module.tensor(values).requires_grad_(True)
+        y = module.nn.functional.rrelu(x, training=True)
+        y.sum().backward()
+        results.append((y.detach().numpy(), x.grad.numpy(), module.rand(3).numpy()))
+    for ours, theirs in zip(*results):
+        np.testing.assert_allclose(ours, theirs, 1e-12)
