@@ -12,7 +12,7 @@ from .dtypes import int64
 from .ir.graph import Var
 from .ops import norms
 from .ops.einsum import linalg_cross
-from .ops.promotion import promoted
+from .ops.promotion import not_implemented, promoted
 from .primitives import linalg as la
 from .primitives.linalg import LinAlgError
 from .tensor.attributes import host_array
@@ -23,23 +23,20 @@ from .tensor.views import wrap_dim
 # ------------------------------------------------------------------ checks
 
 
-def _floating(name: str, *xs: Var) -> None:
-    for x in xs:
-        if x.dtype.kind not in "fc":
-            raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {x.dtype._legacy}")
-        if x.dtype.name not in ("float32", "float64", "complex64", "complex128"):
-            raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {x.dtype._legacy}")
-
-
-def _matrix(name: str, x: Var, floating: bool = True) -> None:
+def _matrix(name: str, x: Var, kernel: str = "") -> None:
+    """kernel: the LAPACK driver that PyTorch names when it has none for half precision."""
     if x.ndim < 2:
         raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
-    if floating:
-        _floating(name, x)
+    if x.dtype.kind not in "fc":
+        raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {x.dtype._legacy}")
+    if x.dtype.name not in ("float32", "float64", "complex64", "complex128"):
+        if kernel:
+            raise not_implemented(kernel, x.dtype)
+        raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {x.dtype._legacy}")
 
 
-def _square(name: str, x: Var) -> None:
-    _matrix(name, x)
+def _square(name: str, x: Var, kernel: str = "") -> None:
+    _matrix(name, x, kernel)
     if x.shape[-1] != x.shape[-2]:
         raise RuntimeError(f"{name}: A must be batches of square matrices, but they are {x.shape[-2]} by {x.shape[-1]} matrices")
 
@@ -74,7 +71,7 @@ def accepts_out(function: Any) -> Any:
 @op("LinalgDetBackward0")
 def det(A: Tensor):
     """The determinants (…) of square matrices (…, n, n)."""
-    _square("linalg.det", A)
+    _square("linalg.det", A, "lu_cpu")
     return la.det(A)
 
 
@@ -189,9 +186,8 @@ def solve_triangular(A: Tensor, B: Tensor, *, upper, left=True, unitriangular=Fa
 
 @op("LinalgCholeskyExBackward0", name="linalg_cholesky_ex", returns=rt.linalg_cholesky_ex)
 def _cholesky_ex(A: Tensor, upper):
-    _square("linalg.cholesky", A)
-    factor, info = la.cholesky_ex(la.adjoint(A) if upper else A)
-    return (la.adjoint(factor) if upper else factor), info
+    _square("linalg.cholesky", A, "cholesky_cpu")
+    return la.cholesky_ex(A, bool(upper))
 
 
 _NOT_POSITIVE = ("{}: The factorization could not be completed because the input is not positive-definite (the leading minor of order "
@@ -218,7 +214,7 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
 @op("LinalgQrBackward0", returns=rt.linalg_qr)
 def qr(A: Tensor, mode="reduced"):
     """(Q, R) with A = Q R; mode "reduced", "complete" (Q square) or "r" (Q empty)."""
-    _matrix("linalg.qr", A)
+    _matrix("linalg.qr", A, "geqrf_cpu")
     if mode not in ("reduced", "complete", "r"):
         raise RuntimeError(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'")
     q, r = la.qr(A, mode == "complete")
@@ -228,7 +224,7 @@ def qr(A: Tensor, mode="reduced"):
 @op("LinalgSvdBackward0", returns=rt.linalg_svd)
 def svd(A: Tensor, full_matrices=True, *, driver=None):
     """(U, S, Vᴴ) with A = U diag(S) Vᴴ, S descending; full_matrices: U and V are square."""
-    _matrix("linalg.svd", A)
+    _matrix("linalg.svd", A, "linalg_svd_cpu")
     if driver is not None:
         raise RuntimeError("torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend.")
     return la.svd(A, bool(full_matrices))
@@ -237,7 +233,7 @@ def svd(A: Tensor, full_matrices=True, *, driver=None):
 @op("LinalgSvdBackward0")
 def svdvals(A: Tensor, *, driver=None):
     """The singular values, descending."""
-    _matrix("linalg.svdvals", A)
+    _matrix("linalg.svdvals", A, "linalg_svd_cpu")
     return la.svd(A)[1]
 
 
@@ -250,42 +246,42 @@ def _uplo(UPLO: str) -> bool:
 @op("LinalgEighBackward0", returns=rt.linalg_eigh)
 def eigh(A: Tensor, UPLO="L"):
     """(ascending eigenvalues, eigenvectors as columns) of symmetric or Hermitian matrices, of which triangle UPLO is read."""
-    _square("linalg.eigh", A)
+    _square("linalg.eigh", A, "linalg_eigh_cpu")
     return la.eigh(A, _uplo(UPLO))
 
 
 @op("LinalgEighBackward0")
 def eigvalsh(A: Tensor, UPLO="L"):
     """The eigenvalues of symmetric or Hermitian matrices, ascending."""
-    _square("linalg.eigvalsh", A)
+    _square("linalg.eigvalsh", A, "linalg_eigh_cpu")
     return la.eigh(A, _uplo(UPLO))[0]
 
 
 @op("LinalgEigBackward0", returns=rt.linalg_eig)
 def eig(A: Tensor):
     """(complex eigenvalues, eigenvectors as columns) of square matrices."""
-    _square("linalg.eig", A)
+    _square("linalg.eig", A, "linalg_eig_out_cpu")
     return la.eig(A)
 
 
 @op("LinalgEigBackward0")
 def eigvals(A: Tensor):
     """The complex eigenvalues of square matrices."""
-    _square("linalg.eigvals", A)
+    _square("linalg.eigvals", A, "linalg_eig_out_cpu")
     return la.eig(A)[0]
 
 
 @op("LinalgLuFactorExBackward0", returns=rt.linalg_lu_factor)
 def lu_factor(A: Tensor, *, pivot=True):
     """(L and U in one matrix, 1-based pivots int32); see `lu_solve`."""
-    _matrix("torch.linalg.lu_factor", A)
+    _matrix("torch.linalg.lu_factor", A, "lu_cpu")
     return la.lu_factor(A, bool(pivot))
 
 
 @op("LinalgLuBackward0", returns=rt.linalg_lu)
 def lu(A: Tensor, *, pivot=True):
     """(P, L, U) with A = P L U; P is empty without pivoting."""
-    _matrix("linalg.lu", A)
+    _matrix("linalg.lu", A, "lu_cpu")
     m, n = A.shape[-2:]
     k = min(m, n)
     factors, pivots = la.lu_factor(A, bool(pivot))
@@ -497,8 +493,9 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     """Aⁿ by repeated squaring; negative powers are of the inverse."""
     _needs_square("linalg.matrix_power", A)
     if n == 0:
-        from .ops.creation import eye, zeros_like
-        return zeros_like(A) + eye(A.shape[-1], dtype=A.dtype)
+        from .ops.creation import eye
+        identity = eye(A.shape[-1], dtype=A.dtype)
+        return A.masked_fill(identity == identity, 0) + identity  # its gradient is 0, not absent
     if n < 0:
         return matrix_power(inv(A), -n)
     result, square = None, A

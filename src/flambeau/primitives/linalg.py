@@ -20,9 +20,11 @@ from .reduction import reduce_sum
 from .shape import concat, permute, reshape, slice_dim
 
 
-class LinAlgError(RuntimeError):
+class _LinAlgError(RuntimeError):
     """An operation of linear algebra failed on its values: a singular matrix, an iteration that does not converge."""
 
+
+LinAlgError = _LinAlgError  # the type has PyTorch's name, which tracebacks show
 
 # ------------------------------------------------------------------ matrices as Vars
 
@@ -250,7 +252,10 @@ def slogdet(a: Var) -> tuple[Var, Var]:
 
 # ------------------------------------------------------------------ factorisations
 
-def _cholesky_kernel(a):
+def _cholesky_kernel(a, upper):
+    if upper:
+        factor, info = _cholesky_kernel(a.conj().swapaxes(-1, -2), False)
+        return factor.conj().swapaxes(-1, -2), info
     try:
         return np.linalg.cholesky(a), np.zeros(a.shape[:-2], np.int32)
     except np.linalg.LinAlgError:
@@ -262,23 +267,31 @@ def _cholesky_kernel(a):
         return out, infos
 
 
-def _cholesky_vjp(gs, ys, xs):
-    """L⁻ᴴ sym(Φ(Lᴴ g)) L⁻¹, where Φ keeps the lower triangle and halves the diagonal."""
+def _cholesky_vjp(gs, ys, xs, upper):
+    """L⁻ᴴ ½(M + M₋ᴴ) L⁻¹, where M is the lower triangle of Lᴴ g and M₋ lacks its diagonal."""
     if gs[0] is None:
         return (None,)
-    lower, lower_h = ys[0], adjoint(ys[0])
-    phi = tril(matmul(lower_h, gs[0]))
-    phi = select(on_diagonal(phi), phi * 0.5, phi)
-    half = solve(lower_h, add(phi, adjoint(phi)) * 0.5)
+    lower_h, g = (ys[0], adjoint(gs[0])) if upper else (adjoint(ys[0]), gs[0])
+    inner = matmul(lower_h, g)
+    half = solve(lower_h, add(tril(inner), adjoint(tril(inner, -1))) * 0.5)
     return (adjoint(solve(lower_h, adjoint(half))),)
 
 
-cholesky_p = Primitive("linalg_cholesky", lambda a: (a, _batch(a, dt=int32)), _cholesky_kernel, _cholesky_vjp, n_outputs=2, kind="host")
+cholesky_p = Primitive("linalg_cholesky", lambda a, upper: (a, _batch(a, dt=int32)), _cholesky_kernel, _cholesky_vjp, n_outputs=2,
+                       kind="host")
 
 
-def cholesky_ex(a: Var) -> tuple[Var, Var]:
-    """(lower L with a = L Lᴴ, info); reads the lower triangle."""
-    return cholesky_p((a,))
+def cholesky_ex(a: Var, upper: bool = False) -> tuple[Var, Var]:
+    """(lower L with a = L Lᴴ or upper U with a = Uᴴ U, info); reads that triangle of a."""
+    return cholesky_p((a,), upper)
+
+
+def _undefined(x, message):
+    raise RuntimeError(message)
+
+
+# the cotangent of an operand whose derivative does not exist: an error only if a gradient is asked for
+undefined_p = Primitive("linalg_undefined", lambda x, message: x, _undefined, None, kind="host")
 
 
 def _qr_types(a, complete):
@@ -299,7 +312,7 @@ def _qr_vjp(gs, ys, xs, complete):
     a, (q, r) = xs[0], ys
     m, n = a.shape[-2:]
     if complete and m > n:
-        raise RuntimeError("The QR decomposition is not differentiable when mode='complete' and nrows > ncols.")
+        return (undefined_p((a,), "The QR decomposition is not differentiable when mode='complete' and nrows > ncols."),)
     gq = zeros_like(q) if gs[0] is None else gs[0]
     gr = zeros_like(r) if gs[1] is None else gs[1]
     if m >= n:
@@ -339,13 +352,12 @@ def _gaps(values: Var) -> Var:
 
 
 def _eigh_vjp(gs, ys, xs, lower):
-    """V (diag(g_L) + Vᴴ g_V / E) Vᴴ."""
+    """V (diag(g_L) + ½ skew(Vᴴ g_V) / E) Vᴴ."""
     values, vectors = ys
     terms = [] if gs[0] is None else [as_diagonal(_as(gs[0], vectors))]
     if gs[1] is not None:
-        inner = matmul(adjoint(vectors), gs[1])
-        inner = select(on_diagonal(inner), zeros_like(inner), inner)
-        terms.append(div(inner, _as(_gaps(values), inner)))
+        inner = div(_skew(matmul(adjoint(vectors), gs[1])) * 0.5, _as(_gaps(values), vectors))
+        terms.append(select(on_diagonal(inner), zeros_like(inner), inner))
     total = _sum_of(terms)
     return (None if total is None else matmul(matmul(vectors, total), adjoint(vectors)),)
 
@@ -411,12 +423,10 @@ def _svd_vjp(gs, ys, xs, full):
     (gu, gs_, gvh), (u, s, vh) = gs, ys
     a = xs[0]
     m, n = a.shape[-2:]
-    if full and m != n and (gu is not None or gvh is not None):
-        raise RuntimeError("svd_backward: The singular vectors in the SVD are not differentiable when full_matrices=True and the "
-                           "matrix is not square")
-    if full and m != n:
+    if full and m != n:  # the vectors beyond the first k are arbitrary
         k = min(m, n)
-        u, vh = slice_dim(u, u.ndim - 1, 0, k), slice_dim(vh, vh.ndim - 2, 0, k)
+        u, gu = (None if x is None else slice_dim(x, x.ndim - 1, 0, k) for x in (u, gu))
+        vh, gvh = (None if x is None else slice_dim(x, x.ndim - 2, 0, k) for x in (vh, gvh))
     sc = _as(s, a)
     uh, v = adjoint(u), adjoint(vh)
     terms = [] if gs_ is None else [as_diagonal(_as(gs_, a))]

@@ -1,0 +1,67 @@
+"""Linear algebra against PyTorch: every expression for real and complex matrices. Vectors that are defined up to sign are
+compared where both take LAPACK's."""
+import numpy as np
+import pytest
+
+import flambeau
+
+torch = pytest.importorskip("torch")
+
+EXPRESSIONS = [
+    "t.det(a)", "L.slogdet(z)", "L.inv(z)", "L.solve(a, b)", "L.solve(a, v)", "L.solve(a, b.mT, left=False)", "L.cholesky(s)",
+    "L.cholesky(s, upper=True)", "L.qr(tall)", "L.qr(wide)", "L.svdvals(tall)", "L.eigvalsh(s)", "L.lu_factor(z)", "L.lu(tall)",
+    "L.lu(wide)", "L.pinv(tall)", "L.pinv(wide)", "L.matrix_rank(tall)", "L.matrix_norm(z, 'nuc')", "L.matrix_norm(z, -1)",
+    "L.norm(a)", "L.norm(v, 3)", "L.cond(a)", "L.matrix_power(a, 3)", "L.matrix_power(a, -2)", "L.matrix_power(a, 0)",
+    "L.multi_dot([v, a, b])", "L.vecdot(a, v)", "L.solve_triangular(a, b, upper=True)", "L.lu_solve(*L.lu_factor(a), b, adjoint=True)",
+    "L.householder_product(tall, v)", "t.einsum('bij,bjk', z, z)", "t.einsum('...ij,jk->...k', z, z[0])", "t.tensordot(a, b, 1)",
+    "t.cross(a, a.mT, dim=0)", "t.kron(v, a)", "t.svd(tall)[1]", "t.cholesky_solve(b, a.tril())", "t.triangular_solve(b, a)[0]",
+    "L.inv(a[:2])", "L.inv(t.zeros(2, 2))", "L.cholesky(-s)", "L.det(t.ones(2, 2, dtype=t.int64))", "L.det(t.ones(2, 2, dtype=t.half))",
+    "L.svdvals(t.zeros(0, 3))", "L.det(t.zeros(0, 0))", "t.einsum('ij,jk', a)", "L.matrix_norm(a, 3)", "L.qr(a, 'x')",
+]
+
+
+def environment(module, is_complex):
+    r = np.random.default_rng(1)
+
+    def draw(*shape):
+        return r.standard_normal(shape) + (1j * r.standard_normal(shape) if is_complex else 0)
+    s = draw(2, 3, 3)
+    arrays = {"a": draw(3, 3), "b": draw(3, 2), "z": draw(2, 4, 4), "tall": draw(5, 3), "wide": draw(3, 5), "v": draw(3),
+              "s": s @ s.conj().swapaxes(-1, -2) + np.eye(3)}
+    tensors = {name: module.from_numpy(x).requires_grad_() for name, x in arrays.items()}
+    return tensors, {"t": module, "L": module.linalg, **tensors}
+
+
+def outcome(module, expression, is_complex):
+    """(results, gradients by name), or the class and message of what is raised."""
+    tensors, names = environment(module, is_complex)
+    try:
+        out = eval(expression, names)
+    except Exception as error:
+        return type(error).__name__, str(error)
+    outs = list(out) if isinstance(out, (tuple, list)) else [out]
+    total = 0
+    for o in outs:
+        if o.requires_grad:
+            weights = module.from_numpy(np.asarray(1 + 0.1 * np.arange(o.numel()).reshape(tuple(o.shape))))
+            total = total + (((o * (1 + 0.3j)).real if o.is_complex() else o) * weights).sum()
+    if not isinstance(total, int):
+        total.backward()
+    grads = {name: x.grad.resolve_conj().numpy() for name, x in tensors.items() if x.grad is not None}
+    return [o.detach().resolve_conj().numpy() for o in outs], grads
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("is_complex", [False, True], ids=["real", "complex"])
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_agrees(expression, is_complex):
+    expected, ours = outcome(torch, expression, is_complex), outcome(flambeau, expression, is_complex)
+    if isinstance(expected[0], str):
+        assert ours == expected
+        return
+    for x, y in zip(expected[0], ours[0], strict=True):
+        assert (x.dtype, x.shape) == (y.dtype, y.shape)
+        np.testing.assert_allclose(y, x, rtol=1e-6, atol=1e-8)
+    assert set(ours[1]) == set(expected[1])
+    for name, g in expected[1].items():
+        np.testing.assert_allclose(ours[1][name], g, rtol=1e-5, atol=1e-7, err_msg=name)
