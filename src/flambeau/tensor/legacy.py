@@ -31,7 +31,7 @@ def construct(args: tuple, dtype: dtype_class, any_dtype: bool = False) -> Tenso
             return filled(tuple(first), 0, dtype)
         if isinstance(first, str):
             raise TypeError("new(): invalid data type 'str'")
-        if not hasattr(first, "__index__"):
+        if not hasattr(first, "__index__") or getattr(first, "ndim", 0):  # an array has __index__ whatever its shape
             if not hasattr(first, "__len__"):
                 raise TypeError(f"new(): data must be a sequence (got {type(first).__name__})")
             return _from_sequence(array_to_tensor, first, dtype)
