@@ -73,8 +73,8 @@ from .tensor.views import (as_strided, clone, diagonal, flatten, movedim, narrow
                            unbind, unflatten, unsqueeze)
 from .ops.linear import addbmm, addmm, addmv, addr, baddbmm, bilinear, bmm, dot, ger, matmul, mm, mv, outer, vdot
 from .ops.einsum import cross, einsum, kron, tensordot
-from .ops.linalg import (chain_matmul, cholesky, cholesky_inverse, cholesky_solve, det, inverse, logdet, lu_solve, matrix_power, pinverse,
-                         qr, slogdet, svd, triangular_solve)
+from .ops.linalg import (chain_matmul, cholesky, cholesky_inverse, cholesky_solve, det, inverse, logdet, lu_solve, matrix_exp, matrix_power,
+                         pinverse, qr, slogdet, svd, triangular_solve)
 from .ops.random import (bernoulli, multinomial, normal, poisson, rand, rand_like, randint, randint_like, randn, randn_like,
                          randperm)
 from .tensor import methods as _methods

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import primitives as p
 from . import return_types as rt
-from .dtypes import int64
+from .dtypes import int32, int64
 from .ir.graph import Var
 from .ops import norms
 from .ops.einsum import linalg_cross
@@ -278,6 +278,28 @@ def lu_factor(A: Tensor, *, pivot=True):
     return la.lu_factor(A, bool(pivot))
 
 
+@op("LinalgLuFactorExBackward0", name="lu_factor_ex", returns=rt.linalg_lu_factor_ex)
+def _lu_factor_ex(A: Tensor, pivot):
+    _matrix("torch.linalg.lu_factor_ex", A, "lu_cpu")
+    factors, pivots = la.lu_factor(A, pivot)
+    zero = p.eq(la.diagonal(factors), 0)
+    last = zero.ndim - 1
+    n = zero.shape[last]
+    if not n:
+        return factors, pivots, p.full(A.shape[:-2], 0, int32, A.builder)
+    first = p.reduce_min(p.select(zero, p.index_along(zero, last) + 1, n + 1), (last,))
+    return factors, pivots, p.cast(p.select(p.eq(first, n + 1), 0, first), int32)
+
+
+@accepts_out
+def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -> Any:
+    """(LU, pivots, info): see `lu_factor`; info is the 1-based place of the first zero on U's diagonal, or 0."""
+    result = _lu_factor_ex(A, bool(pivot))
+    if check_errors:
+        _raise_on(result[2], "torch.linalg.lu_factor_ex: U[{0},{0}] is zero and using it on lu_solve would result in a division by zero.")
+    return result
+
+
 @op("LinalgLuBackward0", returns=rt.linalg_lu)
 def lu(A: Tensor, *, pivot=True):
     """(P, L, U) with A = P L U; P is empty without pivoting."""
@@ -506,6 +528,26 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
         if not n:
             return result.clone() if result is A else result
         square = square @ square
+
+
+def matrix_exp(A: Tensor) -> Tensor:
+    """Σ Aᵏ / k!, by its first terms for A / 2ˢ, small enough for them to suffice, squared s times."""
+    from .ops.creation import eye
+    _needs_square("linalg.matrix_exp", A)
+    if A.dtype.name not in ("float32", "float64", "complex64", "complex128"):
+        raise RuntimeError(f"Expected a floating point or complex tensor as input. Got {A.dtype._legacy}")
+    norm = float(abs(host_array(A)).sum(-2).max()) if A.numel() else 0.0
+    squarings = max(0, math.frexp(norm)[1] + 1) if math.isfinite(norm) else 0
+    small, identity = A / 2.0 ** squarings, eye(A.shape[-1], dtype=A.dtype)
+    result = small / _TERMS + identity
+    for k in range(_TERMS - 1, 0, -1):
+        result = small @ result / k + identity
+    for _ in range(squarings):
+        result = result @ result
+    return result
+
+
+_TERMS = 16  # of the exponential's series: 2⁻¹⁶ / 17! is below double precision
 
 
 def _best_order(sizes: list[int]) -> dict:

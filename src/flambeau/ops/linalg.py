@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from .. import linalg, return_types
-from ..linalg import accepts_out, det, slogdet
+from ..linalg import accepts_out, det, matrix_exp, slogdet
 from ..primitives import linalg as la
 from ..tensor.op import op
 from ..tensor.tensor import Tensor
@@ -104,6 +104,6 @@ def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Any = None) 
     return linalg.lu_solve(LU_data, LU_pivots, b, **({} if out is None else {"out": out}))
 
 
-METHODS = {f.__name__: f for f in (det, slogdet, inverse, logdet, svd, qr, cholesky, cholesky_solve, cholesky_inverse, triangular_solve,
-                                   matrix_power, lu_solve)}
+METHODS = {f.__name__: f for f in (det, matrix_exp, slogdet, inverse, logdet, svd, qr, cholesky, cholesky_solve, cholesky_inverse,
+                                   triangular_solve, matrix_power, lu_solve)}
 METHODS["pinverse"] = pinverse

@@ -17,6 +17,7 @@ EXPRESSIONS = [
     "t.cross(a, a.mT, dim=0)", "t.kron(v, a)", "t.svd(tall)[1]", "t.cholesky_solve(b, a.tril())", "t.triangular_solve(b, a)[0]",
     "L.inv(a[:2])", "L.inv(t.zeros(2, 2))", "L.cholesky(-s)", "L.det(t.ones(2, 2, dtype=t.int64))", "L.det(t.ones(2, 2, dtype=t.half))",
     "L.svdvals(t.zeros(0, 3))", "L.det(t.zeros(0, 0))", "t.einsum('ij,jk', a)", "L.matrix_norm(a, 3)", "L.qr(a, 'x')",
+    "L.matrix_exp(z)", "L.matrix_exp(a * 5)", "L.lu_factor_ex(t.zeros(2, 2)).info", "L.lu_factor_ex(a)",
 ]
 
 
