@@ -120,3 +120,33 @@ Sequential(
     (1): Linear(in_features=5, out_features=2, bias=True)
   )
 )"""
+
+
+class Kinds(nn.Module):
+    name = "of the class"
+
+    def __init__(self, **values):
+        super().__init__()
+        for key, value in values.items():
+            setattr(self, key, value)
+
+
+def test_one_name_can_mean_different_things_in_modules_of_a_class():
+    child, param = nn.ReLU(), nn.Parameter(torch.ones(1))
+    assert Kinds(x=child).x is child
+    assert Kinds(x=param).x is param
+    assert Kinds(x=3).x == 3
+    assert not hasattr(Kinds(), "x") and not hasattr(Kinds, "x")
+    changed = Kinds(x=child)
+    del changed.x
+    assert not hasattr(changed, "x")
+    assert Kinds(name=child).name == "of the class"  # as in PyTorch: the class comes first
+
+
+def test_tables_can_be_changed_from_outside():
+    layer = nn.Linear(1, 1)
+    layer._parameters["weight"] = replaced = nn.Parameter(torch.zeros(1, 1))
+    assert layer.weight is replaced
+    del layer._parameters["weight"]
+    with pytest.raises(AttributeError, match="'Linear' object has no attribute 'weight'"):
+        layer.weight

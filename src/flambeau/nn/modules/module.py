@@ -71,6 +71,32 @@ def _join(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
 
 
+class _Registered:
+    """Where a class's modules keep the parameter, buffer or child `name`; reading it is then a look into that table.
+
+    Without it a read ends in `Module.__getattr__`, after an exception: 1 µs in Python 3.10 and 3.11, where this takes
+    0.25 µs. It is no data descriptor, so instance attributes come first; asked of the class itself it does not exist.
+    """
+
+    __slots__ = ("table", "name")
+
+    def __init__(self, table: str, name: str) -> None:
+        self.table, self.name = table, name
+
+    def __get__(self, module: Any, owner: type) -> Any:
+        try:
+            return module.__dict__[self.table][self.name]
+        except KeyError:
+            raise AttributeError(self.name) from None  # __getattr__ is asked next
+
+
+def _speed_up(module: Module, table: str, name: str) -> None:
+    """Give the class of `module` a `_Registered` for `name`, unless it has something of that name."""
+    cls = type(module)
+    if cls is not Module and not any(name in base.__dict__ for base in cls.__mro__):
+        setattr(cls, name, _Registered(table, name))
+
+
 class Module(HookedCall, StateDict):
     """Base class of layers and models: subclass it, make the parts in `__init__` (after `super().__init__()`), and
     compute in `forward`; calling the module runs `forward` and the hooks.
@@ -126,6 +152,7 @@ class Module(HookedCall, StateDict):
             raise TypeError(f"cannot assign '{flambeau.typename(tensor)}' object to buffer '{name}' (torch Tensor or "
                             "None required)")
         self._buffers[name] = _through(_global_buffer_registration_hooks, self, name, tensor)
+        _speed_up(self, "_buffers", name)
         (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
@@ -135,6 +162,7 @@ class Module(HookedCall, StateDict):
         self._check_name("parameter", name, self._parameters)
         if param is None:
             self._parameters[name] = None
+            _speed_up(self, "_parameters", name)
             return
         if not isinstance(param, Parameter):
             raise TypeError(f"cannot assign '{flambeau.typename(param)}' object to parameter '{name}' "
@@ -144,6 +172,7 @@ class Module(HookedCall, StateDict):
                              f"explicitly. To express '{name}' as a function of another Tensor, compute the value in "
                              "the forward() method.")
         self._parameters[name] = _through(_global_parameter_registration_hooks, self, name, param)
+        _speed_up(self, "_parameters", name)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Make `module` the child `name`. None registers the name without a child."""
@@ -151,6 +180,7 @@ class Module(HookedCall, StateDict):
             raise TypeError(f"{flambeau.typename(module)} is not a Module subclass")
         self._check_name("module", name, self._modules)
         self._modules[name] = _through(_global_module_registration_hooks, self, name, module)
+        _speed_up(self, "_modules", name)
 
     def register_module(self, name: str, module: Module | None) -> None:
         """The same as `add_module`."""
@@ -159,7 +189,7 @@ class Module(HookedCall, StateDict):
     # ------------------------------------------------------------------ attributes
 
     def __getattr__(self, name: str) -> Any:
-        # called for what is not in __dict__; hot, because layers read their weights with it
+        # called for what neither __dict__ nor the class has
         state = self.__dict__
         if "_parameters" in state:
             if (name in (table := state["_parameters"]) or name in (table := state["_modules"])
@@ -189,6 +219,7 @@ class Module(HookedCall, StateDict):
                 raise TypeError(f"cannot assign '{flambeau.typename(value)}' as child module '{name}' (torch.nn.Module "
                                 "or None expected)")
             self._modules[name] = _through(_global_module_registration_hooks, self, name, value)
+            _speed_up(self, "_modules", name)
         elif name in state.get("_buffers", ()) or tensor and isinstance(value, Buffer):
             self._set_buffer(name, value)
         else:
@@ -223,7 +254,7 @@ class Module(HookedCall, StateDict):
         object.__delattr__(self, name)
 
     def __dir__(self) -> list[str]:
-        names = [*dir(type(self)), *self.__dict__, *self._parameters, *self._modules, *self._buffers]
+        names = {*dir(type(self)), *self.__dict__, *self._parameters, *self._modules, *self._buffers}
         return sorted(name for name in names if not name[0].isdigit())  # "0" names a child, but no attribute
 
     # ------------------------------------------------------------------ by path
@@ -472,6 +503,9 @@ class Module(HookedCall, StateDict):
         self.__dict__.update(state)
         if self._has_hooks():
             self.__dict__["_hooked"] = True
+        for table in ("_parameters", "_buffers", "_modules"):
+            for name in self.__dict__.get(table, ()):
+                _speed_up(self, table, name)
 
     def _get_name(self) -> str:
         return type(self).__name__
