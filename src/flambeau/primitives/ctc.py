@@ -2,6 +2,7 @@
 
 The forward-backward recursions run on the host in float64, all samples together, one step per time.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -38,8 +39,11 @@ def _forward(emitted: np.ndarray, skip: np.ndarray) -> np.ndarray:
     alpha[0, :, :2] = emitted[0, :, :2]
     for t in range(1, len(emitted)):
         a = alpha[t - 1]
-        a = np.logaddexp(a, _shifted(a, 1)) if a.shape[1] < 3 else np.logaddexp(
-            np.logaddexp(a, _shifted(a, 1)), np.where(skip, _shifted(a, 2), -np.inf))
+        a = (
+            np.logaddexp(a, _shifted(a, 1))
+            if a.shape[1] < 3
+            else np.logaddexp(np.logaddexp(a, _shifted(a, 1)), np.where(skip, _shifted(a, 2), -np.inf))
+        )
         alpha[t] = a + emitted[t]
     return alpha
 
@@ -90,8 +94,14 @@ def _ctc_vjp(gs, ys, xs, blank, zero_infinity):
     return broadcast_to(reshape(g, (1, g.shape[0], 1)), grad.shape) * grad, None, None, None
 
 
-ctc_p = Primitive("ctc", lambda lp, labels, inputs, targets, blank, zero: (tensor_type(lp.dtype, lp.shape[1:2]), lp), _ctc_kernel, _ctc_vjp,
-                  n_outputs=2, kind="host")
+ctc_p = Primitive(
+    "ctc",
+    lambda lp, labels, inputs, targets, blank, zero: (tensor_type(lp.dtype, lp.shape[1:2]), lp),
+    _ctc_kernel,
+    _ctc_vjp,
+    n_outputs=2,
+    kind="host",
+)
 
 
 def ctc(log_probs: Var, labels: Var, input_lengths: Var, target_lengths: Var, blank: int, zero_infinity: bool) -> Var:

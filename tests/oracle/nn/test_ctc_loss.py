@@ -1,4 +1,5 @@
 """ctc_loss against PyTorch: losses, gradients and errors."""
+
 import numpy as np
 import pytest
 
@@ -14,7 +15,9 @@ def outcome(module, scores, targets, inputs, lengths, dtype="float32", direct=Fa
     x = module.tensor(scores, dtype=getattr(module, dtype)).requires_grad_(True)
     F = module.nn.functional
     try:
-        loss = F.ctc_loss(x if direct else F.log_softmax(x, -1), module.tensor(targets), inputs(module), lengths(module), **options)
+        loss = F.ctc_loss(
+            x if direct else F.log_softmax(x, -1), module.tensor(targets), inputs(module), lengths(module), **options
+        )
         loss.sum().backward()
     except Exception as error:
         return type(error).__name__
@@ -45,7 +48,16 @@ def test_batches(reduction, direct):
     for dtype in ("float32", "float64"):
         agree(SCORES, TARGETS, numbers(12, 10, 5), numbers(4, 4, 1), dtype, direct, reduction=reduction)
         agree(SCORES, TARGETS, tensor(12, 10, 5), tensor(3, 2, 0), dtype, direct, reduction=reduction)
-        agree(SCORES, np.array([1, 2, 3, 3, 0]), tensor(12, 10, 5), tensor(2, 2, 1), dtype, direct, reduction=reduction, blank=5)
+        agree(
+            SCORES,
+            np.array([1, 2, 3, 3, 0]),
+            tensor(12, 10, 5),
+            tensor(2, 2, 1),
+            dtype,
+            direct,
+            reduction=reduction,
+            blank=5,
+        )
 
 
 @pytest.mark.parametrize("zero_infinity", [False, True])

@@ -1,4 +1,5 @@
 """multinomial and poisson draw PyTorch's numbers, and leave the generator where PyTorch leaves it."""
+
 import numpy as np
 import pytest
 
@@ -19,25 +20,41 @@ def outcome(module, call):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("samples", "replacement"), [(1, False), (5, False), (50, False), (1, True), (7, True), (200, True)])
+@pytest.mark.parametrize(
+    ("samples", "replacement"), [(1, False), (5, False), (50, False), (1, True), (7, True), (200, True)]
+)
 def test_multinomial(dtype, samples, replacement):
     for weights in (WEIGHTS, WEIGHTS[0]):
-        ours, theirs = (outcome(m, lambda m: m.multinomial(m.tensor(weights, dtype=getattr(m, dtype)), samples, replacement))
-                        for m in (flambeau, torch))
+        ours, theirs = (
+            outcome(m, lambda m: m.multinomial(m.tensor(weights, dtype=getattr(m, dtype)), samples, replacement))
+            for m in (flambeau, torch)
+        )
         assert ours == theirs
 
 
-@pytest.mark.parametrize(("weights", "samples"), [([1., 2.], 3), ([-1., 2.], 1), ([0., 0.], 1), ([0, 2], 1), ([1., 2.], 0), (1., 1),
-                                                  ([1., float("inf")], 1)])
+@pytest.mark.parametrize(
+    ("weights", "samples"),
+    [
+        ([1.0, 2.0], 3),
+        ([-1.0, 2.0], 1),
+        ([0.0, 0.0], 1),
+        ([0, 2], 1),
+        ([1.0, 2.0], 0),
+        (1.0, 1),
+        ([1.0, float("inf")], 1),
+    ],
+)
 def test_multinomial_errors(weights, samples):
     ours, theirs = (outcome(m, lambda m: m.multinomial(m.tensor(weights), samples)) for m in (flambeau, torch))
     assert ours == theirs and ours[0] == "RuntimeError"
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
-@pytest.mark.parametrize("rates", [WEIGHTS * 9, WEIGHTS * 40, [0., 1., 10., 1000., 1e5], [-1.]])
+@pytest.mark.parametrize("rates", [WEIGHTS * 9, WEIGHTS * 40, [0.0, 1.0, 10.0, 1000.0, 1e5], [-1.0]])
 def test_poisson(dtype, rates):
-    ours, theirs = (outcome(m, lambda m: m.poisson(m.tensor(rates, dtype=getattr(m, dtype)))) for m in (flambeau, torch))
+    ours, theirs = (
+        outcome(m, lambda m: m.poisson(m.tensor(rates, dtype=getattr(m, dtype)))) for m in (flambeau, torch)
+    )
     assert ours == theirs
 
 

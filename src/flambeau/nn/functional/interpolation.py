@@ -4,6 +4,7 @@ Every mode but "area" is separable: along each dimension, each output pixel is a
 taps. Their indices and weights depend on the sizes only, so they are computed once by NumPy, in the precision in which
 PyTorch computes them.
 """
+
 # ruff: noqa: F821
 from __future__ import annotations
 
@@ -26,6 +27,7 @@ MODES = "nearest | linear | bilinear | bicubic | trilinear | lanczos | area | ne
 
 
 # ------------------------------------------------------------------ filters and taps
+
 
 def cubic(x: np.ndarray, a: float) -> np.ndarray:
     """Keys' cubic convolution kernel (1981) of parameter a."""
@@ -60,11 +62,15 @@ def _nearest_taps(n: int, out: int, factor: float | None, exact: bool) -> tuple[
     return np.minimum(np.floor(place * scale).astype(np.int64), n - 1)[None], None
 
 
-def _taps(n: int, out: int, factor: float | None, mode: str, align_corners: bool, real: type) -> tuple[np.ndarray, np.ndarray]:
+def _taps(
+    n: int, out: int, factor: float | None, mode: str, align_corners: bool, real: type
+) -> tuple[np.ndarray, np.ndarray]:
     """Indices and weights (taps, out) of linear and cubic interpolation."""
     scale = _scale(n, out, factor, align_corners, real)
     at = np.arange(out, dtype=real)
-    place = at if out == n and mode != "bicubic" else at * scale if align_corners else (at + real(0.5)) * scale - real(0.5)
+    place = (
+        at if out == n and mode != "bicubic" else at * scale if align_corners else (at + real(0.5)) * scale - real(0.5)
+    )
     if mode != "bicubic":
         place = np.maximum(place, real(0))
     first = np.minimum(np.floor(place).astype(np.int64), n - 1)
@@ -75,7 +81,9 @@ def _taps(n: int, out: int, factor: float | None, mode: str, align_corners: bool
     return np.stack([first, np.minimum(first + 1, n - 1)]), np.stack([real(1) - t, t])
 
 
-def _antialiased_taps(n: int, out: int, factor: float | None, mode: str, align_corners: bool, real: type) -> tuple[np.ndarray, np.ndarray]:
+def _antialiased_taps(
+    n: int, out: int, factor: float | None, mode: str, align_corners: bool, real: type
+) -> tuple[np.ndarray, np.ndarray]:
     """Indices and weights (taps, out) of a filter that widens as the image shrinks."""
     kernel, width = _FILTERS[mode]
     scale = _scale(n, out, factor, align_corners, real)
@@ -91,7 +99,9 @@ def _antialiased_taps(n: int, out: int, factor: float | None, mode: str, align_c
 
 
 @lru_cache(256)
-def _tap_tensors(n: int, out: int, factor: float | None, mode: str, align_corners: bool, antialias: bool, double: bool) -> tuple:
+def _tap_tensors(
+    n: int, out: int, factor: float | None, mode: str, align_corners: bool, antialias: bool, double: bool
+) -> tuple:
     """The taps of one dimension as tensors: (indices,) or (indices, weights)."""
     real = np.float64 if double else np.float32
     if mode in NEAREST:
@@ -99,7 +109,11 @@ def _tap_tensors(n: int, out: int, factor: float | None, mode: str, align_corner
     else:
         index, weight = (_antialiased_taps if antialias else _taps)(n, out, factor, mode, align_corners, real)
     tensors = (from_array(np.ascontiguousarray(index), int64),)
-    return tensors if weight is None else (*tensors, from_array(np.ascontiguousarray(weight, dtype=real), float64 if double else float32))
+    return (
+        tensors
+        if weight is None
+        else (*tensors, from_array(np.ascontiguousarray(weight, dtype=real), float64 if double else float32))
+    )
 
 
 def _nearest_body(input, taps):
@@ -122,21 +136,31 @@ def _weighted_body(input, taps):
 
 def _resampler(name: str, body: Any) -> Any:
     """An op of its own, so that grad_fn has PyTorch's name."""
+
     @op(name + "Backward0", name=name)
     def resample(input: Tensor, taps: Tensors):
         return body(input, taps)
+
     return resample
 
 
-_OPS = {(mode, nd): _resampler(f"Upsample{'Nearest' if mode == 'nearest' else 'NearestExact'}{nd}D", _nearest_body)
-        for mode in NEAREST for nd in (1, 2, 3)}
-_OPS |= {(mode, RANK[mode] - 2): _resampler(f"Upsample{mode.capitalize()}{RANK[mode] - 2}D", _weighted_body) for mode in RANK}
+_OPS = {
+    (mode, nd): _resampler(f"Upsample{'Nearest' if mode == 'nearest' else 'NearestExact'}{nd}D", _nearest_body)
+    for mode in NEAREST
+    for nd in (1, 2, 3)
+}
+_OPS |= {
+    (mode, RANK[mode] - 2): _resampler(f"Upsample{mode.capitalize()}{RANK[mode] - 2}D", _weighted_body) for mode in RANK
+}
 _ANTIALIASED = {mode: _resampler(f"Upsample{mode.capitalize()}2DAa", _weighted_body) for mode in _FILTERS}
 
 
 # ------------------------------------------------------------------ public functions
 
-def _sizes(input: Any, size: Any, scale_factor: Any, recompute: bool | None, mode: str) -> tuple[list[int], Sequence[float | None]]:
+
+def _sizes(
+    input: Any, size: Any, scale_factor: Any, recompute: bool | None, mode: str
+) -> tuple[list[int], Sequence[float | None]]:
     """Output sizes, and the factors to compute with (None: the ratio of the sizes)."""
     nd, spatial = input.ndim - 2, list(input.shape[2:])
     if size is not None and scale_factor is not None:
@@ -149,18 +173,29 @@ def _sizes(input: Any, size: Any, scale_factor: Any, recompute: bool | None, mod
         if not isinstance(size, (list, tuple)):
             size = [size] * nd
         if len(size) != nd:
-            raise ValueError("Input and output must have the same number of spatial dimensions, but got input with spatial dimensions of "
-                             f"{spatial} and output size of {size}. Please provide input tensor in (N, C, d1, d2, ...,dK) format and "
-                             "output size in (o1, o2, ...,oK) format.")
+            raise ValueError(
+                "Input and output must have the same number of spatial dimensions, but got input "
+                "with spatial dimensions of "
+                f"{spatial} and output size of {size}. Please provide input tensor in (N, C, d1, d2, "
+                "...,dK) format and "
+                "output size in (o1, o2, ...,oK) format."
+            )
         if not all(hasattr(s, "__index__") and not isinstance(s, bool) for s in size):
-            raise TypeError("expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, int], but got size with "
-                            f"types {[type(s) for s in size]}")
+            raise TypeError(
+                "expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, "
+                "int], but got size with "
+                f"types {[type(s) for s in size]}"
+            )
         return [s.__index__() for s in size], [None] * nd
     factors = list(scale_factor) if isinstance(scale_factor, (list, tuple)) else [scale_factor] * nd
     if len(factors) != nd:
-        raise ValueError("Input and scale_factor must have the same number of spatial dimensions, but got input with spatial dimensions of "
-                         f"{spatial} and scale_factor of shape {scale_factor}. Please provide input tensor in (N, C, d1, d2, ...,dK) format "
-                         "and scale_factor in (s1, s2, ...,sK) format.")
+        raise ValueError(
+            "Input and scale_factor must have the same number of spatial dimensions, but got input "
+            "with spatial dimensions of "
+            f"{spatial} and scale_factor of shape {scale_factor}. Please provide input tensor in (N, "
+            "C, d1, d2, ...,dK) format "
+            "and scale_factor in (s1, s2, ...,sK) format."
+        )
     factors = [float(f) for f in factors]
     out = [math.floor(n * f) for n, f in zip(spatial, factors)]
     return out, [None] * nd if recompute or mode == "area" else factors
@@ -172,37 +207,64 @@ def _check(input: Any, out: list[int], mode: str) -> None:
     if mode in RANK and rank != RANK[mode] and 3 <= rank <= 5 and mode not in ("bicubic", "lanczos"):
         raise NotImplementedError(f"Got {rank}D input, but {mode} mode needs {RANK[mode]}D input")
     if not 3 <= rank <= 5 or mode not in (*RANK, *NEAREST, "area") or mode in RANK and rank != RANK[mode]:
-        raise NotImplementedError(f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {rank}D) for the modes: {MODES} (got {mode})")
+        raise NotImplementedError(
+            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {rank}D) for the modes: {MODES} (got {mode})"
+        )
     if min(*input.shape[2:], *out) <= 0:
-        names = "DHW"[5 - rank:]
+        names = "DHW"[5 - rank :]
         before, after = (", ".join(f"{a}: {n}" for a, n in zip(names, sizes)) for sizes in (input.shape[2:], out))
-        raise RuntimeError(f"Input and output sizes should be greater than 0, but got input ({before}) {'and ' if rank == 3 else ''}output ({after})")
+        raise RuntimeError(
+            f"Input and output sizes should be greater than 0, but got input ({before}) "
+            f"{'and ' if rank == 3 else ''}output ({after})"
+        )
     if input.dtype.kind != "f" and input.dtype is not uint8:
-        raise NotImplementedError(f"\"{'upsample_nearest' if mode in NEAREST else 'compute_indices_weights_' + mode}\" not implemented for "
-                                  f"'{input.dtype._legacy}'")
+        raise NotImplementedError(
+            f'"{"upsample_nearest" if mode in NEAREST else "compute_indices_weights_" + mode}" not implemented for '
+            f"'{input.dtype._legacy}'"
+        )
 
 
-def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None, antialias=False):
-    """Resizes the dimensions after the first two of (N, C, *) to `size`, or by `scale_factor` (numbers, or one for each).
+def interpolate(
+    input,
+    size=None,
+    scale_factor=None,
+    mode="nearest",
+    align_corners=None,
+    recompute_scale_factor=None,
+    antialias=False,
+):
+    """Resizes the dimensions after the first two of (N, C, *) to `size`, or by `scale_factor`.
 
-    mode:  "nearest", "nearest-exact" (pixel centres) and "area" (averages) for one to three dimensions, "linear" for one,
-           "bilinear", "bicubic" (Keys, a = −0.75) and "lanczos" for two, "trilinear" for three.
+    size, scale_factor:  one of them: a number, or one for each dimension.
+    mode:  "nearest", "nearest-exact" (pixel centres) and "area" (averages) for one to three dimensions, "linear" for
+           one, "bilinear", "bicubic" (Keys, a = −0.75) and "lanczos" for two, "trilinear" for three.
     align_corners:  the outer pixels' centres, not their edges, are put on each other; for the linear and cubic modes.
     recompute_scale_factor:  compute with the ratio of the sizes rather than with the given factor.
     antialias:  widens the filter as the image shrinks (then a = −0.5): "bilinear", "bicubic" and "lanczos".
     """
     if mode in ("area", *NEAREST) and align_corners is not None:
-        raise ValueError("align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear")
+        raise ValueError(
+            "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
+        )
     out, factors = _sizes(input, size, scale_factor, recompute_scale_factor, mode)
     if antialias and not (mode in _FILTERS and input.ndim == 4):
-        raise ValueError("Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor as input")
+        raise ValueError(
+            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor as input"
+        )
     if mode == "lanczos" and input.ndim == 4 and (align_corners or not antialias):
-        raise ValueError("Lanczos mode does not support align_corners=True" if align_corners else "Lanczos mode requires antialias=True")
+        raise ValueError(
+            "Lanczos mode does not support align_corners=True"
+            if align_corners
+            else "Lanczos mode requires antialias=True"
+        )
     _check(input, out, mode)
     if mode == "area":
         return {3: adaptive_avg_pool1d, 4: adaptive_avg_pool2d, 5: adaptive_avg_pool3d}[input.ndim](input, out)
-    taps = [t for n, o, f in zip(input.shape[2:], out, factors)
-            for t in _tap_tensors(n, o, f, mode, bool(align_corners), bool(antialias), input.dtype is float64)]
+    taps = [
+        t
+        for n, o, f in zip(input.shape[2:], out, factors)
+        for t in _tap_tensors(n, o, f, mode, bool(align_corners), bool(antialias), input.dtype is float64)
+    ]
     return (_ANTIALIASED[mode] if antialias else _OPS[mode, input.ndim - 2])(input, taps)
 
 

@@ -1,4 +1,5 @@
 """The loss of connectionist temporal classification."""
+
 # ruff: noqa: F821
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ from .loss import check_reduction, reduced
 
 
 @op("CtcLossBackward0", name="ctc_loss")
-def _ctc_loss(log_probs: Tensor, labels: Tensor, input_lengths: Tensor, target_lengths: Tensor, blank, reduction, zero_infinity):
+def _ctc_loss(
+    log_probs: Tensor, labels: Tensor, input_lengths: Tensor, target_lengths: Tensor, blank, reduction, zero_infinity
+):
     single = log_probs.ndim == 2
     if single:
         log_probs = p.reshape(log_probs, (log_probs.shape[0], 1, log_probs.shape[1]))
@@ -42,14 +45,19 @@ def _labels(targets: Any, lengths: np.ndarray) -> np.ndarray:
     longest = int(lengths.max(initial=0))
     if values.ndim == 2:
         if values.shape[1] < longest:
-            raise RuntimeError(f"Expected tensor to have size at least {longest} at dimension 1, but got size {values.shape[1]} for argument "
-                               "#2 'targets' (while checking arguments for ctc_loss_cpu)")
+            raise RuntimeError(
+                f"Expected tensor to have size at least {longest} at dimension 1, but got size "
+                f"{values.shape[1]} for argument "
+                "#2 'targets' (while checking arguments for ctc_loss_cpu)"
+            )
         return values[:, :longest]
     if values.size < lengths.sum():
-        raise RuntimeError(f"Expected tensor to have size {lengths.sum()} at dimension 0, but got size {values.size} for argument #2 "
-                           "'targets' (while checking arguments for ctc_loss_cpu)")
+        raise RuntimeError(
+            f"Expected tensor to have size {lengths.sum()} at dimension 0, but got size {values.size} for argument #2 "
+            "'targets' (while checking arguments for ctc_loss_cpu)"
+        )
     rows = np.zeros((len(lengths), longest), np.int64)
-    rows[np.arange(longest) < lengths[:, None]] = values[:lengths.sum()]
+    rows[np.arange(longest) < lengths[:, None]] = values[: lengths.sum()]
     return rows
 
 
@@ -72,8 +80,11 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
     lengths = _lengths(input_lengths, batch, "input_lengths")
     spelled = _lengths(target_lengths, batch, "target_lengths")
     if (lengths > log_probs.shape[0]).any():
-        raise RuntimeError(f"Expected input_lengths to have value at most {log_probs.shape[0]}, but got value {lengths.max()} (while checking "
-                           "arguments for ctc_loss_cpu)")
+        raise RuntimeError(
+            f"Expected input_lengths to have value at most {log_probs.shape[0]}, but got value "
+            f"{lengths.max()} (while checking "
+            "arguments for ctc_loss_cpu)"
+        )
     labels = _labels(targets, spelled)
     labels = np.where(np.arange(labels.shape[1]) < spelled[:, None], labels, blank)
     operands = [from_array(a, int64) for a in (labels, lengths, spelled)]

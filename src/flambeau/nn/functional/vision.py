@@ -1,4 +1,5 @@
 """Rearranging channels and pixels, and sampling images at the points of a grid."""
+
 # ruff: noqa: F821
 from __future__ import annotations
 
@@ -21,13 +22,18 @@ def pixel_shuffle(input: Tensor, upscale_factor):
     """(*, C·r², H, W) → (*, C, H·r, W·r): r² channels become the pixels of an r by r square (Shi et al. 2016)."""
     r = upscale_factor
     if input.ndim < 3:
-        raise RuntimeError(f"pixel_shuffle expects input to have at least 3 dimensions, but got input with {input.ndim} dimension(s)")
+        raise RuntimeError(
+            f"pixel_shuffle expects input to have at least 3 dimensions, but got input with {input.ndim} dimension(s)"
+        )
     if r <= 0:
         raise RuntimeError(f"pixel_shuffle expects a positive upscale_factor, but got {r}")
     *batch, c, h, w = input.shape
     if c % (r * r):
-        raise RuntimeError("pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but "
-                           f"input.size(-3)={c} is not divisible by {r * r}")
+        raise RuntimeError(
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
+            "upscale_factor, but "
+            f"input.size(-3)={c} is not divisible by {r * r}"
+        )
     n = len(batch)
     x = p.reshape(input, (*batch, c // (r * r), r, r, h, w))
     x = p.permute(x, (*range(n), n, n + 3, n + 1, n + 4, n + 2))
@@ -39,14 +45,19 @@ def pixel_unshuffle(input: Tensor, downscale_factor):
     """(*, C, H·r, W·r) → (*, C·r², H, W): the inverse of pixel_shuffle."""
     r = downscale_factor
     if input.ndim < 3:
-        raise RuntimeError(f"pixel_unshuffle expects input to have at least 3 dimensions, but got input with {input.ndim} dimension(s)")
+        raise RuntimeError(
+            f"pixel_unshuffle expects input to have at least 3 dimensions, but got input with {input.ndim} dimension(s)"
+        )
     if r <= 0:
         raise RuntimeError(f"pixel_unshuffle expects a positive downscale_factor, but got {r}")
     *batch, c, h, w = input.shape
     for size, name, at in ((h, "height", -2), (w, "width", -1)):
         if size % r:
-            raise RuntimeError(f"pixel_unshuffle expects {name} to be divisible by downscale_factor, but input.size({at})={size} is not "
-                               f"divisible by {r}")
+            raise RuntimeError(
+                f"pixel_unshuffle expects {name} to be divisible by downscale_factor, but "
+                f"input.size({at})={size} is not "
+                f"divisible by {r}"
+            )
     n = len(batch)
     x = p.reshape(input, (*batch, c, h // r, r, w // r, r))
     x = p.permute(x, (*range(n), n, n + 2, n + 4, n + 1, n + 3))
@@ -68,6 +79,7 @@ def channel_shuffle(input: Tensor, groups):
 
 
 # ------------------------------------------------------------------ sampling at the points of a grid
+
 
 def _clipped(x: Var, n: int) -> Var:
     """x within [0, n − 1]; the gradient is 0 at the borders and beyond."""
@@ -110,6 +122,7 @@ def _pixels(flat: Var, at: Sequence[Var], sizes: Sequence[int]) -> Var:
 
     def to_channels(v: Var) -> Var:
         return p.broadcast_to(p.reshape(v, (n, 1, shape[2])), shape)
+
     return p.select(to_channels(inside), p.gather(flat, to_channels(index), 2), 0.0)
 
 
@@ -134,6 +147,7 @@ def _cubic_weights(t: Var) -> list[Var]:
 
     def far(x: Var) -> Var:
         return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+
     return [far(t + 1.0), near(t), near(1.0 - t), far(2.0 - t)]
 
 
@@ -145,20 +159,28 @@ def _grid_sample(input: Tensor, grid: Tensor, mode, padding_mode, align_corners)
     flat = p.cast(p.reshape(input, (n, c, math.prod(sizes))), wide)
     columns = p.reshape(p.cast(grid, wide), (n, points, len(sizes)))
     # the grid's last dimension is (x, y, z): the image's last dimension first
-    at = [_place(p.reshape(p.slice_dim(columns, 2, d, d + 1), (n, points)), size, align_corners)
-          for d, size in zip(range(len(sizes) - 1, -1, -1), sizes)]
+    at = [
+        _place(p.reshape(p.slice_dim(columns, 2, d, d + 1), (n, points)), size, align_corners)
+        for d, size in zip(range(len(sizes) - 1, -1, -1), sizes)
+    ]
     if mode == "bicubic":
         corners = []
         for x, size in zip(at, sizes):
             first = p.stop_gradient(p.floor(x))
-            corners.append([(p.stop_gradient(_padded_place(first + float(k), size, padding_mode, align_corners)), w)
-                            for k, w in zip((-1, 0, 1, 2), _cubic_weights(x - first))])
+            corners.append(
+                [
+                    (p.stop_gradient(_padded_place(first + float(k), size, padding_mode, align_corners)), w)
+                    for k, w in zip((-1, 0, 1, 2), _cubic_weights(x - first))
+                ]
+            )
         out = _weighted_pixels(flat, corners, sizes)
     else:
         at = [_padded_place(x, size, padding_mode, align_corners) for x, size in zip(at, sizes)]
         if mode == "nearest":
             # weights of 1 that depend on x: the grid's gradient is 0, not absent
-            out = _weighted_pixels(flat, [[(p.stop_gradient(p.round_even(x)), p.select(p.isnan(x), x, 1.0))] for x in at], sizes)
+            out = _weighted_pixels(
+                flat, [[(p.stop_gradient(p.round_even(x)), p.select(p.isnan(x), x, 1.0))] for x in at], sizes
+            )
         else:
             firsts = [p.stop_gradient(p.floor(x)) for x in at]
             out = _weighted_pixels(flat, [[(i, 1.0 - (x - i)), (i + 1.0, x - i)] for x, i in zip(at, firsts)], sizes)
@@ -167,28 +189,43 @@ def _grid_sample(input: Tensor, grid: Tensor, mode, padding_mode, align_corners)
 
 def _default_corners(align_corners: bool | None) -> bool:
     if align_corners is None:
-        warnings.warn("Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please specify "
-                      "align_corners=True if the old behavior is desired. See the documentation of grid_sample for details.", stacklevel=3)
+        warnings.warn(
+            "Default grid_sample and affine_grid behavior has changed to align_corners=False since "
+            "1.3.0. Please specify "
+            "align_corners=True if the old behavior is desired. See the documentation of grid_sample for details.",
+            stacklevel=3,
+        )
     return bool(align_corners)
 
 
 def _check_grid(input, grid, mode) -> None:
     """Raises PyTorch's errors for shapes and dtypes that do not fit."""
     if input.dtype is not grid.dtype:
-        raise RuntimeError("grid_sampler(): expected input and grid to have same dtype, but input has "
-                           f"{input.dtype.c_name} and grid has {grid.dtype.c_name}")
+        raise RuntimeError(
+            "grid_sampler(): expected input and grid to have same dtype, but input has "
+            f"{input.dtype.c_name} and grid has {grid.dtype.c_name}"
+        )
     if input.shape[0] != grid.shape[0]:
-        raise RuntimeError("grid_sampler(): expected grid and input to have same batch size, but got input with sizes "
-                           f"{list(input.shape)} and grid with sizes {list(grid.shape)}")
+        raise RuntimeError(
+            "grid_sampler(): expected grid and input to have same batch size, but got input with sizes "
+            f"{list(input.shape)} and grid with sizes {list(grid.shape)}"
+        )
     if grid.shape[-1] != input.ndim - 2:
-        raise RuntimeError(f"grid_sampler(): expected grid to have size {input.ndim - 2} in last dimension, but got grid with sizes "
-                           f"{list(grid.shape)}")
+        raise RuntimeError(
+            f"grid_sampler(): expected grid to have size {input.ndim - 2} in last dimension, but got grid with sizes "
+            f"{list(grid.shape)}"
+        )
     if min(input.shape[2:], default=1) <= 0:
-        raise RuntimeError("grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes "
-                           f"{list(input.shape)}")
+        raise RuntimeError(
+            "grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes "
+            f"{list(input.shape)}"
+        )
     if input.ndim not in (4, 5) or input.ndim != grid.ndim:
-        raise RuntimeError(f"grid_sampler(): expected {4 if input.ndim == 4 else 5}D input and grid with same number of dimensions, but got input with sizes "
-                           f"{list(input.shape)} and grid with sizes {list(grid.shape)}")
+        raise RuntimeError(
+            f"grid_sampler(): expected {4 if input.ndim == 4 else 5}D input and grid with same number "
+            "of dimensions, but got input with sizes "
+            f"{list(input.shape)} and grid with sizes {list(grid.shape)}"
+        )
     if input.ndim == 5 and mode == "bicubic":
         raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
 
@@ -201,10 +238,14 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
     padding_mode:  what is outside: "zeros", "border" (the nearest pixel of it) or "reflection".
     """
     if mode not in ("bilinear", "nearest", "bicubic"):
-        raise ValueError(f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'")
+        raise ValueError(
+            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'"
+        )
     if padding_mode not in ("zeros", "border", "reflection"):
-        raise ValueError("nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: "
-                         f"'{padding_mode}'")
+        raise ValueError(
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: "
+            f"'{padding_mode}'"
+        )
     align_corners = _default_corners(align_corners)
     _check_grid(input, grid, mode)
     return _grid_sample(input, grid, mode, padding_mode, align_corners)
@@ -218,13 +259,18 @@ def _affine_grid(theta: Tensor, points: Tensor, size):
 
 def _grid_points(size: Sequence[int], align_corners: bool) -> np.ndarray:
     """(x, y[, z], 1) of every pixel (pixels, d + 1), in float64."""
-    axes = [(np.linspace(-1, 1, n) if n > 1 else np.zeros(1)) if align_corners else (2 * np.arange(n) + 1) / n - 1 for n in size]
+    axes = [
+        (np.linspace(-1, 1, n) if n > 1 else np.zeros(1)) if align_corners else (2 * np.arange(n) + 1) / n - 1
+        for n in size
+    ]
     mesh = np.meshgrid(*axes, indexing="ij")
     return np.stack([*(m.ravel() for m in mesh[::-1]), np.ones(mesh[0].size)], 1)
 
 
 def affine_grid(theta, size, align_corners=None):
-    """Grids for `grid_sample` of images of `size` (N, C, [D,] H, W): each pixel's place under the affine map theta, (N, *T, 2 or 3).
+    """Grids for `grid_sample` of images of `size` (N, C, [D,] H, W): (N, *T, 2 or 3).
+
+    They hold each pixel's place under the affine map theta.
 
     theta:  (N, 2, 3) for images, (N, 3, 4) for volumes. align_corners: as in `grid_sample`.
     """
@@ -232,14 +278,22 @@ def affine_grid(theta, size, align_corners=None):
     if theta.dtype.kind != "f":
         raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
     if len(size) not in (4, 5):
-        raise NotImplementedError("affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. "
-                                  f"Got size {size}.")
+        raise NotImplementedError(
+            "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. "
+            f"Got size {size}."
+        )
     d = len(size) - 2
     if theta.ndim != 3 or tuple(theta.shape[1:]) != (d, d + 1):
-        raise ValueError(f"Expected a batch of {d}D affine matrices of shape Nx{d}x{d + 1} for size {size}. Got {theta.shape}.")
+        raise ValueError(
+            f"Expected a batch of {d}D affine matrices of shape Nx{d}x{d + 1} for size {size}. Got {theta.shape}."
+        )
     if align_corners and min(size[2:]) == 1:
-        warnings.warn("Since version 1.3.0, affine_grid behavior has changed for unit-size grids when align_corners=True. This is not an "
-                      "intended use case of affine_grid. See the documentation of affine_grid for details.", stacklevel=2)
+        warnings.warn(
+            "Since version 1.3.0, affine_grid behavior has changed for unit-size grids when "
+            "align_corners=True. This is not an "
+            "intended use case of affine_grid. See the documentation of affine_grid for details.",
+            stacklevel=2,
+        )
     elif min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {size}")
     return _affine_grid(theta, from_array(_grid_points(size[2:], align_corners), float64), tuple(size[2:]))
