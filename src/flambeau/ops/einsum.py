@@ -39,8 +39,8 @@ def _parse(equation: str, operands: list[Var]) -> tuple[list[list[str]], list[st
     left, arrow, right = equation.partition("->")
     terms = [_labels(term, "operand") for term in left.split(",")]
     if len(terms) != len(operands):
-        problem = "more operands were provided than specified in" if len(terms) < len(operands) else "fewer operands were provided than specified in"
-        raise RuntimeError(f"einsum(): {problem} the equation")
+        amount = "more" if len(terms) < len(operands) else "fewer"
+        raise RuntimeError(f"einsum(): {amount} operands were provided than specified in the equation")
     named, most = [], 0
     for i, (labels, x) in enumerate(zip(terms, operands)):
         unnamed = x.ndim - len(labels) + 1 if "..." in labels else 0
@@ -84,7 +84,8 @@ def _take_diagonals(x: Var, labels: list[str]) -> tuple[Var, list[str]]:
             a = labels.index(c)
             b = labels.index(c, a + 1)
             if x.shape[a] != x.shape[b]:
-                raise RuntimeError(f"einsum(): subscript {c} is repeated for operand but the sizes don't match, {x.shape[b]} != {x.shape[a]}")
+                raise RuntimeError(f"einsum(): subscript {c} is repeated for operand but the sizes don't match, "
+                                   f"{x.shape[b]} != {x.shape[a]}")
             x = p.select(p.eq(p.index_along(x, a), p.index_along(x, b)), x, p.zeros_like(x))
             x = p.reduce_sum(x, (b,))
             labels = labels[:b] + labels[b + 1:]
@@ -152,7 +153,8 @@ def einsum(*args: Any) -> Tensor:
     "..." stands for dimensions that broadcast. Also einsum(a, [0, 1], b, [1, 2], [0, 2]).
     """
     if len(args) < 2:
-        raise ValueError("einsum(): must specify the equation string and at least one operand, or at least one operand and its subscripts list")
+        raise ValueError("einsum(): must specify the equation string and at least one operand, or at least one operand and its "
+                         "subscripts list")
     if isinstance(args[0], Tensor):
         equation, operands = _from_sublists(args)
     else:
