@@ -5,7 +5,7 @@ ROOTS = {"torch": "flambeau", "torchvision": "flambeau.vision"}
 
 # Modules of flambeau that have no counterpart in PyTorch. `torch.tensor` and `torch.ops` are not modules there, either.
 ROOMS = frozenset({"autograd.engine", "cli", "dtypes", "errors", "examples", "hook", "interpret", "ir", "misc",
-                   "number_formats", "ops", "primitives", "runtime", "safetensors", "tensor", "vision", "warning",
+                   "number_formats", "ops", "optim.elementwise", "primitives", "runtime", "safetensors", "tensor", "vision", "warning",
                    "xla"})
 
 # Packages of flambeau that are one module in PyTorch: what is below them is a room, too.
