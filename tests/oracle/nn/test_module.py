@@ -81,7 +81,6 @@ def test_registration_errors(agree):
             super().__init__()
     for what in (nn.Parameter(torch.ones(1)), nn.ReLU(), nn.Buffer(torch.ones(1))):
         tried(lambda: Early(what))
-    print(Early(3).x if False else "plain")
     class NoInit(nn.Module):
         def __init__(self):
             pass
@@ -102,7 +101,6 @@ def test_attributes_change_kind(agree):
     m.y = nn.ReLU()
     m.y = nn.Parameter(torch.ones(1))
     print(list(m._modules), list(m._parameters))
-    m.y = nn.Linear(1, 1) if False else None
     m.register_buffer("b", torch.zeros(2), persistent=False)
     m.b = torch.ones(2)
     print(m.b, m._non_persistent_buffers_set)
@@ -357,7 +355,6 @@ def test_copies_and_pickles(agree):
     twin = copy.deepcopy(net)
     print(twin.first is twin.shared, twin.first is net.first, torch.equal(twin.first.scale, net.first.scale))
     print(type(twin.first.scale).__name__, twin.first.scale.requires_grad)
-    net.rest.register_forward_hook(print_hook) if False else None
     layer = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
     back = pickle.loads(pickle.dumps(layer))
     print(back, torch.equal(back[0].weight, layer[0].weight), back.training, type(back[0].weight).__name__)

@@ -1,4 +1,7 @@
 """nn.utils against PyTorch's."""
+import pytest
+
+import flambeau
 
 
 def test_clip_grad(agree):
@@ -185,8 +188,7 @@ def test_parametrizations(agree):
     torch.manual_seed(3)
     for layer, y in ((nn.Linear(3, 5), x), (nn.ConvTranspose1d(2, 3, 2), torch.randn(1, 2, 4))):
         m = P.spectral_norm(layer, n_power_iterations=2)
-        print(m, list(m.state_dict()),
-              "%.4f" % torch.linalg.matrix_norm(m.weight.flatten(1).detach(), 2) if False else "")
+        print(m, list(m.state_dict()), torch.linalg.matrix_norm(m.weight.flatten(1), 2) < 1.1)
         for _ in range(2):
             print("%.4f" % m(y).double().abs().sum())
         print("%.4f" % m.eval()(y).double().abs().sum())
@@ -194,6 +196,34 @@ def test_parametrizations(agree):
     tried(lambda: P.spectral_norm(nn.Linear(2, 2), dim=5))
     tried(lambda: P.spectral_norm(nn.ReLU()))
     print(P.spectral_norm(nn.Linear(2, 2), "bias").bias.norm())
+    """)
+
+
+def test_orthogonal(agree):
+    if not hasattr(flambeau, "geqrf"):
+        pytest.skip("geqrf is not there yet")
+    agree("""
+    P = nn.utils.parametrizations
+    def close(a, b):
+        return torch.allclose(a, b, atol=1e-5)
+    for shape in ((4, 4), (3, 5), (5, 3)):
+        for kind in (None, "cayley", "matrix_exp", "householder"):
+            torch.manual_seed(1)
+            m = P.orthogonal(nn.Linear(*shape), orthogonal_map=kind)
+            w = m.weight
+            small = w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w
+            print(shape, kind, m, list(m.state_dict()), close(small, torch.eye(min(shape))), "%.3f" % w.double().sum())
+            m(torch.ones(2, shape[0])).sum().backward()
+            print("%.3f" % m.parametrizations.weight.original.grad.double().abs().sum())
+            with torch.no_grad():
+                m.weight = torch.linalg.qr(torch.randn(max(shape), min(shape)))[0].reshape(w.shape) if shape == (4, 4) else w
+            print(close(m.weight, w) or shape == (4, 4))
+    q = P.orthogonal(nn.Linear(3, 5), use_trivialization=False)
+    print(close(q.weight.T @ q.weight, torch.eye(3)), list(q.state_dict()))
+    tried(lambda: P.orthogonal(nn.Linear(3, 3), "bias"))
+    tried(lambda: P.orthogonal(nn.Linear(3, 3), orthogonal_map="x"))
+    tried(lambda: P.orthogonal(nn.ReLU()))
+    tried(lambda: setattr(P.orthogonal(nn.Linear(3, 3)), "weight", torch.ones(2, 2)))
     """)
 
 

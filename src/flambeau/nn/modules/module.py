@@ -489,6 +489,10 @@ class Module(HookedCall, StateDict):
         """Move all parameters and buffers to memory that other processes can see. Returns self."""
         return self._apply(lambda t: t.share_memory_())
 
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Ask for the module's calls to be compiled, with the arguments of `torch.compile`. Every call is, asked or not."""
+        flambeau.compile(self, *args, **kwargs)
+
     # ------------------------------------------------------------------ pickling, text
 
     def __getstate__(self) -> dict:
