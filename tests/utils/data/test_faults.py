@@ -69,7 +69,7 @@ def test_killed_worker_is_noticed_while_another_is_waited_for():
     assert time.monotonic() - start < 1.3
     start = time.monotonic()
     del iterator, loader
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 2  # it does not wait for the worker that is still at work
 
 
 def test_worker_that_exits():
@@ -143,14 +143,14 @@ def test_a_loader_recovers_from_a_killed_persistent_worker():
 
 @pytest.mark.parametrize("method", [FORK, {"worker": "thread"}], ids=str)
 def test_timeout(method):
-    loader = DataLoader(Slow(at=4, seconds=1.2), batch_size=1, num_workers=2, timeout=0.3, **method)
+    loader = DataLoader(Slow(at=4, seconds=2), batch_size=1, num_workers=2, timeout=0.7, **method)
     iterator = iter(loader)
     assert [next(iterator).item() for _ in range(4)] == [0, 1, 2, 3]
     start = time.monotonic()
-    with pytest.raises(RuntimeError, match="DataLoader timed out after 0.3 seconds"):
+    with pytest.raises(RuntimeError, match="DataLoader timed out after 0.7 seconds"):
         next(iterator)
-    assert time.monotonic() - start < 1
-    time.sleep(1.2)
+    assert time.monotonic() - start < 1.5
+    time.sleep(1.5)
     assert [batch.item() for batch in iterator] == list(range(4, 20))
 
 
@@ -274,3 +274,20 @@ def test_an_iterable_set_survives_its_own_exception():
     with pytest.raises(OSError, match="the disk is gone"):
         next(iterator)
     assert list(iterator) == []
+
+
+def test_workers_are_started_while_programs_are_compiled():
+    """A fork in the midst of the compiler's work leaves no lock behind that a worker would wait for."""
+
+    class Computes(Squares):
+        def __getitem__(self, i):
+            return (torch.full((3,), float(i)) * 2 + 1).sum()
+
+    for size in range(1, 9):
+        x = torch.ones(size, 3)
+        for _ in range(3):  # the second run hands the program to the compiler
+            (x * size + 1).sum().item()
+        pending = x * 3 - 1
+        batches = list(DataLoader(Computes(4), batch_size=2, num_workers=2, timeout=30, **FORK))
+        assert [batch.tolist() for batch in batches] == [[3.0, 9.0], [15.0, 21.0]]
+        assert pending.sum().item() == 6 * size

@@ -60,6 +60,18 @@ def test_shuffled_with_random_draws(workers, taken, report_interval):
     assert seen == expected
 
 
+@pytest.mark.parametrize("options", [{}, {"persistent_workers": True}], ids=str)
+def test_without_processes(options, report_interval):
+    from test_workers import DrawingArrays
+
+    dataset = DrawingArrays(torch.arange(23))
+    for taken in (0, 1, 4):
+        expected, seen = uninterrupted_and_resumed(
+            lambda: DataLoader(dataset, 3, True, num_workers=2, **options), taken, whole_epochs=1
+        )
+        assert seen == expected
+
+
 @pytest.mark.parametrize("workers", [*WORKERS, THREADS], ids=str)
 def test_generator_of_the_loader(workers):
     def make():

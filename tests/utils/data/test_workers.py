@@ -8,7 +8,8 @@ import pytest
 from loader_sets import Draws, Faulty, Squares, Stream, Uneven, WorkerFacts, epochs, plain, seed_all
 
 import flambeau as torch
-from flambeau.utils.data import DataLoader, TensorDataset, get_worker_info
+from flambeau.utils.data import ConcatDataset, DataLoader, StackDataset, Subset, TensorDataset, get_worker_info
+from flambeau.utils.data._utils.batch import BatchedSamples
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 
@@ -257,3 +258,62 @@ def test_set_that_cannot_be_pickled():
     loader = DataLoader(Local(), num_workers=1, multiprocessing_context="spawn")
     with pytest.warns(UserWarning, match="pickle error"), pytest.raises((pickle.PicklingError, AttributeError)):
         iter(loader)
+
+
+@pytest.mark.parametrize("method", [{}, *METHODS], ids=str)
+def test_the_default_generator_is_each_workers_own(method):
+    class OnlyTorch(Squares):
+        def __getitem__(self, i):
+            return torch.rand(2), torch.randn(1), torch.randperm(5)
+
+    seed_all()
+    expected = epochs(DataLoader(OnlyTorch(), batch_size=3, num_workers=3, multiprocessing_context="fork"), 2)
+    left = torch.rand(1)
+    seed_all()
+    assert epochs(DataLoader(OnlyTorch(), batch_size=3, num_workers=3, **method), 2) == expected
+    assert torch.equal(torch.rand(1), left)
+
+
+class DrawingArrays(TensorDataset):
+    """A set of the kind that makes whole batches, with draws."""
+
+    def __getitems__(self, indices):
+        noise = torch.rand(len(indices), 2)
+        return BatchedSamples([self.tensors[0][indices], noise], len(indices), None)
+
+    def _makes_batches(self):
+        return True
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_sets_of_arrays_need_no_processes(persistent):
+    dataset = DrawingArrays(torch.arange(23))
+    options = {"batch_size": 4, "shuffle": True, "num_workers": 2, "persistent_workers": persistent}
+    seed_all()
+    expected = epochs(DataLoader(dataset, worker="process", **options), 2)
+    seed_all()
+    loader = DataLoader(dataset, **options)
+    iterator = iter(loader)
+    assert iterator._workers == []
+    assert [plain(batch) for batch in iterator] + epochs(loader) == expected
+
+
+@pytest.mark.parametrize(
+    "dataset, inline",
+    [
+        (TensorDataset(torch.ones(4)), True),
+        (Subset(TensorDataset(torch.ones(4)), [1, 2]), True),
+        (StackDataset(TensorDataset(torch.ones(4)), TensorDataset(torch.zeros(4))), True),
+        (StackDataset(TensorDataset(torch.ones(4)), Squares(4)), False),
+        (ConcatDataset([TensorDataset(torch.ones(4))]), False),
+        (Subset(Squares(), [1]), False),
+        (TensorDataset(torch.ones(4, requires_grad=True)), False),
+        (type("Mine", (TensorDataset,), {"__getitem__": lambda self, i: i})(torch.ones(4)), False),
+        (type("Mine", (Subset,), {"__getitems__": lambda self, i: i})(TensorDataset(torch.ones(4)), [0]), False),
+    ],
+)
+def test_which_sets_need_processes(dataset, inline):
+    assert DataLoader(dataset, num_workers=1)._worker_kind() == ("inline" if inline else "process")
+    for other in ({"worker_init_fn": print}, {"batch_size": None}, {"collate_fn": list}, {"worker": "process"},
+                  {"multiprocessing_context": "fork"}):  # fmt: skip
+        assert DataLoader(dataset, num_workers=1, **other)._worker_kind() == "process"

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 import flambeau as torch
-from flambeau.utils.data._utils.collate import default_collate, default_convert
+from flambeau.utils.data._utils.collate import collates_as_default, default_collate, default_convert
 from flambeau.utils.data._utils.exception import ExceptionWrapper
-from flambeau.utils.data._utils.fetch import _IterableDatasetFetcher, _MapDatasetFetcher
+from flambeau.utils.data._utils.fetch import _IterableDatasetFetcher, _MapDatasetFetcher, makes_batches
 from flambeau.utils.data._utils.options import (
     check_iterable_options,
     check_sampler_options,
@@ -107,7 +107,8 @@ class DataLoader(Generic[T_co]):
         in_order: hand out batches in order (default: True), or as soon as they come.
         worker: "process", or "thread", where the set's work releases the GIL: nothing is copied between them, and
             an iterable-style set is copied shallowly for each. flambeau's own. Default: the environment variable
-            FLAMBEAU_WORKERS, else "process".
+            FLAMBEAU_WORKERS, else processes; but none where fetching is copying from arrays (a TensorDataset), which
+            the program does faster itself, with the draws that the workers would make.
 
     For one seed, batches are PyTorch's: each epoch draws a base seed; worker i seeds its streams with base seed + i.
 
@@ -198,6 +199,17 @@ class DataLoader(Generic[T_co]):
             return _SingleProcessDataLoaderIter(self)
         self.check_worker_number_rationality()
         return _MultiProcessingDataLoaderIter(self)
+
+    def _worker_kind(self) -> str:
+        """What workers are. Unless it has been said, nobody if none can do it faster, or notice."""
+        copies = (
+            self._dataset_kind == _DatasetKind.Map
+            and self._auto_collation
+            and collates_as_default(self.collate_fn)
+            and self.worker_init_fn is None
+            and makes_batches(self.dataset)
+        )
+        return self.worker or ("inline" if copies else "process")
 
     @property
     def multiprocessing_context(self) -> Any:
@@ -513,8 +525,9 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
 
     def _start_workers(self, loader: DataLoader) -> Any:
         # Here, so that a program without workers does not import multiprocessing.
-        from flambeau.utils.data._utils.pool import ProcessPool, ThreadPool
+        from flambeau.utils.data._utils.pool import InlinePool, ProcessPool, ThreadPool
 
+        pool = {"process": ProcessPool, "thread": ThreadPool, "inline": InlinePool}[loader._worker_kind()]
         create_fetcher = functools.partial(
             _DatasetKind.create_fetcher,
             self._dataset_kind,
@@ -535,9 +548,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
             )
             for worker_id in range(self._num_workers)
         ]
-        if loader.worker == "thread":
-            return ThreadPool(plans)
-        return ProcessPool(plans, loader.multiprocessing_context)
+        return pool(plans, loader.multiprocessing_context)
 
     # ---- the place in the epoch
 

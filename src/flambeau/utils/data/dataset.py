@@ -14,6 +14,7 @@ from typing import Any, Generic, Iterable, TypeVar  # noqa: UP035
 import flambeau as torch
 from flambeau.utils.data._utils import arrays
 from flambeau.utils.data._utils.batch import BatchedSamples
+from flambeau.utils.data._utils.fetch import makes_batches
 
 __all__ = [
     "ChainDataset",
@@ -80,6 +81,9 @@ class TensorDataset(Dataset[tuple["torch.Tensor", ...]]):
         batch = [arrays.take(tensor, index) for tensor in self.tensors]
         return BatchedSamples(batch, len(indices), lambda k: self[indices[k]])
 
+    def _makes_batches(self) -> bool:
+        return type(self).__getitems__ is TensorDataset.__getitems__ and self._is_plain()
+
     def _is_plain(self) -> bool:
         """Whether a sample is nothing but elements: a subclass may make others, of the set or of Tensor, and a gradient
         would be recorded otherwise."""
@@ -129,6 +133,9 @@ class StackDataset(Dataset):
             batch = batch if isinstance(batch, dict) else list(batch)  # as default_collate makes of tuples
             return BatchedSamples(batch, len(indices), lambda k: self._join(column[k] for column in columns))
         return [self._join(row) for row in zip(*columns)]
+
+    def _makes_batches(self) -> bool:
+        return type(self).__getitems__ is StackDataset.__getitems__ and all(map(makes_batches, self._parts))
 
     @staticmethod
     def _column(dataset: Dataset, indices: list) -> list:
@@ -240,6 +247,9 @@ class Subset(Dataset[T_co]):
         if callable(getattr(dataset, "__getitems__", None)):
             return dataset.__getitems__(chosen)
         return [dataset[i] for i in chosen]
+
+    def _makes_batches(self) -> bool:
+        return type(self).__getitems__ is Subset.__getitems__ and makes_batches(self.dataset)
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -9,6 +9,13 @@ from flambeau.utils.data._utils.batch import BatchedSamples
 from flambeau.utils.data._utils.collate import collates_as_default
 
 
+def makes_batches(dataset: Any) -> bool:
+    """Whether fetching from `dataset` is copying from arrays: its `__getitems__` gives `BatchedSamples`, calls nobody's code
+    and draws, if at all, from PyTorch's default generator. A set says so by a method `_makes_batches()`."""
+    tell = getattr(dataset, "_makes_batches", None)
+    return tell is not None and tell()
+
+
 class _BaseDatasetFetcher:
     def __init__(self, dataset: Any, auto_collation: bool, collate_fn: Callable, drop_last: bool) -> None:
         self.dataset = dataset

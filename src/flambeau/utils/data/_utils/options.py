@@ -74,13 +74,12 @@ def checked_context(context: Any, num_workers: int) -> Any:
     return context
 
 
-def worker_kind(worker: str | None, context: Any) -> str:
-    """What workers are: as the argument says, else the environment, else processes."""
+def worker_kind(worker: str | None, context: Any) -> str | None:
+    """What workers are, as the argument says, else the environment; None: as it suits the set."""
     if worker is None:
-        worker = os.environ.get("FLAMBEAU_WORKERS") if context is None else None
-        worker = worker or "process"
+        worker = "process" if context is not None else os.environ.get("FLAMBEAU_WORKERS") or None
     elif worker == "thread" and context is not None:
         raise ValueError("multiprocessing_context is for worker='process', but got worker='thread'")
-    if worker not in WORKER_KINDS:
+    if worker is not None and worker not in WORKER_KINDS:
         raise ValueError(f"worker option (or FLAMBEAU_WORKERS) should be one of {WORKER_KINDS}, but got {worker!r}")
     return worker

@@ -1,6 +1,6 @@
 """Pools of workers: starting them, asking them, watching them, ending them.
 
-Both pools have the same methods. Workers have numbers from 0; each answers its tasks in order.
+All pools have the same methods. Workers have numbers from 0; each answers its messages in order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 from flambeau.utils.data import _utils
 from flambeau.utils.data._utils.transport import Channel
-from flambeau.utils.data._utils.worker import WATCH_INTERVAL, WorkerPlan, process_main, thread_main
+from flambeau.utils.data._utils.worker import WATCH_INTERVAL, InlineWorker, WorkerPlan, process_main, thread_main
 
 # Seconds between two looks at whether all workers are alive.
 LOOK_INTERVAL = 0.2
@@ -259,3 +259,33 @@ class ThreadPool:
         for channel in self._channels:
             channel.hang_up()
         _join(self.workers, _utils.MP_STATUS_CHECK_INTERVAL)
+
+
+class InlinePool:
+    """No workers: each batch is fetched when it is taken, with the random stream of the worker that would have."""
+
+    broken = False
+
+    def __init__(self, plans: Iterable[WorkerPlan], context: Any = None) -> None:
+        self.workers: list = []
+        self._fetchers = [InlineWorker(plan) for plan in plans]
+        self._inboxes: list[collections.deque] = [collections.deque() for _ in self._fetchers]
+
+    def send(self, worker: int, message: Any) -> None:
+        """As of `ProcessPool`."""
+        self._inboxes[worker].append(message)
+
+    def receive(self, workers: Iterable[int], timeout: float = 0) -> tuple[int, Any] | None:
+        """As of `ProcessPool`; there is nothing to wait for."""
+        for worker in workers:
+            while self._inboxes[worker]:
+                result = self._fetchers[worker].answer(self._inboxes[worker].popleft())
+                if result is not None:
+                    return worker, result
+        return None
+
+    def release(self, worker: int) -> None:
+        """As of `ProcessPool`."""
+
+    def close(self) -> None:
+        """As of `ProcessPool`."""

@@ -7,6 +7,7 @@ iterable-style set has ended.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -53,7 +54,8 @@ class WorkerInfo:
         num_workers: how many workers this loader has.
         seed: of this worker's random streams: the loader's base seed + id.
         dataset: this worker's copy of the set.
-        rng: in a thread, random streams of its own (`random` and `numpy.random` have one stream for all threads).
+        rng: in a thread, its random streams. PyTorch's default generator is its own there, too; the streams of `random` and
+            `numpy.random` are not.
         worker_method: "multiprocessing" or "thread".
     """
 
@@ -195,8 +197,16 @@ class Fetching:
                 return _IterableDatasetStopIteration(self.plan.worker_id)
             return ExceptionWrapper(where=self.where)
 
-    def answer(self, task: Task) -> Result:
-        """The result of a task, now and then with a report."""
+    def answer(self, message: Any) -> Result | None:
+        """The result of a message; None for a task after the end of the stream."""
+        if isinstance(message, _ResumeIteration):
+            self.begin(Place())
+        elif isinstance(message, Task):
+            return None if self.ended else self._do(message)
+        return Result(-1, message, None if self.failure else self.report())
+
+    def _do(self, task: Task) -> Result:
+        """A batch, now and then with a report."""
         if self.failure is not None:
             return Result(task.number, self.failure)
         data = self.fetch(task.index)
@@ -226,12 +236,8 @@ def _worker_loop(fetching: Fetching, channel: Any, is_needed: Callable[[], bool]
         message = channel.receive()
         if message is None:
             check()
-        elif isinstance(message, (_ResumeIteration, ReportRequest)):
-            if isinstance(message, _ResumeIteration):
-                fetching.begin(Place())
-            send(Result(-1, message, None if fetching.failure else fetching.report()))
-        elif not fetching.ended:
-            send(fetching.answer(message))
+        elif (result := fetching.answer(message)) is not None:
+            send(result)
 
 
 # ---- processes and threads
@@ -285,13 +291,23 @@ def process_main(plan: WorkerPlan, channel: Any) -> None:
 def thread_main(plan: WorkerPlan, channel: Any) -> None:
     """A worker thread."""
     seed = plan.base_seed + plan.worker_id
-    generator = torch.Generator()
-    generator.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     rng = _RNG(random.Random(seed), generator, np.random.RandomState(_numpy_seed(plan.base_seed, plan.worker_id)))
     _thread_local.worker_info = WorkerInfo(plan.worker_id, plan.num_workers, seed, plan.dataset, rng, "thread")
     streams = Streams(rng.torch_generator, rng.random_generator, rng.numpy_generator)
-    try:
-        fetching = Fetching(plan, streams, f"in DataLoader worker thread {plan.worker_id}")
-        _worker_loop(fetching, channel, lambda: True)
-    except EOFError:
-        pass
+    with torch.default_generator.replaced_by(generator), contextlib.suppress(EOFError):
+        _worker_loop(Fetching(plan, streams, f"in DataLoader worker thread {plan.worker_id}"), channel, lambda: True)
+
+
+class InlineWorker:
+    """What a worker process would give, fetched by the caller: for a set that draws from the default generator only."""
+
+    def __init__(self, plan: WorkerPlan) -> None:
+        self.generator = torch.Generator().manual_seed(plan.base_seed + plan.worker_id)
+        with torch.default_generator.replaced_by(self.generator):
+            where = f"in DataLoader worker process {plan.worker_id}"
+            self.fetching = Fetching(plan, Streams(self.generator), where)
+
+    def answer(self, message: Any) -> Result | None:
+        with torch.default_generator.replaced_by(self.generator):
+            return self.fetching.answer(message)
