@@ -31,7 +31,7 @@ def _submit(fn: Callable[[], Any]) -> Future:
     global _pool
     with _pool_lock:
         if _pool is None:
-            _pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="flambeau-compile")
+            _pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="compiler-of-flambeau")
         return _pool.submit(fn)
 
 
