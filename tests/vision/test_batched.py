@@ -7,6 +7,7 @@ from flambeau.utils.data import DataLoader, default_collate
 from flambeau.utils.data._utils.batch import BatchedSamples
 from flambeau.vision import datasets
 from flambeau.vision import transforms as T
+from flambeau.vision.transforms import v2
 
 INDICES = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8]
 PIPELINES = {
@@ -19,6 +20,14 @@ PIPELINES = {
                                T.RandomCrop(32, padding=(3, 4))]),
     "nested": lambda: T.Compose([T.Compose([T.RandomHorizontalFlip()]), torch.nn.Sequential(T.RandomVerticalFlip()),
                                  T.ToTensor()]),
+    "v2": lambda: v2.Compose([v2.RandomCrop(32, 4), v2.RandomHorizontalFlip(), v2.ToImage(),
+                              v2.ToDtype(torch.float32, scale=True), v2.Normalize((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))]),
+    "v2 crops": lambda: v2.Compose([v2.Pad((1, 2)), v2.RandomCrop((32, 30)), v2.Grayscale(3), v2.CenterCrop((28, 30)),
+                                    v2.ToImage(), v2.RandomCrop((28, 20)), v2.RandomVerticalFlip(0.8)]),
+    "v2 plain": lambda: v2.Compose([v2.PILToTensor(), v2.ToDtype(torch.float32), v2.Identity(),
+                                    v2.Normalize([0.5], [0.25]), v2.RandomCrop(28)]),
+    "v2 pure": lambda: v2.Compose([v2.ToImage(), v2.ConvertImageDtype(), v2.ToPureTensor()]),
+    "v1 and v2": lambda: T.Compose([v2.RandomHorizontalFlip(), T.ToTensor(), v2.RandomVerticalFlip()]),
     "integers": lambda: T.Compose([T.RandomCrop(20), T.PILToTensor()]),
 }
 
@@ -39,19 +48,19 @@ def one_by_one(data, indices=INDICES):
 def test_same_numbers(sets, name):
     for make in sets:
         data = make(PIPELINES[name]())
-        if name in ("crops", "grey", "augmentation") and isinstance(data, datasets.MNIST):
+        if name in ("crops", "grey", "augmentation", "v2", "v2 crops") and isinstance(data, datasets.MNIST):
             continue  # made for 32 pixels and three channels
         samples, after = one_by_one(data)
         torch.manual_seed(7)
         batch = data.__getitems__(INDICES)
         assert torch.rand(1).item() == after
-        assert isinstance(batch, BatchedSamples)
+        assert isinstance(batch, BatchedSamples) and data._makes_batches()
         expected = default_collate(samples)
         assert type(batch.collated) is type(expected)
         for a, b in zip(batch.collated, expected):
             assert a.dtype == b.dtype and torch.equal(a, b)
         for (image, target), (same, label) in zip(samples, batch):
-            assert torch.equal(image, same) and target == label and type(label) is int
+            assert type(image) is type(same) and torch.equal(image, same) and target == label and type(label) is int
 
 
 @pytest.mark.parametrize("transform", [

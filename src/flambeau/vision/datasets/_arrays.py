@@ -5,7 +5,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from ..transforms._batched import transform_batch
+from ..transforms._batched import plan_for_arrays, transform_batch
 from .vision import VisionDataset
 
 
@@ -47,6 +47,11 @@ class ArrayImages(VisionDataset):
             if batch is not None:
                 return batch
         return [self[index] for index in indices]
+
+    def _makes_batches(self) -> bool:
+        """Whether `__getitems__` gives collated batches without calling code from outside."""
+        return (self.target_transform is None and self._is_plain() and len(self) > 0 and type(self._target(0)) is int
+                and plan_for_arrays(self._pixels, self.transform) is not None)
 
     def _is_plain(self) -> bool:
         """Whether samples are made by the methods above, not by a subclass's own."""

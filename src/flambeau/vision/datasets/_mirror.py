@@ -70,6 +70,15 @@ class Mirror:
             return [name for name in names if name in self.sums] or names[::-1]
         return [name for name in names if Path(self.location, name).is_file()]
 
+    def files(self, name: str) -> list[str]:
+        """The unpacked files that `name`, a file or folder below a data set's root, stands for; empty if not here."""
+        if self.is_url:
+            return [file for file in self.sums if file == name or file.startswith(name + "/")]
+        path = Path(self.location, name)
+        if path.is_dir():
+            return sorted(file.relative_to(self.location).as_posix() for file in path.rglob("*") if file.is_file())
+        return [name] if path.is_file() else []
+
 
 def _parse_sums(text: str) -> Iterator[tuple[str, str]]:
     for line in text.splitlines():

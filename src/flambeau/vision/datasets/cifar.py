@@ -10,7 +10,7 @@ import numpy as np
 
 from ._arrays import ArrayImages
 from ._unpickle import load_arrays
-from .utils import check_integrity, download_and_extract_archive, provide_from_mirror
+from .utils import check_integrity, download_and_extract_archive, not_found
 
 
 class CIFAR10(ArrayImages):
@@ -39,9 +39,10 @@ class CIFAR10(ArrayImages):
         self.train = train
         if download:
             self.download()
-        if not self._check_integrity():
-            raise RuntimeError("Dataset not found or corrupted. You can use download=True to download it.\n"
-                               + self._what_is_wrong())
+        wrong = [self._path(name) for name, md5 in self._files() if not check_integrity(self._path(name), md5)]
+        if wrong:
+            raise not_found("Dataset not found or corrupted. You can use download=True to download it", wrong,
+                            f"{self.url}, to be unpacked in {os.path.abspath(self.root)}")
         self.data: Any = []
         self.targets: list[int] = []
         for name, _ in self.train_list if train else self.test_list:
@@ -57,9 +58,8 @@ class CIFAR10(ArrayImages):
     def _load_meta(self) -> None:
         path = self._path(self.meta["filename"])
         if not check_integrity(path, self.meta["md5"]):
-            raise RuntimeError("Dataset metadata file not found or corrupted. You can use download=True to download "
-                               "it.\n"
-                               f"  {path}")
+            raise not_found("Dataset metadata file not found or corrupted. You can use download=True to download it",
+                            [path], self.url)
         self.classes = load_arrays(path)[self.meta["key"]]
         self.class_to_idx = {name: i for i, name in enumerate(self.classes)}
 
@@ -73,26 +73,19 @@ class CIFAR10(ArrayImages):
     def __len__(self) -> int:
         return len(self.data)
 
-    def _check_integrity(self) -> bool:
-        return all(check_integrity(self._path(name), md5) for name, md5 in self.train_list + self.test_list)
+    def _files(self) -> list[list[str]]:
+        return self.train_list + self.test_list
 
-    def _what_is_wrong(self) -> str:
-        lines = []
-        for name, md5 in self.train_list + self.test_list:
-            path = self._path(name)
-            if not os.path.isfile(path):
-                lines.append(f"  missing: {path}")
-            elif not check_integrity(path, md5):
-                lines.append(f"  wrong hash: {path} ({os.path.getsize(path):,} bytes)")
-        return "\n".join([*lines, f"  They come from {self.url}, to be unpacked in {os.path.abspath(self.root)}."])
+    def _check_integrity(self) -> bool:
+        return all(check_integrity(self._path(name), md5) for name, md5 in self._files())
 
     def download(self) -> None:
         """Downloads and unpacks the archive into `root`, unless all files are there."""
         if self._check_integrity():
             return
-        names = [self.meta["filename"], *(name for name, _ in self.train_list + self.test_list)]
-        if not provide_from_mirror(self.root, [f"{self.base_folder}/{name}" for name in names]):
-            download_and_extract_archive(self.url, self.root, filename=self.filename, md5=self.tgz_md5)
+        names = [self.meta["filename"], *(name for name, _ in self._files())]
+        download_and_extract_archive(self.url, self.root, filename=self.filename, md5=self.tgz_md5,
+                                     contents=[f"{self.base_folder}/{name}" for name in names])
 
     def extra_repr(self) -> str:
         return f"Split: {'Train' if self.train is True else 'Test'}"

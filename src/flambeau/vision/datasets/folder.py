@@ -5,9 +5,12 @@ import os
 from pathlib import Path
 from typing import Any, Callable
 
-from .vision import VisionDataset
+from ._files import FileImages, accimage_loader, default_loader, pil_loader
 
 IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+
+__all__ = ["DatasetFolder", "IMG_EXTENSIONS", "ImageFolder", "accimage_loader", "default_loader", "find_classes",
+           "has_file_allowed_extension", "is_image_file", "make_dataset", "pil_loader"]
 
 
 def has_file_allowed_extension(filename: str, extensions: str | tuple[str, ...]) -> bool:
@@ -62,7 +65,7 @@ def make_dataset(directory: str | Path, class_to_idx: dict[str, int] | None = No
     return samples
 
 
-class DatasetFolder(VisionDataset):
+class DatasetFolder(FileImages):
     """Samples read by `loader(path)` from `root/CLASS/…`; a sample is (what the loader gives, class number).
 
     classes, class_to_idx, samples: (path, class number) of each; targets: the class numbers.
@@ -95,42 +98,11 @@ class DatasetFolder(VisionDataset):
         """The classes and their numbers; may be overridden."""
         return find_classes(directory)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        path, target = self.samples[index]
-        sample = self.loader(path)
-        if self.transform is not None:
-            sample = self.transform(sample)
-        if self.target_transform is not None:
-            target = self.target_transform(target)
-        return sample, target
+    def _sample(self, index: int) -> tuple[str, int]:
+        return self.samples[index]
 
     def __len__(self) -> int:
         return len(self.samples)
-
-
-def pil_loader(path: str | Path) -> Any:
-    """The image in a file, as RGB."""
-    from PIL import Image
-
-    with open(path, "rb") as file:
-        return Image.open(file).convert("RGB")
-
-
-def accimage_loader(path: str | Path) -> Any:
-    """The image in a file through accimage, or by Pillow where that cannot read it."""
-    import accimage
-
-    try:
-        return accimage.Image(path)
-    except OSError:
-        return pil_loader(path)
-
-
-def default_loader(path: str | Path) -> Any:
-    """The image in a file, by the package that `set_image_backend` chose."""
-    from .. import get_image_backend
-
-    return accimage_loader(path) if get_image_backend() == "accimage" else pil_loader(path)
 
 
 class ImageFolder(DatasetFolder):

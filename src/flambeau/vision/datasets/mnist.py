@@ -15,7 +15,8 @@ import flambeau as torch
 
 from ..transforms._functional_pil import from_array
 from ._arrays import ArrayImages
-from .utils import check_integrity, download_and_extract_archive, extract_archive, provide_from_mirror, verify_str_arg
+from .utils import (check_integrity, download_and_extract_archive, extract_archive, not_found, provide_from_mirror,
+                    verify_str_arg)
 
 _DIGITS = ["0 - zero", "1 - one", "2 - two", "3 - three", "4 - four", "5 - five", "6 - six", "7 - seven", "8 - eight",
            "9 - nine"]
@@ -72,8 +73,9 @@ class MNIST(ArrayImages):
         if download:
             self.download()
         if not self._check_exists():
-            raise RuntimeError("Dataset not found. You can use download=True to download it.\n"
-                               + self._what_is_missing())
+            raise not_found("Dataset not found. You can use download=True to download it",
+                            [file for file in self._files() if not check_integrity(file)],
+                            "the official files, unpacked")
         self.data, self.targets = self._load_data()
 
     def _check_legacy_exist(self) -> bool:
@@ -134,10 +136,6 @@ class MNIST(ArrayImages):
 
     def _check_exists(self) -> bool:
         return all(check_integrity(file) for file in self._files())
-
-    def _what_is_missing(self) -> str:
-        lines = [f"  missing or wrong hash: {file}" for file in self._files() if not check_integrity(file)]
-        return "\n".join([*lines, f"  Put the unpacked official files into {os.path.abspath(self.raw_folder)}."])
 
     def _provided(self) -> bool:
         """Whether a mirror has the unpacked files; copies them if so."""

@@ -65,6 +65,11 @@ def _has_hash(file: str | os.PathLike, named: str | os.PathLike, md5: str | None
     return md5 is None or _cached_digest(file, "md5") == md5
 
 
+def _is_right(part: str, path: str, md5: str | None, mirror: Mirror | None, sha256: str | None) -> bool:
+    """Whether a download to `path` has its hash: `sha256` where that is known, else what belongs to the path."""
+    return _digest(part, "sha256") == sha256 if sha256 is not None else _has_hash(part, path, md5, mirror)
+
+
 def download_url(url: str, root: str | pathlib.Path, filename: str | pathlib.Path | None = None, md5: str | None = None,
                  max_redirect_hops: int = 3) -> None:
     """Downloads `url` to `root/filename` (default: the URL's last part), unless it is there with the right hash.
@@ -87,9 +92,9 @@ def download_url(url: str, root: str | pathlib.Path, filename: str | pathlib.Pat
     _fetch(url, path, md5, None)
 
 
-def _fetch(url: str, path: str, md5: str | None, mirror: Mirror | None) -> None:
+def _fetch(url: str, path: str, md5: str | None, mirror: Mirror | None, sha256: str | None = None) -> None:
     try:
-        fetch(url, path, lambda part: _has_hash(part, path, md5, mirror))
+        fetch(url, path, lambda part: _is_right(part, path, md5, mirror, sha256))
     except urllib.error.URLError as error:
         hint = f"Could not download {url} ({error.reason}). Put the file at {os.path.abspath(path)} by hand, " \
                "or set FLAMBEAU_MIRROR to a folder or URL that has it."
@@ -115,13 +120,13 @@ def _download_from_mirror(mirror: Mirror, url: str, path: str, md5: str | None) 
                        f"Put it there, put it at {os.path.abspath(path)}, or unset FLAMBEAU_MIRROR.")
 
 
-def _copy(mirror: Mirror, name: str, path: str, md5: str | None) -> None:
+def _copy(mirror: Mirror, name: str, path: str, md5: str | None, sha256: str | None = None) -> None:
     """Copies a file of a mirror's folder, verified and atomic."""
     part = path + ".part"
     os.makedirs(os.path.dirname(path), exist_ok=True)
     try:
         shutil.copyfile(os.path.join(mirror.location, name), part)
-        if not _has_hash(part, path, md5, mirror):
+        if not _is_right(part, path, md5, mirror, sha256):
             raise RuntimeError(f"File not found or corrupted. {name} in FLAMBEAU_MIRROR={mirror} does not have the "
                                "expected hash.")
         os.replace(part, path)
@@ -131,24 +136,44 @@ def _copy(mirror: Mirror, name: str, path: str, md5: str | None) -> None:
 
 
 def provide_from_mirror(root: str | pathlib.Path, names: Iterable[str]) -> bool:
-    """Whether the mirror has these unpacked files (paths below `root`), which are then copied to `root`."""
-    mirror, names = current_mirror(), list(names)
-    if mirror is None:
+    """Whether the mirror has these unpacked files and folders (paths below `root`), which are then copied to `root`."""
+    mirror = current_mirror()
+    found = [(name, mirror.files(name)) for name in names] if mirror is not None else []
+    if not found or not all(files for _, files in found):
         return False
-    if mirror.is_url and not all(name in mirror.sums for name in names):
-        return False
-    if not mirror.is_url and not all(os.path.isfile(os.path.join(mirror.location, name)) for name in names):
-        return False
-    for name in names:
-        path = os.path.join(root, name)
-        if check_integrity(path):
+    for name, files in found:
+        if files == [name]:
+            _provide(mirror, name, os.path.join(root, name))
             continue
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        if mirror.is_url:
-            _fetch(mirror.url(name), path, None, mirror)
-        else:
-            _copy(mirror, name, path, None)
+        if os.path.isdir(os.path.join(root, name)):
+            continue
+        draft = os.path.join(root, name) + ".part"  # a folder appears when all of it is there
+        for file in files:
+            _provide(mirror, file, os.path.join(draft, os.path.relpath(file, name)))
+        os.replace(draft, os.path.join(root, name))
     return True
+
+
+def _provide(mirror: Mirror, name: str, path: str) -> None:
+    sha256 = mirror.sums.get(name)
+    if sha256 is not None and os.path.isfile(path) and _cached_digest(path, "sha256") == sha256:
+        return
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if mirror.is_url:
+        _fetch(mirror.url(name), path, None, mirror, sha256)
+    else:
+        _copy(mirror, name, path, None, sha256)
+
+
+def not_found(message: str, paths: Iterable[str | os.PathLike], source: str) -> RuntimeError:
+    """The error for a set that lacks these files or folders: `message`, what is wrong with each, and their `source`."""
+    lines = []
+    for path in paths:
+        if os.path.isfile(path):
+            lines.append(f"  wrong hash: {os.path.abspath(path)} ({os.path.getsize(path):,} bytes)")
+        else:
+            lines.append(f"  missing: {os.path.abspath(path)}")
+    return RuntimeError("\n".join([message, *lines, f"  Source: {source}"]))
 
 
 def _google_drive_file_id(url: str) -> str | None:
@@ -194,9 +219,14 @@ def extract_archive(from_path: str | pathlib.Path, to_path: str | pathlib.Path |
 def download_and_extract_archive(url: str, download_root: str | pathlib.Path,
                                  extract_root: str | pathlib.Path | None = None,
                                  filename: str | pathlib.Path | None = None, md5: str | None = None,
-                                 remove_finished: bool = False) -> None:
-    """`download_url`, then `extract_archive` into `extract_root` (default: `download_root`)."""
+                                 remove_finished: bool = False, contents: Iterable[str] = ()) -> None:
+    """`download_url`, then `extract_archive` into `extract_root` (default: `download_root`).
+
+    `contents` names what the archive holds: a mirror that has these files and folders unpacked spares the archive.
+    """
     download_root = os.path.expanduser(download_root)
+    if provide_from_mirror(extract_root or download_root, contents):
+        return
     filename = filename or os.path.basename(urlparse(url).path)
     download_url(url, download_root, filename, md5)
     extract_archive(os.path.join(download_root, filename), extract_root or download_root, remove_finished)

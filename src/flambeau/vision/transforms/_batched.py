@@ -8,6 +8,8 @@ goes one by one.
 """
 from __future__ import annotations
 
+import functools
+from types import SimpleNamespace
 from typing import Any, Callable, NamedTuple, Sequence
 
 import numpy as np
@@ -21,9 +23,9 @@ from ._arrays import as_tensor
 
 
 class Images(NamedTuple):
-    """What a transform gets: PIL images (uint8) or Tensors, all of one shape and dtype."""
+    """What a transform gets: images of one kind ("pil", which is uint8, "tensor", or "Image"), shape and dtype."""
 
-    pil: bool
+    kind: str
     channels: int
     height: int
     width: int
@@ -62,24 +64,51 @@ def _unit(images: Any, words: np.ndarray) -> np.ndarray:
     return scaled
 
 
+def _unit_by_product(images: Any, words: np.ndarray) -> np.ndarray:
+    scaled = gather(images, "float32")
+    scaled *= np.float32(1 / 255)
+    return scaled
+
+
+def _as_float(images: Any, words: np.ndarray) -> np.ndarray:
+    return gather(images, "float32")
+
+
 def _to_tensor(t: Any, images: Images) -> Step | None:
-    if not images.pil or torch.get_default_dtype() != torch.float32:
+    if images.kind != "pil" or torch.get_default_dtype() != torch.float32:
         return None
-    return Step(0, images._replace(pil=False, dtype="float32"), _unit)
+    return Step(0, images._replace(kind="tensor", dtype="float32"), _unit)
 
 
 def _pil_to_tensor(t: Any, images: Images) -> Step | None:
-    return Step(0, images._replace(pil=False), _keep) if images.pil else None
+    return Step(0, images._replace(kind="tensor"), _keep) if images.kind == "pil" else None
+
+
+def _to_image(t: Any, images: Images) -> Step:
+    return Step(0, images._replace(kind="Image"), _keep)
+
+
+def _to_pure_tensor(t: Any, images: Images) -> Step:
+    return Step(0, images if images.kind == "pil" else images._replace(kind="tensor"), _keep)
 
 
 def _convert_image_dtype(t: Any, images: Images) -> Step | None:
-    if images.pil or t.dtype != torch.float32:
+    if images.kind != "tensor" or t.dtype != torch.float32:
         return None
     return Step(0, images._replace(dtype="float32"), _keep if images.dtype == "float32" else _unit)
 
 
+def _to_dtype(t: Any, images: Images) -> Step | None:
+    if images.kind == "pil":
+        return Step(0, images, _keep)  # which it leaves alone
+    if not isinstance(t.dtype, torch.dtype) or t.dtype != torch.float32:
+        return None
+    run = _keep if images.dtype == "float32" else _unit_by_product if getattr(t, "scale", True) else _as_float
+    return Step(0, images._replace(dtype="float32"), run)
+
+
 def _normalize(t: Any, images: Images) -> Step | None:
-    if images.pil or images.dtype != "float32":
+    if images.kind == "pil" or images.dtype != "float32":
         return None
     mean, std = (np.array(values, np.float32).reshape(-1, 1, 1) for values in (t.mean, t.std))
     if {mean.size, std.size} - {1, images.channels} or not std.all():
@@ -124,27 +153,44 @@ def _pad(t: Any, images: Images) -> Step | None:
 
 
 def _random_crop(t: Any, images: Images) -> Step | None:
-    height, width = t.size
     pad = None
     if t.padding is not None:
         pad = _pad(t, images)
         if pad is None:
             return None
-        images = pad.images
+    return _random_window(t.size, pad.images if pad else images, pad, both_axes=True)
+
+
+def _random_crop_v2(t: Any, images: Images) -> Step | None:
+    """As `_random_crop`, but only an axis that the crop shortens costs a word."""
+    pad = None
+    if t.padding is not None:
+        left, right, top, bottom = t.padding
+        pad = _pad(SimpleNamespace(padding=(left, top, right, bottom), padding_mode=t.padding_mode, fill=t.fill), images)
+        if pad is None:
+            return None
+    return _random_window(t.size, pad.images if pad else images, pad, both_axes=False)
+
+
+def _random_window(size: Any, images: Images, pad: Step | None, both_axes: bool) -> Step | None:
+    height, width = size
     rows, columns = images.height - height + 1, images.width - width + 1
     if rows < 1 or columns < 1:
         return None
     moves = (rows, columns) != (1, 1)
+    both_axes &= moves
+    draws = 2 if both_axes else (rows > 1) + (columns > 1)
 
     def run(stack: Any, words: np.ndarray) -> Any:
         if pad is not None:
             stack = pad.run(stack, words)
         if not moves:
             return stack
-        tops, lefts = (words[:, 0] % rows).tolist(), (words[:, 1] % columns).tolist()
+        tops = (words[:, 0] % rows).tolist() if both_axes or rows > 1 else [0] * len(words)
+        lefts = (words[:, -1] % columns).tolist() if both_axes or columns > 1 else [0] * len(words)
         return [image[:, i:i + height, j:j + width] for image, i, j in zip(stack, tops, lefts)]
 
-    return Step(2 if moves else 0, images._replace(height=height, width=width), run)
+    return Step(draws, images._replace(height=height, width=width), run)
 
 
 def _center_crop(t: Any, images: Images) -> Step | None:
@@ -170,7 +216,7 @@ def _random_flip(reverse: tuple[slice, ...]) -> Callable[[Any, Images], Step]:
 
 
 def _grayscale(t: Any, images: Images) -> Step | None:
-    if not images.pil or images.channels not in (1, 3) or t.num_output_channels not in (1, 3):
+    if images.kind != "pil" or images.channels not in (1, 3) or t.num_output_channels not in (1, 3):
         return None
 
     def run(stack: Any, words: np.ndarray) -> np.ndarray:
@@ -183,6 +229,9 @@ def _grayscale(t: Any, images: Images) -> Step | None:
     return Step(0, images._replace(channels=t.num_output_channels), run)
 
 
+_FLIPPED = (slice(None), slice(None), slice(None, None, -1))
+_UPSIDE_DOWN = (slice(None), slice(None, None, -1))
+
 RULES: dict[type, Callable[[Any, Images], Step | None]] = {
     T.ToTensor: _to_tensor,
     T.PILToTensor: _pil_to_tensor,
@@ -191,37 +240,73 @@ RULES: dict[type, Callable[[Any, Images], Step | None]] = {
     T.Pad: _pad,
     T.RandomCrop: _random_crop,
     T.CenterCrop: _center_crop,
-    T.RandomHorizontalFlip: _random_flip((slice(None), slice(None), slice(None, None, -1))),
-    T.RandomVerticalFlip: _random_flip((slice(None), slice(None, None, -1))),
+    T.RandomHorizontalFlip: _random_flip(_FLIPPED),
+    T.RandomVerticalFlip: _random_flip(_UPSIDE_DOWN),
     T.Grayscale: _grayscale,
 }
 
 
-def _parts(transform: Any) -> list[Any]:
+@functools.cache
+def _rules_of_v2() -> dict[type, Callable[[Any, Images], Step | None]]:
+    from . import v2  # loads much, and needs this package loaded before
+
+    return {
+        v2.ToImage: _to_image,
+        v2.ToPureTensor: _to_pure_tensor,
+        v2.ToTensor: _to_tensor,
+        v2.PILToTensor: _pil_to_tensor,
+        v2.ToDtype: _to_dtype,
+        v2.ConvertImageDtype: _to_dtype,
+        v2.Normalize: _normalize,
+        v2.Pad: _pad,
+        v2.RandomCrop: _random_crop_v2,
+        v2.CenterCrop: _center_crop,
+        v2.RandomHorizontalFlip: _random_flip(_FLIPPED),
+        v2.RandomVerticalFlip: _random_flip(_UPSIDE_DOWN),
+        v2.Grayscale: _grayscale,
+        v2.Identity: lambda t, images: Step(0, images, _keep),
+    }
+
+
+def is_v2(t: Any) -> bool:
+    """Whether a transform is one of transforms.v2, without loading that."""
+    return type(t).__module__.startswith(_V2)
+
+
+_V2 = __package__ + ".v2."
+
+
+def is_untouched(t: Any) -> bool:
+    """Whether nobody has attached anything to a transform that only calling it would honour."""
+    return not (getattr(t, "_forward_hooks", None) or getattr(t, "_forward_pre_hooks", None) or "forward" in vars(t))
+
+
+def rule_of(t: Any) -> Callable[[Any, Images], Step | None] | None:
+    """The rule of an untouched transform, if it has one."""
+    return (_rules_of_v2() if is_v2(t) else RULES).get(type(t)) if is_untouched(t) else None
+
+
+def parts_of(transform: Any) -> list[Any]:
     """The transforms of a composition, nested ones included."""
-    if type(transform) is T.Compose:
-        return [part for t in transform.transforms for part in _parts(t)]
+    if type(transform) is T.Compose or (is_v2(transform) and type(transform).__name__ == "Compose"):
+        return [part for t in transform.transforms for part in parts_of(t)]
     if type(transform) is Sequential:
-        return [part for t in transform for part in _parts(t)]
+        return [part for t in transform for part in parts_of(t)]
     return [transform]
 
 
-def _is_hooked(transform: Any) -> bool:
-    """Whether somebody has attached something to a module that only calling it would honour."""
-    return bool(getattr(transform, "_forward_hooks", None) or getattr(transform, "_forward_pre_hooks", None)
-                or "forward" in vars(transform))
-
-
-def _build(parts: list[Any], images: Images) -> list[Step] | None:
+def _build(parts: Sequence[Any], images: Images) -> list[Step] | None:
     steps = []
     for part in parts:
-        rule = RULES.get(type(part))
-        step = rule(part, images) if rule is not None and not _is_hooked(part) else None
+        rule = rule_of(part)
+        if rule is None or (images.kind == "Image" and not is_v2(part)):
+            return None
+        step = rule(part, images)
         if step is None:
             return None
         steps.append(step)
         images = step.images
-    return None if images.pil else steps
+    return None if images.kind == "pil" else steps
 
 
 def _state(part: Any) -> dict[str, Any]:
@@ -236,50 +321,68 @@ def _unchanged(part: Any, state: dict[str, Any]) -> bool:
         return False
 
 
-_plans: dict[int, tuple[Any, ...]] = {}  # by id of the transform, which the entry keeps alive
+_plans: dict[tuple[int, ...], tuple[Any, ...]] = {}  # by ids of the transforms, which the entry keeps alive
 
 
-def plan(transform: Any, images: Images) -> list[Step] | None:
+def plan(parts: Sequence[Any], images: Images) -> list[Step] | None:
     """A step for each transform, or None if one of them has no rule for what it gets, or the result is no Tensor."""
-    parts = _parts(transform)
-    known = _plans.get(id(transform))
-    if known is not None and known[1] == images and len(known[2]) == len(parts) and all(
-            part is kept and _unchanged(part, state) for part, (kept, state) in zip(parts, known[2])):
-        return known[3]
+    key = tuple([id(part) for part in parts])
+    known = _plans.get(key)
+    if known is not None and known[0] == images and all([_unchanged(part, state) for part, state in known[1]]):
+        return known[2]
     if len(_plans) >= 16:
         _plans.clear()
-    steps = _build(parts, images)
-    _plans[id(transform)] = transform, images, [(part, _state(part)) for part in parts], steps
+    steps = _build(parts, images) if parts else None
+    _plans[key] = images, [(part, _state(part)) for part in parts], steps
     return steps
+
+
+def plan_for_arrays(pixels: np.ndarray, transform: Any) -> list[Step] | None:
+    """The `plan` for PIL images of the uint8 `pixels` (N, H, W) or (N, H, W, C)."""
+    channels = pixels.shape[3] if pixels.ndim == 4 else 1
+    if transform is None or channels not in (1, 3):
+        return None
+    return plan(parts_of(transform), Images("pil", channels, *pixels.shape[1:3]))
+
+
+def run(steps: Sequence[Step], stack: Any, targets: Sequence[Any], target_transform: Callable | None
+        ) -> BatchedSamples | None:
+    """The samples of the images `stack` (N, C, H, W) and `targets`, or None if they have to be made one by one. They are
+    collated if the targets are ints."""
+    needed = sum([step.words for step in steps])
+    if needed and target_transform is not None:
+        return None  # it might draw, too, between the images
+    if target_transform is not None:
+        targets = [target_transform(t) for t in targets]
+    words = _draws.words(len(targets) * needed).reshape(len(targets), needed) if needed else _NO_WORDS
+    column = 0
+    for step in steps:
+        stack = step.run(stack, words[:, column:column + step.words])
+        column += step.words
+    last = steps[-1].images
+    images = as_tensor(gather(stack, last.dtype) if isinstance(stack, list) else stack)
+    collated = [images, as_tensor(np.array(targets, np.int64))] if set(map(type, targets)) == {int} else None
+    return BatchedSamples(collated, len(targets), _sampler(images, targets, last))
+
+
+def _sampler(images: Any, targets: Sequence[int], kind: Images) -> Callable[[int], Any]:
+    if kind.kind == "tensor":
+        return lambda k: (images[k], targets[k])
+    from ..tv_tensors import Image
+
+    return lambda k: (Image(images[k]), targets[k])
+
+
+_NO_WORDS = np.empty((0, 0), np.uint32)
 
 
 def transform_batch(pixels: np.ndarray, indices: Sequence[int], transform: Any, target: Callable[[int], Any],
                     target_transform: Callable | None) -> BatchedSamples | None:
     """The samples `(transform(image i), target_transform(target(i)))` of uint8 `pixels` (N, H, W) or (N, H, W, C) at
     `indices`, or None if they have to be made one by one."""
-    channels = pixels.shape[3] if pixels.ndim == 4 else 1
-    known = transform is not None and channels in (1, 3)
-    steps = plan(transform, Images(True, channels, *pixels.shape[1:3])) if known else None
+    steps = plan_for_arrays(pixels, transform)
     if steps is None:
-        return None
-    needed = sum([step.words for step in steps])
-    if needed and target_transform is not None:
-        return None  # it might draw, too, between the images
-    targets = [target(i) for i in indices]
-    if target_transform is not None:
-        targets = [target_transform(t) for t in targets]
-    if set(map(type, targets)) != {int}:
         return None
     picked = pixels[indices]
     stack = picked.transpose(0, 3, 1, 2) if picked.ndim == 4 else picked[:, None]
-    words = _draws.words(len(targets) * needed).reshape(len(targets), needed) if needed else _NO_WORDS
-    column = 0
-    for step in steps:
-        stack = step.run(stack, words[:, column:column + step.words])
-        column += step.words
-    images = as_tensor(gather(stack, steps[-1].images.dtype) if isinstance(stack, list) else stack)
-    return BatchedSamples([images, as_tensor(np.array(targets, np.int64))], len(targets),
-                          lambda k: (images[k], targets[k]))
-
-
-_NO_WORDS = np.empty((0, 0), np.uint32)
+    return run(steps, stack, [target(i) for i in indices], target_transform)

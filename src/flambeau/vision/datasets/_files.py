@@ -1,0 +1,210 @@
+"""Sets whose images lie in files of their own: batches decoded by several threads, where nobody can tell."""
+from __future__ import annotations
+
+import collections
+import functools
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from ...utils.data import get_worker_info
+from ..transforms import _batched, _draws, transforms as T
+from .vision import VisionDataset
+
+
+def pil_loader(path: str | Path) -> Any:
+    """The image in a file, as RGB."""
+    from PIL import Image
+
+    with open(path, "rb") as file:
+        return Image.open(file).convert("RGB")
+
+
+def accimage_loader(path: str | Path) -> Any:
+    """The image in a file through accimage, or by Pillow where that cannot read it."""
+    import accimage
+
+    try:
+        return accimage.Image(path)
+    except OSError:
+        return pil_loader(path)
+
+
+def default_loader(path: str | Path) -> Any:
+    """The image in a file, by the package that `set_image_backend` chose."""
+    from .. import get_image_backend
+
+    return accimage_loader(path) if get_image_backend() == "accimage" else pil_loader(path)
+
+
+class FileImages(VisionDataset):
+    """The base of sets of image files.
+
+    A subclass gives `_sample(index)`, the path and the untransformed target, and `loader`, which reads a path.
+    """
+
+    loader: Callable[[Any], Any]
+
+    def _sample(self, index: int) -> tuple[Any, Any]:
+        raise NotImplementedError
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        """(image, target), each through its transform."""
+        path, target = self._sample(index)
+        image = self.loader(path)
+        if self.transform is not None:
+            image = self.transform(image)
+        if self.target_transform is not None:
+            target = self.target_transform(target)
+        return image, target
+
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Any, Any]]:
+        """The samples of these indices, as `__getitem__` gives them one by one, with the same random numbers.
+
+        Pillow's decoding and resizing may run in threads; what is not known to be safe there, or might draw, does not.
+        """
+        if len(indices) > 1 and self._may_use_threads():
+            return _in_threads([self._sample(index) for index in indices], self.transform, self.target_transform)
+        return [self[index] for index in indices]
+
+    def _may_use_threads(self) -> bool:
+        from .. import get_image_backend
+
+        plain = type(self).__getitem__ is FileImages.__getitem__ and self.loader in (pil_loader, default_loader)
+        return plain and get_image_backend() == "PIL" and get_worker_info() is None and _threads() > 1
+
+
+class LabelledFiles(FileImages):
+    """Image files (`_image_files`) with a class each (`_labels`)."""
+
+    _image_files: list[Any]
+    _labels: list[int]
+
+    def __init__(self, root: Any, transform: Callable | None, target_transform: Callable | None,
+                 loader: Callable[[Any], Any] = default_loader) -> None:
+        super().__init__(root, transform=transform, target_transform=target_transform)
+        self.loader = loader
+
+    def _sample(self, index: int) -> tuple[Any, Any]:
+        return self._image_files[index], self._labels[index]
+
+    def __len__(self) -> int:
+        return len(self._image_files)
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@functools.lru_cache(maxsize=1)
+def _pool(pid: int, threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "flambeau-decode")
+
+
+def _in_order(function: Callable, items: Iterable[Any]) -> Iterator[Any]:
+    """What `map` gives, computed by the threads, a few items ahead."""
+    pool, pending = _pool(os.getpid(), _threads()), collections.deque()
+    for item in items:
+        pending.append(pool.submit(function, item))
+        if len(pending) > 2 * _threads() + 2:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+@functools.cache
+def _safe_in_threads() -> tuple[type, ...]:
+    """Transforms of PIL images into PIL images that draw nothing."""
+    from ..transforms import v2
+
+    return (T.Resize, T.CenterCrop, T.Pad, T.Grayscale, v2.Resize, v2.CenterCrop, v2.Pad, v2.Grayscale)
+
+
+def _in_threads(samples: list[tuple[Any, Any]], transform: Callable | None, target_transform: Callable | None
+                ) -> list[tuple[Any, Any]]:
+    parts = _batched.parts_of(transform) if transform is not None else []
+    if parts and target_transform is None:
+        batch = _random_crops_in_threads(samples, parts)
+        if batch is not None:
+            return batch
+    lead = 0
+    while lead < len(parts) and type(parts[lead]) in _safe_in_threads() and _batched.is_untouched(parts[lead]):
+        lead += 1
+    lead, rest = parts[:lead], parts[lead:]
+    images = _in_order(functools.partial(_load, lead), [path for path, _ in samples])
+    targets = [target for _, target in samples]
+    first = next(images)
+    steps = _batched.plan(rest, _batched.Images("pil", 3, *first.size[::-1])) if first.mode == "RGB" else None
+    images = itertools.chain([first], images)
+    if steps is not None:
+        images = list(images)
+        if all(image.size == first.size for image in images):
+            batch = _batched.run(steps, _stack(images), targets, target_transform)
+            if batch is not None:
+                return batch
+    result = []
+    for image, target in zip(images, targets):
+        for part in rest:
+            image = part(image)
+        result.append((image, target if target_transform is None else target_transform(target)))
+    return result
+
+
+def _load(parts: Sequence[Callable], path: Any) -> Any:
+    image = pil_loader(path)
+    for part in parts:
+        image = part(image)
+    return image
+
+
+def _stack(images: Sequence[Any]) -> np.ndarray:
+    """PIL images of one size and mode RGB as an array (N, C, H, W)."""
+    width, height = images[0].size
+    stack = np.empty((len(images), height, width, 3), np.uint8)
+    for place, image in zip(stack, images):
+        place[...] = image
+    return stack.transpose(0, 3, 1, 2)
+
+
+@functools.cache
+def _crops_and_flips() -> dict[type, tuple[type, Any]]:
+    from ..transforms import v2
+
+    return {T.RandomResizedCrop: (T.RandomHorizontalFlip, T.F),
+            v2.RandomResizedCrop: (v2.RandomHorizontalFlip, v2.functional)}
+
+
+def _random_crops_in_threads(samples: list[tuple[Any, Any]], parts: Sequence[Any]) -> list[tuple[Any, Any]] | None:
+    """The samples through a RandomResizedCrop, maybe a flip, and transforms that draw nothing; None if `parts` are
+    anything else. The windows and flips are drawn here, image by image; the threads do the rest."""
+    crop, rest = parts[0], parts[1:]
+    flip_type, functional = _crops_and_flips().get(type(crop), (None, None))
+    flip = rest[0] if rest and type(rest[0]) is flip_type and _batched.is_untouched(rest[0]) else None
+    if flip is not None:
+        rest = rest[1:]
+    if flip_type is None or not _batched.is_untouched(crop):
+        return None
+    steps = _batched.plan(rest, _batched.Images("pil", 3, *crop.size))
+    if steps is None or any(step.words for step in steps):
+        return None
+
+    def drawn() -> Iterator[tuple[Any, tuple[int, int, int, int], bool]]:
+        from PIL import Image
+
+        for path, _ in samples:
+            image = Image.open(path)
+            window = crop.get_params(image, crop.scale, crop.ratio)
+            yield image, window, flip is not None and _draws.happens(flip.p)
+
+    def cut(job: tuple[Any, tuple[int, int, int, int], bool]) -> Any:
+        image, window, mirrored = job
+        with image:
+            image = image.convert("RGB")
+        image = functional.resized_crop(image, *window, crop.size, crop.interpolation, antialias=crop.antialias)
+        return functional.hflip(image) if mirrored else image
+
+    return _batched.run(steps, _stack(list(_in_order(cut, drawn()))), [target for _, target in samples], None)
