@@ -1,4 +1,4 @@
-"""What goes wrong with workers: killed ones, slow ones, Ctrl-C, a parent that is gone. Never a hang, never anything left."""
+"""What goes wrong with workers: killed or slow ones, Ctrl-C, a parent that is gone. Never a hang, nothing left."""
 
 import contextlib
 import gc
@@ -197,7 +197,8 @@ def test_many_large_batches_can_be_kept():
 
 def test_large_messages_and_indices_both_ways():
     indices = [list(range(60_000)), list(range(60_000, 120_000))] * 3  # each larger than a socket's buffer
-    loader = DataLoader(TensorDataset(torch.arange(120_000)), batch_sampler=indices, num_workers=1, prefetch_factor=4, **FORK)
+    dataset = TensorDataset(torch.arange(120_000))
+    loader = DataLoader(dataset, batch_sampler=indices, num_workers=1, prefetch_factor=4, **FORK)
     assert [len(batch) for (batch,) in loader] == [60_000] * 6
 
 
@@ -217,9 +218,8 @@ time.sleep(60)
 
 def start_script(at, seconds):
     script = textwrap.dedent(SCRIPT).format(here=str(Path(__file__).parent), at=at, seconds=seconds)
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([sys.executable, "-c", script], text=True, start_new_session=True, **pipes)
     return process, [int(pid) for pid in process.stdout.readline().split()]
 
 

@@ -22,7 +22,7 @@ THREADS = {"num_workers": 2, "worker": "thread"}
 
 
 def uninterrupted_and_resumed(make, taken, whole_epochs=0, more_epochs=1, between=lambda: None):
-    """All batches of a run, and those of one that was broken off after `taken` batches of an epoch and resumed elsewhere."""
+    """All batches of a run, and those of one broken off after `taken` batches of an epoch and resumed elsewhere."""
     seed_all()
     expected = epochs(make(), whole_epochs + 1 + more_epochs)
 

@@ -1,7 +1,8 @@
 """DataLoader: batches of a set, in the order of a sampler, made here or by workers.
 
-`DataLoader` holds the arguments; each epoch is an iterator: `_SingleProcessDataLoaderIter`, or `_MultiProcessingDataLoaderIter`,
-which hands tasks (lists of indices) to a pool of workers, a few ahead, and their batches out in order.
+`DataLoader` holds the arguments; each epoch is an iterator: `_SingleProcessDataLoaderIter`, or
+`_MultiProcessingDataLoaderIter`, which hands tasks (lists of indices) to a pool of workers, a few ahead, and their
+batches out in order.
 """
 
 from __future__ import annotations
@@ -17,7 +18,12 @@ from typing import Any, Generic, TypeVar
 import flambeau as torch
 from flambeau.utils.data._utils.collate import collates_as_default, default_collate, default_convert
 from flambeau.utils.data._utils.exception import ExceptionWrapper
-from flambeau.utils.data._utils.fetch import _IterableDatasetFetcher, _MapDatasetFetcher, makes_batches
+from flambeau.utils.data._utils.fetch import (
+    _IterableDatasetFetcher,
+    _MapDatasetFetcher,
+    keeps_state,
+    makes_batches,
+)
 from flambeau.utils.data._utils.options import (
     check_iterable_options,
     check_sampler_options,
@@ -310,8 +316,9 @@ class DataLoader(Generic[T_co]):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on, in the next iteration, from a `state_dict()`.
 
-        Errors: ValueError for a state of another version or kind of set, or, of an iterable-style set in the midst of an
-        epoch, of another number of workers. A map-style set may get another number; the random draws then begin anew.
+        Errors: ValueError for a state of another version or kind of set, or, of an iterable-style set in the midst of
+        an epoch, of another number of workers. A map-style set may get another number; the workers' random draws then
+        begin anew.
         """
         if state_dict.get("version") != STATE_VERSION:
             raise ValueError(f"not the state of a DataLoader that this version can load: {state_dict.get('version')!r}")
@@ -336,7 +343,7 @@ class DataLoader(Generic[T_co]):
 
     @property
     def _dataset_tells_state(self) -> bool:
-        return self.num_workers == 0 and hasattr(self.dataset, "state_dict") and hasattr(self.dataset, "load_state_dict")
+        return self.num_workers == 0 and keeps_state(self.dataset)
 
     @property
     def _sampler_streams(self) -> SamplerStreams:
@@ -506,7 +513,7 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
 
 
 class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
-    """Hands tasks to workers in turn, `prefetch_factor` ahead for each, and takes the batches in the order of the tasks."""
+    """Hands tasks to workers in turn, `prefetch_factor` ahead for each, and takes batches in the order of the tasks."""
 
     _shutdown = True  # until there are workers
 

@@ -231,8 +231,8 @@ class Subset(Dataset[T_co]):
         kind = type(self)
         if kind.__getitem__ is not Subset.__getitem__ and kind.__getitems__ is Subset.__getitems__:
             raise NotImplementedError(
-                f"{kind.__name__} overrides __getitem__ but not __getitems__. The loader fetches through __getitems__, so "
-                "a subclass of Subset with its own __getitem__ must override that one, too:\n\n"
+                f"{kind.__name__} overrides __getitem__ but not __getitems__. The loader fetches through __getitems__, "
+                "so a subclass of Subset with its own __getitem__ must override that one, too:\n\n"
                 "def __getitems__(self, indices):\n"
                 "    return [self.__getitem__(idx) for idx in indices]"
             )

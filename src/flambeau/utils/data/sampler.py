@@ -28,7 +28,7 @@ REPLACEMENT_BLOCK = 32
 
 
 def draw_seed(generator: torch.Generator | None = None) -> int:
-    """`torch.empty((), dtype=torch.int64).random_(generator=generator)`: two words, the high one first, less the sign."""
+    """`torch.empty((), dtype=torch.int64).random_(generator=generator)`: two words, high one first, less the sign."""
     high, low = (torch.default_generator if generator is None else generator).words(2).tolist()
     return (high << 32 | low) & (1 << 63) - 1
 
@@ -44,7 +44,7 @@ def _check_bool(name: str, value: object) -> None:
 
 
 class Sampler(Generic[T_co]):
-    """Base of the samplers: `__iter__` gives indices (or lists of indices), `__len__`, where there is one, their number."""
+    """Base of the samplers: `__iter__` gives indices or lists of indices, `__len__`, if there is one, their number."""
 
     def __iter__(self) -> Iterator[T_co]:
         raise NotImplementedError

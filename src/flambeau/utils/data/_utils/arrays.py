@@ -5,12 +5,14 @@ The arrays hold what a tensor's memory holds: of a dtype that NumPy lacks, the b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from flambeau.dtypes import dtype as dtype_class, from_numpy_dtype
+from flambeau.ir.types import contiguous_strides
 from flambeau.ops.creation import from_array
 from flambeau.tensor.attributes import stored_array
 from flambeau.tensor.tensor import Tensor
@@ -56,10 +58,39 @@ def stack(arrays: Sequence[np.ndarray], dtype: dtype_class | None = None) -> Ten
 
 def stack_tensors(tensors: Sequence[Any]) -> Tensor | None:
     """The same for plain tensors that are computed; None where one is not."""
+    rows = _rows(tensors)
+    if rows is not None:
+        return from_array(rows, tensors[0].dtype)
     dtype = tensors[0].dtype
-    if not all(is_plain(tensor) and is_computed(tensor) and tensor.dtype is dtype for tensor in tensors):
+    if not all([is_plain(tensor) and is_computed(tensor) and tensor.dtype is dtype for tensor in tensors]):
         return None
     return stack([stored_array(tensor) for tensor in tensors], dtype)
+
+
+def _rows(tensors: Sequence[Any]) -> np.ndarray | None:
+    """Views of one shape at whole rows of one tensor's memory (`x[3], x[0], …`), gathered at once; else None."""
+    first = tensors[0]
+    view = first._view
+    if view is None or not is_computed(first):
+        return None
+    storage, shape, strides = first._storage, view.shape, view.strides
+    size = math.prod(shape)
+    if size == 0 or strides != contiguous_strides(shape):
+        return None
+    starts = []
+    for tensor in tensors:
+        if tensor.__class__ is not Tensor or tensor._storage is not storage or tensor._node is not None:
+            return None
+        other = tensor._view
+        if other is None or other.shape != shape or other.strides != strides or other.offset % size:
+            return None
+        if other.node_version != storage.version:  # it may have got a history by a write to its base
+            return None
+        starts.append(other.offset // size)
+    memory = storage.flat()
+    if memory.size % size or memory.dtype != storage.value.type.dtype.np:
+        return None
+    return memory.reshape(-1, size).take(starts, axis=0).reshape(len(starts), *shape)
 
 
 def tensor_of(array: np.ndarray, dtype: dtype_class | None = None) -> Tensor | None:

@@ -30,7 +30,7 @@ def _holds_text_or_objects(dtype: np.dtype) -> bool:
 
 
 def mapping_like(like: Mapping, values: dict) -> Mapping:
-    """`values` as a mapping of the type of `like`, which keeps its other attributes; a dict where that type refuses."""
+    """`values` as a mapping of `like`'s type and with its other attributes; a dict where that type refuses."""
     try:
         if isinstance(like, MutableMapping):
             clone = copy.copy(like)
@@ -42,7 +42,7 @@ def mapping_like(like: Mapping, values: dict) -> Mapping:
 
 
 def sequence_like(like: Sequence, values: list) -> Sequence:
-    """`values` as a sequence of the type of `like`, which keeps its other attributes; a list where that type refuses."""
+    """`values` as a sequence of `like`'s type and with its other attributes; a list where that type refuses."""
     try:
         if isinstance(like, MutableSequence):
             clone = copy.copy(like)

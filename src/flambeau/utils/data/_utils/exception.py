@@ -8,7 +8,7 @@ import traceback
 
 
 class KeyErrorMessage(str):
-    """A message whose repr is its text: KeyError prints the repr of its argument, which would escape the line breaks."""
+    """A message whose repr is its text: KeyError prints its argument's repr, which would escape the line breaks."""
 
     __slots__ = ()
 

@@ -10,10 +10,15 @@ from flambeau.utils.data._utils.collate import collates_as_default
 
 
 def makes_batches(dataset: Any) -> bool:
-    """Whether fetching from `dataset` is copying from arrays: its `__getitems__` gives `BatchedSamples`, calls nobody's code
-    and draws, if at all, from PyTorch's default generator. A set says so by a method `_makes_batches()`."""
+    """Whether fetching from `dataset` is copying from arrays: its `__getitems__` gives `BatchedSamples`, calls nobody's
+    code and draws, if at all, from PyTorch's default generator. A set says so by a method `_makes_batches()`."""
     tell = getattr(dataset, "_makes_batches", None)
     return tell is not None and tell()
+
+
+def keeps_state(dataset: Any) -> bool:
+    """Whether `dataset` tells how far its stream has come, and can go back there."""
+    return hasattr(dataset, "state_dict") and hasattr(dataset, "load_state_dict")
 
 
 class _BaseDatasetFetcher:

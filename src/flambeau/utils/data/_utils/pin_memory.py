@@ -9,7 +9,7 @@ from flambeau.utils.data._utils.collate import mapping_like, sequence_like
 
 
 def pin_memory(data: Any, device: Any = None) -> Any:
-    """`data` with `.pin_memory()` called on every tensor, and on every other object that has it, in mappings and sequences."""
+    """`data` with `.pin_memory()` called on every tensor, and other object that has it, in mappings and sequences."""
     if hasattr(data, "pin_memory"):
         return data.pin_memory()
     if isinstance(data, (str, bytes)):

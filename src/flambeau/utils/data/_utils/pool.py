@@ -32,8 +32,8 @@ BROKEN_INTERVAL = 0.2
 
 _PICKLE_HINT = (
     "Got pickle error when attempting to start a worker Process. This might be because the worker Process arguments "
-    "(the dataset, collate_fn or worker_init_fn) are not picklable, which the start methods 'spawn' and 'forkserver' need; "
-    "Python 3.14 made 'forkserver' the default on most systems. "
+    "(the dataset, collate_fn or worker_init_fn) are not picklable, which the start methods 'spawn' and 'forkserver' "
+    "need; Python 3.14 made 'forkserver' the default on most systems. "
     "You can also try multiprocessing.set_start_method('fork'), or worker=\"thread\"."
 )
 
@@ -103,7 +103,7 @@ class ProcessPool:
         return message is not None
 
     def receive(self, workers: Iterable[int], timeout: float = 0) -> tuple[int, Any] | None:
-        """(worker, its next message) of the first of `workers` that has one; None after `timeout` seconds (0: no limit)."""
+        """(worker, its next message) of the first of `workers` that has one; None after `timeout` seconds (0: never)."""
         workers = tuple(dict.fromkeys(workers))
         now = time.monotonic()
         deadline = now + timeout if timeout else float("inf")

@@ -22,7 +22,7 @@ import flambeau as torch
 
 
 class Streams(NamedTuple):
-    """Random streams: those of the program (each of the two modules draws from one of its own), or those of a thread."""
+    """Random streams: the program's (each of the two modules draws from one of its own), or a thread's."""
 
     torch: torch.Generator
     random: Any = None  # the module or a random.Random

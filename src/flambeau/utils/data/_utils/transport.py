@@ -1,10 +1,10 @@
 """Messages between the loader and a worker process.
 
-A message is a pickle (protocol 5) whose large buffers travel beside it, so that an array is not copied into the pickle.
-Up to `INLINE_LIMIT` bytes go through a socket of which the parent and this one worker hold the two ends. More go through
-an anonymous file in memory, of which only the descriptor is sent: the other side maps it, without another copy. It has no
-name, so nothing is left behind however a process dies, and its size is limited by memory, not by that of /dev/shm.
-No lock is shared: a worker that is killed at any point leaves its own socket broken and nothing else.
+A message is a pickle (protocol 5) whose large buffers travel beside it, so that an array is not copied into the
+pickle. Up to `INLINE_LIMIT` bytes go through a socket of which the parent and this one worker hold the two ends. More
+go through an anonymous file in memory, of which only the descriptor is sent: the other side maps it, without another
+copy. It has no name, so nothing is left behind however a process dies, and its size is limited by memory, not by that
+of /dev/shm. No lock is shared: a worker that is killed at any point leaves its own socket broken and nothing else.
 
 Where descriptors cannot be sent (Windows), `PipeChannel` sends everything through a pipe.
 """
@@ -34,7 +34,7 @@ from flambeau.utils.data._utils import arrays
 INLINE_LIMIT = 256 * 1024  # bytes; two such messages fit in a socket's buffer, one being read and one ahead
 ALIGNMENT = 64  # bytes; of each buffer within a message, for vector loads
 MAX_MAPS = 64  # batches that may stay mapped at a time, since each holds a descriptor; further ones are copied
-# Bytes of all buffers with their padding, of the table of their sizes, of the pickle; whether the buffers are in a file.
+# Bytes of all buffers with their padding, of the table of their sizes, of the pickle; whether buffers are in a file.
 HEADER = struct.Struct("<QQQ?")
 MSG_NOSIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)  # an end that is gone is an error, not a SIGPIPE
 

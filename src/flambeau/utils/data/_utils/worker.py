@@ -25,9 +25,10 @@ import flambeau as torch
 from flambeau.interpret import Interpreter
 from flambeau.runtime.program import set_executor
 from flambeau.utils.data._utils.exception import ExceptionWrapper
+from flambeau.utils.data._utils.fetch import keeps_state
 from flambeau.utils.data._utils.resume import Streams, capture, program_streams, restore
 
-# Seconds of work between two reports of where a worker's streams are. Resuming repeats what came after the last report.
+# Seconds of work between two reports of where a worker's streams are. Resuming repeats what came after the last.
 REPORT_INTERVAL = 0.02
 # Seconds after which an idle worker process looks whether its parent lives.
 WATCH_INTERVAL = 5.0
@@ -54,8 +55,8 @@ class WorkerInfo:
         num_workers: how many workers this loader has.
         seed: of this worker's random streams: the loader's base seed + id.
         dataset: this worker's copy of the set.
-        rng: in a thread, its random streams. PyTorch's default generator is its own there, too; the streams of `random` and
-            `numpy.random` are not.
+        rng: in a thread, its random streams. PyTorch's default generator is its own there, too; the streams of
+            `random` and `numpy.random` are not.
         worker_method: "multiprocessing" or "thread".
     """
 
@@ -163,7 +164,7 @@ class Fetching:
 
     def _go_to(self, report: dict) -> None:
         dataset = self.plan.dataset
-        self.keeps_state = hasattr(dataset, "state_dict") and hasattr(dataset, "load_state_dict")
+        self.keeps_state = keeps_state(dataset)
         if report:
             restore(self.streams, report.get("start") or report["streams"])
         if report.get("dataset") is not None:
@@ -244,7 +245,7 @@ def _worker_loop(fetching: Fetching, channel: Any, is_needed: Callable[[], bool]
 
 
 def _numpy_seed(base_seed: int, worker_id: int) -> np.ndarray:
-    """Four words. `random` and `numpy.random` are the same algorithm: with the same seed they would be the same stream."""
+    """Four words. `random` and `numpy.random` are one algorithm: with the same seed they would be the same stream."""
     return np.random.SeedSequence([worker_id, base_seed & 0xFFFFFFFF, base_seed >> 32, 0]).generate_state(4)
 
 
