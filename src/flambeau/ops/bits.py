@@ -14,7 +14,7 @@ def view_dtype(self: Tensor, dtype: dtype_class) -> Tensor:
     shape, strides, offset = self._geometry()
     old, new = self.dtype.itemsize, dtype.itemsize
     if old == new:
-        return make_view(self, shape, strides, offset, "AliasBackward0", (lambda g: g) if dtype is self.dtype else None, dtype)
+        return make_view(self, shape, strides, offset, "", None, dtype)
     if not shape:
         raise RuntimeError(f"self.dim() cannot be 0 to view {self.dtype._legacy} as {dtype._legacy} (different element sizes)")
     if strides[-1] != 1 and shape[-1] != 1:

@@ -257,7 +257,8 @@ def arange(*args: Any, out: Any = None, dtype: Any = None, layout: Any = None, d
         n = len(builtins.range(start, end, step)) if step else 0
         return finished(lambda: _rounded(start + step * np.arange(n, dtype=np.int64), dt), dt, dtype, out, device, requires_grad)
     n = math.ceil((end - start) / step)
-    return finished(lambda: _rounded(start + step * np.arange(n, dtype=np.float64), dt), dt, dtype, out, device, requires_grad)
+    wide = np.longdouble  # rounds start + step · i once, as a fused multiply-add does
+    return finished(lambda: _rounded(start + step * np.arange(n, dtype=wide), dt), dt, dtype, out, device, requires_grad)
 
 
 def _bounds(name: str, args: tuple, kwargs: dict) -> tuple:

@@ -15,7 +15,7 @@ from .conversion import as_dtype, converted
 from .creation import from_array, leaf
 
 _DEFAULTS = {"f": get_default_dtype, "c": default_complex, "b": lambda: bool_, "i": lambda: int64}
-_AMBIGUOUS = (np.bool_, np.int64, np.float64, np.complex128)  # what NumPy makes of Python numbers
+_OWN_DTYPE = (np.generic, np.ndarray, Tensor)  # items that bring a dtype; Python numbers take the default one
 
 
 # ------------------------------------------------------------------ nested sequences
@@ -62,8 +62,29 @@ def _check_lengths(data: Any, dim: int = 0) -> None:
             raise ValueError(f"expected sequence of length {len(first)} at dim {dim + 1} (got {len(item)})")
 
 
-def _array_of(data: Any) -> tuple[np.ndarray, bool]:
-    """(the values, whether they come from Python numbers and have no dtype of their own)."""
+def _kinds(data: Any) -> set[type]:
+    """The types of the items of nested sequences."""
+    if not isinstance(data, (list, tuple)):
+        return {type(data)}
+    kinds = set(map(type, data))
+    return set().union(*map(_kinds, data)) if kinds & {list, tuple} else kinds
+
+
+def _infer_dtype(data: Any, array: np.ndarray) -> dtype_class:
+    """The dtype of `array`, which NumPy made of data; Python's floats and complex numbers count as the default dtype."""
+    if array.size == 0:
+        return get_default_dtype()
+    if array.dtype.kind not in "fc":
+        return _DEFAULTS[array.dtype.kind]() if array.dtype.itemsize == 8 or array.dtype == np.bool_ else from_numpy_dtype(array.dtype)
+    own = [kind for kind in _kinds(data) if issubclass(kind, _OWN_DTYPE)]
+    if not own:
+        return _DEFAULTS[array.dtype.kind]()
+    wide = np.float64 in own or np.complex128 in own or any(not issubclass(kind, np.generic) for kind in own)
+    return from_numpy_dtype(array.dtype) if wide or array.dtype.type in own else _DEFAULTS[array.dtype.kind]()
+
+
+def _array_of(data: Any) -> tuple[np.ndarray, dtype_class]:
+    """(the values, the dtype that PyTorch infers)."""
     source = _first_leaf(data)
     if isinstance(source, Tensor) or _is_sequence(data) and not isinstance(data, (list, tuple, range)):
         data = _plain(data)
@@ -80,8 +101,7 @@ def _array_of(data: Any) -> tuple[np.ndarray, bool]:
         array = np.array(data)
         if array.dtype.kind == "O":
             raise RuntimeError(f"Could not infer dtype of {type(source).__name__}")
-    has_dtype = isinstance(source, np.ndarray) or isinstance(source, np.generic) and source.dtype == array.dtype
-    return array, array.dtype.type in _AMBIGUOUS and not has_dtype
+    return array, _infer_dtype(data, array)
 
 
 def array_to_tensor(data: Any, dtype: Any = None) -> Tensor:
@@ -89,18 +109,15 @@ def array_to_tensor(data: Any, dtype: Any = None) -> Tensor:
     if isinstance(data, (np.ndarray, np.generic)):
         array, inferred = np.asarray(data), from_numpy_dtype(data.dtype)
     else:
-        array, numbers = _array_of(data)
-        if array.size == 0:
-            inferred = get_default_dtype()
-        else:
-            inferred = _DEFAULTS[array.dtype.kind]() if numbers else from_numpy_dtype(array.dtype)
+        array, inferred = _array_of(data)
     dt = inferred if dtype is None else as_dtype(dtype)
     if not isinstance(data, np.ndarray):
         _check_range(array, dt)
     if dt.encoded:
         return from_array(narrow(array, dt), dt)
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", np.exceptions.ComplexWarning if hasattr(np, "exceptions") else Warning)
+    if array.dtype.kind == "c" and dt is bool_:
+        array = array != 0
+    with np.errstate(all="ignore"):
         return from_array(np.array(array, dtype=dt.np, order="C"), dt)
 
 

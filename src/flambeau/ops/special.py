@@ -55,6 +55,8 @@ def mvlgamma(input: Tensor, p):
     """The multivariate log Γ of dimension p ≥ 1: p(p − 1)/4 · log π + Σ log Γ(input + (1 − j)/2) for j = 1 … p."""
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
+    if input.dtype.kind == "c":
+        raise not_implemented("mvlgamma", input.dtype)
     return in_opmath(lambda x: _multivariate_lgamma(x, p), to_float(input))
 
 

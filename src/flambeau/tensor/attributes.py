@@ -169,7 +169,7 @@ def stored_array(t: Tensor) -> np.ndarray:
     if t._view is None:
         return value.array()
     shape, strides, offset = t._geometry()
-    return _strided(value.array().reshape(-1).view(value.type.dtype.np), shape, strides, offset)
+    return _strided(value.array().reshape(-1).view(t.dtype.np), shape, strides, offset)
 
 
 def _strided(flat: np.ndarray, shape, strides, offset) -> np.ndarray:

@@ -4,6 +4,7 @@ same.
 Compared are types, dtypes, shapes, strides of views, values, names of autograd nodes, gradients, and the class of what
 is raised.
 """
+import re
 import warnings
 
 import numpy as np
@@ -25,6 +26,9 @@ def arrays(seed=0):
         "s": np.asarray(0.7),                                 # a scalar
         "e": np.zeros((0, 3)),                                # nothing
         "ties": r.integers(0, 3, (3, 4)) - 1.0,               # repeated values and zeros
+        "u": r.random((3, 4)) * 0.9 + 0.05,                   # between 0 and 1
+        "p": r.random((3, 4)) * 5 + 0.1,                      # positive
+        "ext": np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, 1e-3]),
         "nans": np.where(r.random((3, 4)) < 0.3, np.nan, r.random((3, 4))),
     }
 
@@ -47,18 +51,24 @@ def make(module, array, dtype=None):
     return t if dtype is None else t.to(getattr(module, dtype))
 
 
-def environment(module, dtype, grad):
-    """What an expression can name: the module `t`, inputs of `dtype`, and fixed integers, masks and numbers."""
-    made = {name: make(module, a, "float64" if a.dtype.kind == "f" else None) for name, a in FIXED.items()}
-    made["edges"] = made["edges"].to(module.float32)
+def environment(module, dtype, grad, expression):
+    """What an expression names: the module `t`, inputs of `dtype`, and fixed integers, masks and numbers."""
+    words = set(re.findall(r"\w+", expression))
+    made = {name: make(module, a, "float64" if a.dtype.kind == "f" else None) for name, a in FIXED.items() if name in words}
+    if "edges" in made:
+        made["edges"] = made["edges"].to(module.float32)
+    if "q32" in words:
+        made["q32"] = make(module, FIXED["q"], "float32")
     for name, a in arrays().items():
+        if name not in words:
+            continue
         if dtype in ("int64", "uint8", "int32"):
-            a = np.nan_to_num(a * 6).astype(np.int64)
+            a = np.nan_to_num(a * 6, posinf=90, neginf=-90).astype(np.int64)
         x = make(module, a, dtype)
         if dtype.startswith("complex"):
             x = x * make(module, np.asarray(1 + 0.5j), dtype)
         made[name] = x.requires_grad_(True) if grad else x
-    return {"t": module, "q32": made["q"].to(module.float32), **made}
+    return {"t": module, **made}
 
 
 def leaves(result):
@@ -69,7 +79,8 @@ def leaves(result):
 
 def numbers(t):
     t = t.detach()
-    return np.asarray((t.float() if str(t.dtype) == "torch.bfloat16" else t.resolve_conj()).numpy())
+    wide = {"torch.bfloat16": "float", "torch.complex32": "cfloat"}.get(str(t.dtype))
+    return np.asarray((getattr(t, wide)() if wide else t.resolve_conj()).numpy(force=True))
 
 
 def node_name(t):
@@ -78,7 +89,7 @@ def node_name(t):
 
 def run(expression, module, dtype, grad):
     """(result or exception, the inputs)."""
-    names = environment(module, dtype, grad)
+    names = environment(module, dtype, grad, expression)
     before = dict(names)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
