@@ -192,6 +192,11 @@ def optimizer_names():
     )
 
 
+# Muon orthogonalises in bfloat16, whose products are rounded differently from CPU to CPU: an update of about
+# lr = 1e-3 then differs by some per cent of itself (2.5e-5 was seen).
+ATOL = {"Muon": 5e-5}
+
+
 def stepped(lib, name):
     """A parameter and its optimizer after three steps."""
     p = lib.nn.Parameter(lib.arange(6.0).reshape(2, 3) / 10)
@@ -226,7 +231,7 @@ def test_the_state_of_every_optimizer(cross, compare, name):
     back.load_state_dict(saved["optimizer"])
     for optimizer, loss in ((theirs, their_loss), (ours, our_loss), (back, back_loss)):
         optimizer.step(loss)
-    np.testing.assert_allclose(q.detach().numpy(), p.detach().numpy(), rtol=1e-5)
+    np.testing.assert_allclose(q.detach().numpy(), p.detach().numpy(), rtol=1e-5, atol=ATOL.get(name, 0))
     np.testing.assert_array_equal(r.detach().numpy(), p.detach().numpy())
 
 
