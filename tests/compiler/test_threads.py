@@ -237,3 +237,22 @@ def test_team_fields_do_not_overlap():
         "POSITION", "KERNEL", "N_CHUNKS", "STEP", "REQUEST", "BUFFERS", "LIMIT", "SCRATCH", "SCRATCH_STRIDE", "DONE",
         "SLEEPERS", "POSTER_SLEEPS", "STOP", "TEAM_BYTES"))
     assert all(b - a >= 8 for a, b in zip(fields, fields[1:]))
+
+
+EMITS_IN_THREADS = """
+    import sys, threading
+    from flambeau.compiler.llvm.target import host_target
+    from flambeau.compiler.threads import native
+    sys.setswitchinterval(1e-6)
+    texts = []
+    threads = [threading.Thread(target=lambda: texts.append(str(native.runtime_module(host_target())))) for _ in range(8)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    print(len(texts), len(set(texts)))
+    """
+
+
+def test_threads_emit_side_by_side_from_the_start():
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(EMITS_IN_THREADS)], capture_output=True, text=True,
+                          timeout=60)
+    assert (done.stdout, done.stderr) == ("8 1\n", "")

@@ -19,6 +19,9 @@ VOID, PTR = ir.VoidType(), ir.PointerType()
 Value = ir.Value
 Index = Union[int, Value]
 
+# llvmlite fills its table of escapes at the first use, without a lock: two threads that compile would trip over it.
+str(ir.MetaDataString(ir.Module(), ""))
+
 
 def vector(element: ir.Type, lanes: int) -> ir.Type:
     """<lanes x element>; one lane is a scalar."""
