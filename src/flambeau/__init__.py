@@ -38,6 +38,7 @@ from .ops.pointwise import (abs, absolute, acos, acosh, angle, arccos, arccosh, 
                             log1p, log2, log10, nan_to_num, neg, negative, positive, rad2deg, reciprocal, relu, round, rsqrt, sgn,
                             sigmoid, sign, signbit, sin, sinh, sqrt, square, tan, tanh, trunc, where)
 from .ops.special import (digamma, erf, erfc, erfinv, frexp, i0, igamma, igammac, lgamma, logit, mvlgamma, polygamma, sinc, xlogy)
+from .ops.spectral import istft, stft
 from .ops.windows import bartlett_window, blackman_window, hamming_window, hann_window, kaiser_window
 from .tensor.attributes import detach
 from .tensor.dlpack import from_dlpack, to_dlpack
