@@ -81,28 +81,48 @@ def rnn_layer(input: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor
 
 # ------------------------------------------------------------------ cells
 
+def _check_cell(input: Var, states: tuple[Var, ...], w_ih: Var, w_hh: Var) -> None:
+    """RuntimeErrors of a step whose operands do not fit: input (N, in), states (N, hidden)."""
+    if input.shape[-1] != w_ih.shape[1]:
+        raise RuntimeError(f"input has inconsistent input_size: got {input.shape[-1]} expected {w_ih.shape[1]} "
+                           f"(input {list(input.shape)}, weight_ih {list(w_ih.shape)})")
+    if input.dtype is not w_ih.dtype:
+        raise RuntimeError(f"mat1 and mat2 must have the same dtype, but got {input.dtype.c_name} and {w_ih.dtype.c_name}")
+    for i, h in enumerate(states):
+        if h.shape[0] != input.shape[0]:
+            raise RuntimeError(f"Input batch size {input.shape[0]} doesn't match hidden{i} batch size {h.shape[0]}")
+        if h.shape[-1] != w_hh.shape[1]:
+            raise RuntimeError(f"hidden{i} has inconsistent hidden_size: got {h.shape[-1]}, expected {w_hh.shape[1]}")
+        if h.dtype is not w_hh.dtype:
+            raise RuntimeError(f"mat1 and mat2 must have the same dtype, but got {h.dtype.c_name} and {w_hh.dtype.c_name}")
+
+
 @op("ThnnFusedLstmCellBackward0")
 def lstm_cell(input: Tensor, hx: Tensors, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None):
     """One LSTM step on (N, in): returns (h, c)."""
     h, c = hx
+    _check_cell(input, (h, c), w_ih, w_hh)
     return _lstm_step(_gates(input, w_ih, b_ih) + _gates(h, w_hh, b_hh), c)
 
 
 @op("ThnnFusedGruCellBackward0")
 def gru_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None):
     """One GRU step on (N, in)."""
+    _check_cell(input, (hx,), w_ih, w_hh)
     return _gru_step(_gates(input, w_ih, b_ih), _gates(hx, w_hh, b_hh), hx)
 
 
 @op("TanhBackward0")
 def rnn_tanh_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None):
     """One Elman step with tanh on (N, in)."""
+    _check_cell(input, (hx,), w_ih, w_hh)
     return p.tanh(_gates(input, w_ih, b_ih) + _gates(hx, w_hh, b_hh))
 
 
 @op("ReluBackward0")
 def rnn_relu_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None):
     """One Elman step with ReLU on (N, in)."""
+    _check_cell(input, (hx,), w_ih, w_hh)
     return p.relu(_gates(input, w_ih, b_ih) + _gates(hx, w_hh, b_hh))
 
 

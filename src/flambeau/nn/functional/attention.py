@@ -68,7 +68,8 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
         raise RuntimeError(f"Expected query, key, and value to have the same dtype, but got query.dtype: {query.dtype._legacy} key.dtype: "
                            f"{key.dtype._legacy} and value.dtype: {value.dtype._legacy} instead.")
     if query.shape[-1] != key.shape[-1]:
-        raise RuntimeError(f"scaled_dot_product_attention: query has {query.shape[-1]} features per head, key {key.shape[-1]}")
+        raise RuntimeError(f"scaled_dot_product_attention: Expected size for last dimension of query {list(query.shape)} and of key "
+                           f"{list(key.shape)} to be the same, but got {query.shape[-1]} and {key.shape[-1]}")
     keep = None
     if dropout_p > 0:
         shape = (*query.shape[:-1], key.shape[-2])
@@ -100,6 +101,22 @@ def _projections(query, key, value, embed_dim, in_proj_weight, in_proj_bias, sep
     return linear(query, w_q, biases[0]), linear(key, w_k, biases[1]), linear(value, w_v, biases[2])
 
 
+def _check_ranks(query, key, value, key_padding_mask, attn_mask) -> None:
+    """AssertionErrors for queries, keys, values and masks that are not all with, or all without, a batch dimension."""
+    if query.ndim not in (2, 3):
+        raise AssertionError(f"query should be unbatched 2D or batched 3D tensor but received {query.ndim}-D query tensor")
+    kind, n = ("batched", 3) if query.ndim == 3 else ("unbatched", 2)
+    if key.ndim != n or value.ndim != n:
+        raise AssertionError(f"For {kind} ({n}-D) `query`, expected `key` and `value` to be {n}-D but found {key.ndim}-D and {value.ndim}-D "
+                             "tensors respectively")
+    if key_padding_mask is not None and key_padding_mask.ndim != n - 1:
+        raise AssertionError(f"For {kind} ({n}-D) `query`, expected `key_padding_mask` to be `None` or {n - 1}-D but found "
+                             f"{key_padding_mask.ndim}-D tensor instead")
+    if attn_mask is not None and attn_mask.ndim not in (2, 3):
+        raise AssertionError(f"For {kind} ({n}-D) `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found {attn_mask.ndim}-D "
+                             "tensor instead")
+
+
 def multi_head_attention_forward(query, key, value, embed_dim_to_check, num_heads, in_proj_weight, in_proj_bias, bias_k, bias_v,
                                  add_zero_attn, dropout_p, out_proj_weight, out_proj_bias, training=True, key_padding_mask=None,
                                  need_weights=True, attn_mask=None, use_separate_proj_weight=False, q_proj_weight=None,
@@ -109,8 +126,7 @@ def multi_head_attention_forward(query, key, value, embed_dim_to_check, num_head
     import flambeau as torch
     from .padding import pad
     batched = query.ndim == 3
-    if query.ndim not in (2, 3):
-        raise AssertionError(f"query should be unbatched 2D or batched 3D tensor but received {query.ndim}-D query tensor")
+    _check_ranks(query, key, value, key_padding_mask, attn_mask)
     if is_causal and attn_mask is None:
         raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
     if not batched:
@@ -156,7 +172,10 @@ def multi_head_attention_forward(query, key, value, embed_dim_to_check, num_head
     source = k.shape[1]
     if key_padding_mask is not None:
         if tuple(key_padding_mask.shape) != (n, source):
-            raise AssertionError(f"expecting key_padding_mask shape of {(n, source)}, but got {key_padding_mask.shape}")
+            given = tuple(key_padding_mask.shape)
+            d = 0 if given[0] != n else 1
+            raise AssertionError(f"Expected key_padded_mask.shape[{d}] to be {(n, source)[d]}, but got {given[d]} "
+                                 f"(key_padding_mask has shape {given})")
         padding = key_padding_mask.view(n, 1, 1, source).expand(-1, num_heads, -1, -1).reshape(n * num_heads, 1, source)
         attn_mask = padding if attn_mask is None else attn_mask + padding
     if not training:

@@ -6,7 +6,10 @@ import math
 from typing import Any
 
 from ... import primitives as p
+from ...dtypes import int64
 from ...ir.graph import Var
+from ...ops.promotion import not_implemented
+from ...tensor.indexing import known_array
 from ...tensor.op import op
 
 
@@ -21,9 +24,24 @@ def _ints(value: Any, n: int, name: str, what: str) -> tuple[int, ...]:
 def _batched(input: Var, nd: int, what: str) -> tuple[Var, bool]:
     """input as (N, C, *S), and whether it was so."""
     if input.ndim not in (nd + 1, nd + 2):
-        raise RuntimeError(f"{what}: Expected {nd + 1}D or {nd + 2}D input, but got: {list(input.shape)}"
-                           if nd > 1 else f"{what}() Expected {nd + 1}D or {nd + 2}D input tensor, but got {list(input.shape)}")
+        raise _wrong_rank(input, nd, what)
     return (input, True) if input.ndim == nd + 2 else (p.reshape(input, (1, *input.shape)), False)
+
+
+def _wrong_rank(input: Any, nd: int, what: str) -> Exception:
+    """PyTorch's error for an input that is neither (C, *S) nor (N, C, *S); each pooling has words of its own."""
+    got = list(input.shape)
+    if what == "max_pool1d":
+        return RuntimeError(f"max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but got:{got}")
+    if nd == 1 and what.endswith("avg_pool1d"):
+        return RuntimeError(f"Expected 2 to 3 dimensions, but got {input.ndim}-dimensional tensor {got} for argument #1 'self' (while "
+                            f"checking arguments for {what})")
+    if what in ("avg_pool2d", "fractional_max_pool2d") and input.ndim <= nd:
+        return IndexError(f"Dimension out of range (expected to be in range of [{-input.ndim}, {input.ndim - 1}], but got -3): {what} "
+                          f"expects a 3D or 4D (batch mode) tensor for input, but got {got}")
+    if what.startswith("adaptive"):
+        return RuntimeError(f"{what}(): Expected {nd + 1}D or {nd + 2}D tensor, but got {got}")
+    return RuntimeError(f"{what}: non-empty {nd + 1}D or {nd + 2}D (batch mode) tensor expected for input, but got {got}")
 
 
 def _unbatch(x: Var, batched: bool) -> Var:
@@ -57,6 +75,8 @@ def _windows(x: Var, what: str, kernel, stride, padding, dilation, ceil_mode):
     out = [_pooled_size(*z, ceil_mode) for z in zip(x.shape[2:], kernel, stride, padding, dilation)]
     if any(o < 1 for o in out) or 0 in x.shape[1:]:
         size = "x".join(map(str, x.shape[1:]))
+        if what == "max_pool1d":
+            raise RuntimeError(f"max_pool1d() Invalid computed output size: {out[0]}, of input {list(x.shape)}")
         raise RuntimeError(f"Given input size: ({size}). Calculated output size: ({x.shape[1]}x{'x'.join(map(str, out))}). Output size is "
                            "too small")
     high = tuple((o - 1) * s + d * (k - 1) + 1 - n - a for o, s, d, k, n, a in zip(out, stride, dilation, kernel, x.shape[2:], padding))
@@ -117,6 +137,8 @@ def _counts(x: Var, kernel, stride, low, high, padding, include: bool) -> Var:
 def _avg_pool(nd, input: Var, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override) -> Var:
     what = f"avg_pool{nd}d"
     x, batched = _batched(input, nd, what)
+    if x.dtype.kind not in "fc" and x.dtype is not int64:
+        raise not_implemented("avg_pool2d" if nd < 3 else "avg_pool3d_out_frame", x.dtype)
     kernel, stride, low, high, _ = _windows(x, what, kernel_size, stride, padding, 1, ceil_mode)
     total = p.window_sum(x, kernel, stride, low, high)
     if divisor_override is not None:
@@ -148,7 +170,11 @@ def avg_pool3d(input: Tensor, kernel_size, stride=None, padding=0, ceil_mode=Fal
 
 # ------------------------------------------------------------------ adaptive windows: [⌊i·n/out⌋, ⌈(i+1)·n/out⌉)
 
-def _adaptive_sizes(x: Var, output_size, nd: int) -> tuple[int, ...]:
+def _adaptive_sizes(x: Var, output_size, nd: int, what: str, given: tuple[int, ...]) -> tuple[int, ...]:
+    empty = next((d for d in range(len(given) - nd, len(given)) if given[d] == 0), None)
+    if empty is not None:
+        raise RuntimeError(f"{what}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes {list(given)} "
+                           f"with dimension {empty} being empty")
     sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * nd
     if len(sizes) != nd:
         raise RuntimeError(f"adaptive_pool{nd}d(): internal error: output_size.size() must be {nd}")
@@ -175,7 +201,6 @@ def _adaptive_avg_dim(x: Var, dim: int, out: int) -> Var:
 
 def _gathered_windows(x: Var, dim: int, out: int) -> tuple[Var, Var, Var]:
     """x's windows along dim as (…, out, widest, …), which of their elements count, and how many do."""
-    from ...dtypes import int64
     n = x.shape[dim]
     starts, stops = _bounds(n, out)
     widest = max((b - a for a, b in zip(starts, stops)), default=1)
@@ -191,8 +216,9 @@ def _gathered_windows(x: Var, dim: int, out: int) -> tuple[Var, Var, Var]:
 
 
 def _adaptive_avg(nd: int, input: Var, output_size) -> Var:
-    x, batched = _batched(input, nd, f"adaptive_avg_pool{nd}d")
-    for i, out in enumerate(_adaptive_sizes(x, output_size, nd)):
+    what = f"adaptive_avg_pool{nd}d"
+    x, batched = _batched(input, nd, what)
+    for i, out in enumerate(_adaptive_sizes(x, output_size, nd, what, input.shape)):
         x = _adaptive_avg_dim(x, i + 2, out)
     return _unbatch(x, batched)
 
@@ -217,9 +243,9 @@ def adaptive_avg_pool3d(input: Tensor, output_size):
 
 def _adaptive_max(nd: int, input: Var, output_size) -> tuple[Var, Var]:
     """Maxima and flat positions: all windows of all dimensions side by side, then one argmax."""
-    from ...dtypes import int64
-    x, batched = _batched(input, nd, f"adaptive_max_pool{nd}d")
-    sizes = _adaptive_sizes(x, output_size, nd)
+    what = f"adaptive_max_pool{nd}d"
+    x, batched = _batched(input, nd, what)
+    sizes = _adaptive_sizes(x, output_size, nd, what, input.shape)
     plane = x.shape[2:]
     position = p.broadcast_to(p.reshape(p.iota(math.prod(plane), int64, x.builder), (1, 1, *plane)), x.shape)
     lowest = float("-inf") if x.dtype.kind == "f" else 0
@@ -265,7 +291,15 @@ adaptive_max_pool3d, adaptive_max_pool3d_with_indices = _adaptive_max_ops(3)
 
 # ------------------------------------------------------------------ unpooling
 
-@op("MaxUnpool2DBackward0")
+def _check_positions(input, indices, output_size) -> None:
+    """RuntimeError for a position outside the output, where the positions are already known."""
+    array = known_array(indices)
+    if array is not None and array.size and (array.min() < 0 or array.max() >= math.prod(output_size)):
+        bad = array[(array < 0) | (array >= math.prod(output_size))].flat[0]
+        raise RuntimeError(f"Found an invalid max index: {bad} (output volumes are of size {'x'.join(map(str, output_size))})")
+
+
+@op("MaxUnpool2DBackward0", check=_check_positions)
 def _unpool(input: Tensor, indices: Tensor, output_size):
     nd = len(output_size)
     lead = input.shape[:-nd]
@@ -335,7 +369,6 @@ lp_pool1d, lp_pool2d, lp_pool3d = _lp_pool(1), _lp_pool(2), _lp_pool(3)
 @op("FractionalMaxPool2DBackward0")
 def _fractional(input: Tensor, samples: Tensor, kernel, output_size):
     """Windows start at ⌊(i + u)·α⌋ − ⌊u·α⌋ for u drawn per plane; the last one ends at the edge."""
-    from ...dtypes import int64
     nd = len(kernel)
     x = input
     n, c = x.shape[:2]
@@ -376,6 +409,8 @@ def _fractional_max_pool(nd: int):
         what = f"fractional_max_pool{nd}d"
         if output_size is None and output_ratio is None:
             raise ValueError(f"{what} requires specifying either an output_size or an output_ratio")
+        if input.ndim not in (nd + 1, nd + 2):
+            raise _wrong_rank(input, nd, what)
         batched = input.ndim == nd + 2
         x = input if batched else input.unsqueeze(0)
         if output_size is None:
