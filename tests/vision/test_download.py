@@ -6,7 +6,8 @@ import urllib.error
 
 import pytest
 
-from flambeau.vision.datasets import _download, utils
+from flambeau.download import fetch
+from flambeau.vision.datasets import utils
 
 BODY = bytes(range(256)) * 4000  # one megabyte
 MD5 = hashlib.md5(BODY).hexdigest()
@@ -85,13 +86,13 @@ def test_a_missing_file_says_where_to_put_it(web, tmp_path):
 
 def test_a_full_disk_leaves_nothing(web, tmp_path, monkeypatch):
     web.files["a.bin"] = BODY
-    receive = _download._receive
+    receive = fetch._receive
 
     def full(*args):
         receive(*args)
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(_download, "_receive", full)
+    monkeypatch.setattr(fetch, "_receive", full)
     with pytest.raises(OSError, match="No space left") as info:
         utils.download_url(web.url + "/a.bin", tmp_path, md5=MD5)
     assert info.value.errno == errno.ENOSPC
@@ -105,7 +106,7 @@ def test_google_drive_links_become_downloads():
 
 
 def test_progress_without_tqdm(capsys):
-    with _download._PlainProgress(100, 0, "a.bin") as bar:
+    with fetch._PlainProgress(100, 0, "a.bin") as bar:
         bar.update(60)
     assert bar.n == 60
     assert capsys.readouterr().err == ""  # standard error is no terminal here

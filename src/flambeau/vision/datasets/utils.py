@@ -1,6 +1,6 @@
 """Helpers of the data sets: integrity, downloads, archives, arguments.
 
-What a data set downloads comes from the address it names, or from FLAMBEAU_MIRROR (see `_mirror`).
+What a data set downloads comes from the address it names, or from FLAMBEAU_MIRROR (see `download.mirror`).
 """
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pathlib
 import re
 import shutil
 import urllib.error
-from typing import Any, Iterable, TypeVar
+from typing import Any, Iterable, Sequence, TypeVar
 from urllib.parse import urlparse
 
-from . import _archives
-from ._download import fetch
-from ._mirror import Mirror, current_mirror
+from ...download import archives
+from ...download.fetch import fetch
+from ...download.mirror import Mirror, current_mirror
 
 T = TypeVar("T", str, bytes)
 
@@ -203,14 +203,14 @@ def extract_archive(from_path: str | pathlib.Path, to_path: str | pathlib.Path |
     """
     source = os.fspath(from_path)
     folder = os.path.dirname(source) if to_path is None else os.fspath(to_path)
-    suffix, kind, compression = _archives.file_type(source)
+    suffix, kind, compression = archives.file_type(source)
     if kind:
         result = folder
-        _archives.unpack(source, folder or ".")
+        archives.unpack(source, folder or ".")
     else:
         result = os.path.join(folder, os.path.basename(source)[:-len(suffix)])
         os.makedirs(folder or ".", exist_ok=True)
-        _archives.decompress(source, result, compression or suffix)
+        archives.decompress(source, result, compression or suffix)
     if remove_finished:
         os.remove(source)
     return result if isinstance(from_path, str) else pathlib.Path(result)
@@ -230,6 +230,29 @@ def download_and_extract_archive(url: str, download_root: str | pathlib.Path,
     filename = filename or os.path.basename(urlparse(url).path)
     download_url(url, download_root, filename, md5)
     extract_archive(os.path.join(download_root, filename), extract_root or download_root, remove_finished)
+
+
+NOT_FOUND = "Dataset not found. You can use download=True to download it"
+DAMAGED = "Dataset not found or corrupted. You can use download=True to download it"
+
+
+def obtain(paths: Iterable[str | os.PathLike], archives: Sequence[tuple[str, str | None]], folder: str | pathlib.Path,
+           download: bool, message: str = NOT_FOUND) -> None:
+    """Makes sure that `paths` exist; with `download`, by unpacking `archives`, (URL, MD5) each, in `folder`.
+
+    Errors: RuntimeError with `message`, saying what is missing and where it comes from.
+    """
+    def missing() -> list[str | os.PathLike]:
+        return [path for path in paths if not os.path.exists(path)]
+
+    if download and missing():
+        contents = [pathlib.Path(os.path.relpath(path, folder)).as_posix() for path in missing()]
+        if not provide_from_mirror(folder, contents):
+            for url, md5 in archives:
+                download_and_extract_archive(url, folder, md5=md5)
+    if missing():
+        sources = ", ".join(url for url, _ in archives)
+        raise not_found(message, missing(), f"{sources}, to be unpacked in {os.path.abspath(folder)}")
 
 
 def list_dir(root: str | pathlib.Path, prefix: bool = False) -> list[str]:

@@ -14,7 +14,7 @@ import time
 import urllib.error
 from typing import Any, Callable
 
-from ._mirror import open_url
+from .mirror import open_url
 
 CHUNK = 1 << 18
 ATTEMPTS = 4  # how often a connection that breaks off is taken up again

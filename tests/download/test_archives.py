@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from flambeau.vision.datasets import _archives
+from flambeau.download import archives
 from flambeau.vision.datasets.utils import extract_archive
 
 
@@ -73,7 +73,7 @@ def test_members_outside_are_refused(tmp_path, name, kind):
         with zipfile.ZipFile(archive, "w") as zip:
             zip.writestr("fine.txt", "1")
             zip.writestr(name, "2")
-    with pytest.raises(_archives.UnsafeArchiveError):
+    with pytest.raises(archives.UnsafeArchiveError):
         extract_archive(archive, target)
     assert tree(target) == [] and not (tmp_path / "evil.txt").exists()
 
@@ -81,7 +81,7 @@ def test_members_outside_are_refused(tmp_path, name, kind):
 def test_links_out_are_refused(tmp_path):
     for k, target in enumerate(["../../etc", "/etc/passwd", "a/../../.."]):
         archive = make_tar(tmp_path / f"a{k}.tar.gz", [("link", {"type": tarfile.SYMTYPE, "linkname": target})])
-        with pytest.raises(_archives.UnsafeArchiveError, match="link"):
+        with pytest.raises(archives.UnsafeArchiveError, match="link"):
             extract_archive(archive, tmp_path / "out")
     assert tree(tmp_path / "out") == []
 
@@ -90,7 +90,7 @@ def test_writing_through_a_link_that_the_archive_made(tmp_path):
     """A link inside is fine; it cannot be turned into a way out by a second member."""
     members = [("a/b/file.txt", b"1"), ("inner", {"type": tarfile.SYMTYPE, "linkname": "a/b"}), ("inner/two.txt", b"2"),
                ("inner/../../../evil.txt", b"3")]
-    with pytest.raises(_archives.UnsafeArchiveError):
+    with pytest.raises(archives.UnsafeArchiveError):
         extract_archive(make_tar(tmp_path / "a.tar.gz", members), tmp_path / "out")
     assert not (tmp_path / "evil.txt").exists()
     extract_archive(make_tar(tmp_path / "b.tar.gz", members[:3]), tmp_path / "out")
@@ -99,17 +99,17 @@ def test_writing_through_a_link_that_the_archive_made(tmp_path):
 
 def test_devices_are_refused(tmp_path):
     archive = make_tar(tmp_path / "a.tar.gz", [("pipe", {"type": tarfile.FIFOTYPE})])
-    with pytest.raises(_archives.UnsafeArchiveError, match="device or pipe"):
+    with pytest.raises(archives.UnsafeArchiveError, match="device or pipe"):
         extract_archive(archive, tmp_path / "out")
 
 
 def test_bombs_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(_archives, "ALWAYS_ALLOWED", 10_000)
+    monkeypatch.setattr(archives, "ALWAYS_ALLOWED", 10_000)
     archive = make_tar(tmp_path / "a.tar.gz", [("zeros", bytes(3_000_000))])
-    with pytest.raises(_archives.UnsafeArchiveError, match="bomb"):
+    with pytest.raises(archives.UnsafeArchiveError, match="bomb"):
         extract_archive(archive, tmp_path / "out")
     (tmp_path / "b.gz").write_bytes(gzip.compress(bytes(3_000_000)))
-    with pytest.raises(_archives.UnsafeArchiveError, match="bomb"):
+    with pytest.raises(archives.UnsafeArchiveError, match="bomb"):
         extract_archive(tmp_path / "b.gz", tmp_path / "out")
     assert tree(tmp_path / "out") == []
 
