@@ -25,6 +25,7 @@ class FunctionNode(Node):
         self._materialize = True
         self._released = False
         self.output_shapes: list = []
+        self.input_shapes = [tuple(x.shape) if isinstance(x, Tensor) else None for x in inputs]
 
     @property
     def n_outputs(self) -> int:  # type: ignore[override]
@@ -107,7 +108,22 @@ class FunctionNode(Node):
             results = results[:n]
         if len(results) != n:
             raise RuntimeError(f"function {self.name()} returned an incorrect number of gradients (expected {n}, got {len(results)})")
-        return results
+        return [self._fitted(i, g) for i, g in enumerate(results)]
+
+    def _fitted(self, i: int, g: Any) -> Any:
+        """Gradient number i in the shape of its input: it may be broadcast."""
+        if g is None or self.input_shapes[i] is None:
+            return g
+        if not isinstance(g, Tensor):
+            raise TypeError(f"function {self.name()} returned a gradient of type {type(g).__name__} at index {i}: expected a Tensor or None")
+        shape, wanted = tuple(g.shape), self.input_shapes[i]
+        if shape == wanted:
+            return g
+        lead = len(shape) - len(wanted)
+        if lead < 0 or any(b != a and b != 1 for a, b in zip(shape[lead:], wanted)):
+            raise RuntimeError(f"Function {self.name()} returned an invalid gradient at index {i} - got {list(shape)} but expected shape "
+                               f"compatible with {list(wanted)}")
+        return g.sum_to_size(wanted)  # type: ignore[attr-defined]
 
     def release(self) -> None:
         self.saved_values = ()

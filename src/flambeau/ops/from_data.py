@@ -50,9 +50,11 @@ def _check_lengths(data: Any, dim: int = 0) -> None:
         if not isinstance(data, (bool, int, float, complex, np.ndarray, np.generic)):
             raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
         return
+    first = data[0] if len(data) else None
+    if isinstance(first, str):
+        raise ValueError("too many dimensions 'str'")
     for item in data:
         _check_lengths(item, dim + 1)
-    first = data[0] if len(data) else None
     for item in data:
         if _is_sequence(item) != _is_sequence(first):
             if _is_sequence(item):

@@ -247,7 +247,7 @@ def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=Non
     """A random permutation of 0 … n−1."""
     n = int(n)
     if n < 0:
-        raise RuntimeError(f"n must be non-negative, got{n}")
+        raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
     dt = int64 if dtype is None else dtype
 
     def body(state, n, dt):
@@ -332,6 +332,8 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, out=None, dtype=None
             shape = tuple(broadcast_tensors(mean, std)[0].shape)
         noise = make_tensor(normal_values(math.prod(shape), shape, like.dtype, generator))
         return _into((noise * std + mean).detach(), out)
+    if std < 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
     shape = as_shape((tuple(size),))
     dt = _float_dtype(dtype, "normal_kernel_cpu")
     result = _affine(normal_values(math.prod(shape), shape, dt, generator), mean, std)

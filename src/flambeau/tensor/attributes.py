@@ -67,10 +67,11 @@ def _set_grad(self, value: Any) -> None:
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
         if value.dtype is not self.dtype:
-            raise RuntimeError(f"attempting to assign a gradient with dtype '{value.dtype}' to a tensor with grad_dtype "
-                               f"'{self.dtype}'. The gradient must match the tensor's dtype")
+            raise RuntimeError(f"attempting to assign a gradient with dtype '{value.dtype.c_name}' to a tensor with grad_dtype "
+                               f"'{self.dtype.c_name}'. The gradient must match the tensor's dtype")
         if value.shape != self.shape:
-            raise RuntimeError(f"assigned grad has data of a different size: expected {list(self.shape)}, got {list(value.shape)}")
+            raise RuntimeError(f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size '{list(self.shape)}'. "
+                               "Please ensure that the gradient and the tensor are the same size")
     if type(self._node) is AccumulateGrad:
         self._node.grad = value
     elif value is None:
@@ -187,6 +188,13 @@ def item(self: Tensor) -> Any:
     return host_array(self).item()
 
 
+def _scalar(self: Tensor) -> Any:
+    """`item` for Python's conversions, which have an error of their own."""
+    if self.shape.numel() != 1:
+        raise ValueError("only one element tensors can be converted to Python scalars")
+    return host_array(self).item()
+
+
 def tolist(self: Tensor) -> Any:
     """The values as nested lists of Python numbers."""
     return host_array(self).tolist()
@@ -275,7 +283,7 @@ ATTRIBUTES: dict[str, Any] = {
     "get_device": lambda self: -1, "requires_grad_": requires_grad_, "retain_grad": retain_grad, "register_hook": register_hook,
     "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook, "backward": backward, "detach": detach, "detach_": detach_,
     "item": item, "tolist": tolist, "numpy": numpy, "__array__": _array, "__bool__": _bool, "__index__": _index, "__len__": _len,
-    "__iter__": _iter, "__int__": lambda self: int(item(self)), "__float__": lambda self: float(item(self)),
-    "__complex__": lambda self: complex(item(self)), "__hash__": object.__hash__, "__array_priority__": 1000,
+    "__iter__": _iter, "__int__": lambda self: int(_scalar(self)), "__float__": lambda self: float(_scalar(self)),
+    "__complex__": lambda self: complex(_scalar(self)), "__hash__": object.__hash__, "__array_priority__": 1000,
 }
 

@@ -51,6 +51,8 @@ def _dropped(input: Tensor, mask: Tensor, scale: Scalar):
 
 
 def _apply(input, shape, p_drop, inplace):
+    if input.dtype.kind not in "fc":
+        raise RuntimeError(f"result type Float can't be cast to the desired output type {input.dtype._legacy}")
     if p_drop == 1.0:
         return input.mul_(0) if inplace else input * 0
     mask = _keep_mask_like(input, p_drop) if shape == input.shape else keep_mask(shape, input.dtype, p_drop)

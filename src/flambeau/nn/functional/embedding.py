@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ... import primitives as p
 from ...dtypes import int64
 from ...tensor.attributes import host_array
+from ...tensor.indexing import known_array
 from ...tensor.op import op
+from ...tensor.tensor import Tensor
 
 
-def check_index_range(index, size: int, message: str = "index out of range in self") -> None:
-    """Raises IndexError for an index outside 0 … size−1, where the indices are already known."""
-    value = index._storage.value
-    if value.buffer is not None:
-        a = host_array(index)
-        if a.size and (a.min() < 0 or a.max() >= size):
-            bad = a[(a < 0) | (a >= size)].flat[0]
-            raise IndexError(f"{message} (index {bad}, size {size})")
+def _out_of_range(index: Any, size: int) -> int | None:
+    """Where the first index outside 0 … size−1 stands, if the indices are already known and there is one."""
+    a = known_array(index)
+    if a is None or not a.size or a.min() >= 0 and a.max() < size:
+        return None
+    return int(((a < 0) | (a >= size)).argmax())
+
+
+def _check_rows(input, weight, padding_idx) -> None:
+    at = _out_of_range(input, weight.shape[0])
+    if at is not None:
+        raise IndexError(f"index out of range in self: embedding got index {host_array(input).flat[at]} for a weight of "
+                         f"{weight.shape[0]} rows")
 
 
 def _check_integral(name: str, index) -> None:
+    if not isinstance(index, Tensor):
+        raise TypeError(f"{name}(): argument 'indices' (position 2) must be Tensor, not {type(index).__name__}")
     if index.dtype.name not in ("int64", "int32"):
         raise RuntimeError(f"Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
                            f"torch.{index.dtype._legacy}Tensor instead (while checking arguments for {name})")
 
 
-@op("EmbeddingBackward0", name="embedding")
+@op("EmbeddingBackward0", name="embedding", check=_check_rows)
 def _embedding(input: Tensor, weight: Tensor, padding_idx):
     index = p.cast(input, int64)
     rows = p.take(weight, index, 0)
@@ -60,7 +70,6 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
         if not -weight.shape[0] <= padding_idx < weight.shape[0]:
             raise AssertionError("Padding_idx must be within num_embeddings")
         padding_idx = padding_idx % weight.shape[0]
-    check_index_range(input, weight.shape[0])
     if max_norm is not None:
         renorm_rows(weight, input, max_norm, norm_type)
     if scale_grad_by_freq and weight.requires_grad:
@@ -78,6 +87,18 @@ def _scaled_gradient(x: Tensor, counts: Tensor):
     return p.stop_gradient(x - scaled) + scaled
 
 
+def _check_offsets(offsets, n: int) -> None:
+    """RuntimeError for bags that do not begin at 0, or begin after the input's end, where the offsets are already known."""
+    known = known_array(offsets)
+    if known is None or not known.size:
+        return
+    if known[0] != 0:
+        raise RuntimeError("offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got "
+                           f"{known[0]}")
+    if known[-1] > n:
+        raise RuntimeError(f"offsets[-1] can not be greater than input's length {n} but got offsets[-1] of {known[-1]}")
+
+
 def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale_grad_by_freq=False, mode="mean", sparse=False,
                   per_sample_weights=None, include_last_offset=False, padding_idx=None):
     """Sums, means or maxima of the embeddings of each bag: a row of a 2-D input, or input[offsets[i]:offsets[i+1]]."""
@@ -90,6 +111,7 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
     if per_sample_weights is not None and per_sample_weights.shape != input.shape:
         raise ValueError(f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not None, then it must have the same "
                          f"shape as the input ({list(input.shape)})")
+    _check_integral("embedding_bag", input)
     if input.ndim == 2:
         if offsets is not None:
             raise ValueError("if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences. "
@@ -102,12 +124,16 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
             raise ValueError("offsets has to be a 1D Tensor but got None")
         if offsets.ndim != 1:
             raise ValueError("offsets has to be a 1D Tensor")
+        _check_offsets(offsets, input.shape[0])
         n = offsets.shape[0] - include_last_offset
         flat = input
         bag = torch.searchsorted(offsets[:n].contiguous(), torch.arange(flat.shape[0]), right=True) - 1
     else:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
-    _check_integral("embedding_bag", input)
+    bad = _out_of_range(flat, weight.shape[0])
+    if bad is not None:
+        raise RuntimeError(f"embedding_bag: Index {bad} of input takes value {host_array(flat)[bad]} which is not in the valid range "
+                           f"[0, {weight.shape[0]})")
     if padding_idx is not None:
         keep = flat != padding_idx % weight.shape[0]
         flat, bag = flat[keep], bag[keep]
