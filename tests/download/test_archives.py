@@ -135,3 +135,18 @@ def test_unknown_types():
         extract_archive("archive")
     with pytest.raises(RuntimeError, match="Unknown compression or archive type: '.rar'"):
         extract_archive("archive.rar")
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:1200], lambda b: b[:1024], lambda b: b[:1030] + b"\xff" + b[1031:]])
+def test_a_tar_that_ends_early(tmp_path, damage):
+    """Cut in a header, cut between members, or with a damaged header: `tarfile` would call each of these the end."""
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w") as tar:
+        for name in ("one", "two", "three"):
+            info = tarfile.TarInfo(name)
+            info.size = 3
+            tar.addfile(info, io.BytesIO(b"abc"))
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(RuntimeError, match="a.tar is damaged"):
+        extract_archive(path, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []

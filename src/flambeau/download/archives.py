@@ -57,7 +57,7 @@ def unpack(archive: str, target: str) -> None:
     try:
         writer = _Writer(draft, archive)
         if kind == ".tar":
-            with tarfile.open(archive, f"r:{compression[1:]}" if compression else "r") as tar:
+            with tarfile.open(archive, f"r:{compression[1:]}" if compression else "r:", tarinfo=_Member) as tar:
                 for member in tar:
                     _unpack_tar_member(tar, member, writer)
         else:
@@ -128,6 +128,19 @@ class _Writer:
             raise UnsafeArchiveError(f"{self.archive}: link {name!r} leads outside its folder, to {target!r}")
         os.makedirs(os.path.dirname(path), exist_ok=True)
         os.symlink(target, path)
+
+
+class _Member(tarfile.TarInfo):
+    """A member of an archive that ends where it says so: `tarfile` takes a damaged header for the end."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"{error} at byte {archive.offset:,}") from error
 
 
 def _unpack_tar_member(tar: tarfile.TarFile, member: tarfile.TarInfo, writer: _Writer) -> None:

@@ -16,6 +16,15 @@ from ..transforms import _batched, _draws, transforms as T
 from .vision import VisionDataset
 
 
+def open_image(path: str | Path) -> Any:
+    """The image in a file, in the mode that it has there; the file is closed."""
+    from PIL import Image
+
+    image = Image.open(path)
+    image.load()
+    return image
+
+
 def pil_loader(path: str | Path) -> Any:
     """The image in a file, as RGB."""
     from PIL import Image
@@ -94,6 +103,21 @@ class LabelledFiles(FileImages):
 
     def __len__(self) -> int:
         return len(self._image_files)
+
+
+class PairedFiles(VisionDataset):
+    """The base of sets whose transforms may take image and target together: `transforms(image, target)`.
+
+    A subclass gives `_load(index)`, the image and the target before the transforms.
+    """
+
+    def _load(self, index: int) -> tuple[Any, Any]:
+        raise NotImplementedError
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        """(image, target), through the transforms."""
+        image, target = self._load(index)
+        return (image, target) if self.transforms is None else self.transforms(image, target)
 
 
 def _threads() -> int:

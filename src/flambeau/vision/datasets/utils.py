@@ -236,18 +236,19 @@ NOT_FOUND = "Dataset not found. You can use download=True to download it"
 DAMAGED = "Dataset not found or corrupted. You can use download=True to download it"
 
 
-def obtain(paths: Iterable[str | os.PathLike], archives: Sequence[tuple[str, str | None]], folder: str | pathlib.Path,
-           download: bool, message: str = NOT_FOUND) -> None:
+def obtain(paths: Sequence[str | os.PathLike], archives: Sequence[tuple[str, str | None]], folder: str | pathlib.Path,
+           download: bool, message: str = NOT_FOUND, root: str | pathlib.Path | None = None) -> None:
     """Makes sure that `paths` exist; with `download`, by unpacking `archives`, (URL, MD5) each, in `folder`.
 
+    root: below which a mirror has the same paths unpacked (default: `folder`).
     Errors: RuntimeError with `message`, saying what is missing and where it comes from.
     """
     def missing() -> list[str | os.PathLike]:
         return [path for path in paths if not os.path.exists(path)]
 
     if download and missing():
-        contents = [pathlib.Path(os.path.relpath(path, folder)).as_posix() for path in missing()]
-        if not provide_from_mirror(folder, contents):
+        base = folder if root is None else root
+        if not provide_from_mirror(base, [pathlib.Path(os.path.relpath(path, base)).as_posix() for path in missing()]):
             for url, md5 in archives:
                 download_and_extract_archive(url, folder, md5=md5)
     if missing():
