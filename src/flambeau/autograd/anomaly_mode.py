@@ -4,7 +4,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from ..tensor.grad_mode import mode
+from ..tensor.grad_mode import anomaly
 
 
 class detect_anomaly:
@@ -16,32 +16,32 @@ class detect_anomaly:
                       UserWarning, stacklevel=2)
 
     def __enter__(self) -> None:
-        self.prev = (mode.anomaly, mode.anomaly_check_nan)
-        mode.anomaly, mode.anomaly_check_nan = True, self.check_nan
+        self.prev = (anomaly.enabled, anomaly.check_nan)
+        anomaly.enabled, anomaly.check_nan = True, self.check_nan
 
     def __exit__(self, *exc: Any) -> None:
-        mode.anomaly, mode.anomaly_check_nan = self.prev
+        anomaly.enabled, anomaly.check_nan = self.prev
 
 
 class set_detect_anomaly:
     """Switches anomaly detection on or off: at once when called, and back at the end when used as a context."""
 
     def __init__(self, mode_: bool, check_nan: bool = True) -> None:
-        self.prev = (mode.anomaly, mode.anomaly_check_nan)
-        mode.anomaly, mode.anomaly_check_nan = mode_, check_nan
+        self.prev = (anomaly.enabled, anomaly.check_nan)
+        anomaly.enabled, anomaly.check_nan = mode_, check_nan
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *exc: Any) -> None:
-        mode.anomaly, mode.anomaly_check_nan = self.prev
+        anomaly.enabled, anomaly.check_nan = self.prev
 
 
 def is_anomaly_enabled() -> bool:
     """Whether anomaly detection is on."""
-    return mode.anomaly
+    return anomaly.enabled
 
 
 def is_anomaly_check_nan_enabled() -> bool:
     """Whether anomaly detection looks for NaN."""
-    return mode.anomaly_check_nan
+    return anomaly.check_nan

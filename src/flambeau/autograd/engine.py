@@ -4,11 +4,15 @@ A node is always newer than the nodes its gradients flow to, so descending creat
 """
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Sequence
 
-from ..tensor.grad_mode import mode
+from ..dtypes import dtype
+from ..runtime.trace import Value
+from ..tensor.grad_mode import anomaly, mode
 from ..tensor.node import AccumulateGrad, Node
-from ..tensor.tensor import Tensor
+from ..tensor.tensor import Tensor, make_tensor
+from .plan import run_plan
 
 
 def _reachable(roots: Sequence[Node]) -> list[Node]:
@@ -75,11 +79,11 @@ def _warn_anomaly(node: Node) -> None:
 
 
 def _step(node: Node, grads: list, create_graph: bool) -> list:
-    if not mode.anomaly:
+    if not anomaly.enabled:
         return node.backward(grads, create_graph)
     try:
         results = node.backward(grads, create_graph)
-        if mode.anomaly_check_nan:
+        if anomaly.check_nan:
             _check_nan(node, results)
         return results
     except Exception:
@@ -95,6 +99,9 @@ def run_backward(roots: Sequence[Tensor], grads: Sequence[Tensor], retain_graph:
     theirs accumulated. Without inputs every reached leaf accumulates.
     """
     from ..ops.arithmetic import add
+    order = _reachable([t._node for t in roots])
+    if inputs is None and not create_graph and not anomaly.enabled and run_plan(order, roots, grads, retain_graph):
+        return []
     pending: dict[Node, list] = {}
 
     def arrive(node: Node, nr: int, g: Tensor) -> None:
@@ -105,7 +112,6 @@ def run_backward(roots: Sequence[Tensor], grads: Sequence[Tensor], retain_graph:
 
     for t, g in zip(roots, grads):
         arrive(t._node, t._nr, g)
-    order = _reachable([t._node for t in roots])
     captured: dict[tuple[Node, int], Tensor] = {}
     wanted = set(inputs) if inputs is not None else None
     on_way = None if wanted is None else _leading(order, {n for n, _ in wanted})
@@ -133,6 +139,9 @@ def run_backward(roots: Sequence[Tensor], grads: Sequence[Tensor], retain_graph:
                 results = _run_post_hooks(node, results, slots)
             for e, g in zip(node.edges, results):
                 if e is not None and g is not None:
+                    if g._storage.value.__class__ is not Value:
+                        from ..tensor.transforms import leave
+                        g = leave(g, node, e[0])
                     arrive(e[0], e[1], g)
             if not retain_graph:
                 node.release()
@@ -141,9 +150,15 @@ def run_backward(roots: Sequence[Tensor], grads: Sequence[Tensor], retain_graph:
     return [captured.get(i) for i in inputs] if inputs is not None else []
 
 
+@lru_cache(maxsize=64)
+def _one(dt: dtype, shape: tuple[int, ...]) -> Value:
+    """The value 1, made once: nothing writes to a value that someone still holds."""
+    from ..ops.creation import filled
+    return filled(shape, 1, dt)._value()
+
+
 def root_gradient(t: Tensor, grad: Any, index: int = 0) -> Tensor:
     """The gradient to start with: ones for a scalar, or the given one, checked."""
-    from ..ops.creation import ones_like
     if t._node is None:
         raise RuntimeError(f"element {index} of tensors does not require grad and does not have a grad_fn")
     if grad is None:
@@ -151,7 +166,7 @@ def root_gradient(t: Tensor, grad: Any, index: int = 0) -> Tensor:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
         if not t.dtype.is_floating_point:
             raise RuntimeError("grad can be implicitly created only for real scalar outputs but got " + repr(t.dtype))
-        return ones_like(t.detach())  # type: ignore[attr-defined]
+        return make_tensor(_one(t.dtype, tuple(t.shape)))
     if not isinstance(grad, Tensor):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
     if grad.shape != t.shape:

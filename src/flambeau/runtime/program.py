@@ -69,12 +69,15 @@ def find_program(key: ProgramKey, slots: list) -> Program:
     return program
 
 
-def flatten(key: ProgramKey, slots: list) -> tuple[Graph, tuple[int, ...]]:
-    """One graph of all records: calls inlined, equal ones merged, dead ones dropped; and its inputs' slots."""
+def flatten(key: ProgramKey, slots: list, given: int = 0) -> tuple[Graph, tuple[int, ...]]:
+    """One graph of all records: calls inlined, equal ones merged, dead ones dropped; and its inputs' slots.
+
+    The first `given` slots are inputs whether or not a record uses them.
+    """
     builder = GraphBuilder()
-    env: dict[int, Var] = {}
-    input_slots: list[int] = []
-    next_slot = 0
+    input_slots = list(range(given))
+    env: dict[int, Var] = {i: builder.input(slots[i].type) for i in input_slots}
+    next_slot = given
     for spec, *operands in key.records:
         args = []
         for slot in operands:

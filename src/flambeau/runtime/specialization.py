@@ -9,6 +9,9 @@ from ..ir.graph import Graph
 from ..ir.types import TensorType
 
 
+UNIT = 1 << 18  # elements: what a record costs beside itself (see `trace`)
+
+
 class Specialization:
     """What is recorded. Compared by identity; `name` is the op's, `grad_name` that of its autograd node (None: it has none).
 
@@ -17,7 +20,7 @@ class Specialization:
     """
 
     __slots__ = ("name", "grad_name", "graph", "out_types", "single", "structure", "gradients", "checks", "can_differentiate",
-                 "undefined")
+                 "undefined", "cost")
 
     def __init__(self, name: str, grad_name: str | None, graph: Graph, single: bool, structure: Any = None, checks: Any = None,
                  visible: int | None = None):
@@ -25,6 +28,7 @@ class Specialization:
         n = len(graph.outputs) if visible is None else visible
         self.out_types: tuple[TensorType, ...] = tuple(v.type for v in graph.outputs[:n])
         self.checks = checks
+        self.cost = 1 + sum(t.size for t in self.out_types) // UNIT
         self.can_differentiate = grad_name is not None and any(differentiable(t) for t in self.out_types)
         self.undefined = next((n.params[0] for n in graph.nodes if n.prim is no_derivative_p), None)
         self.gradients: dict[tuple[bool, ...], Gradient] = {}

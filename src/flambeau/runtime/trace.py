@@ -6,10 +6,12 @@ the values that something outside the trace still refers to are the program's ou
 """
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import threading
-from typing import Any, Callable
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator
 
 import numpy as np
 
@@ -21,8 +23,8 @@ from .specialization import Specialization
 SCALAR_TYPES = {bool: tensor_type(bool_, (), True), int: tensor_type(int64, (), True),
                 float: tensor_type(float64, (), True), complex: tensor_type(complex128, (), True)}
 
-LENGTH_LIMIT = 1000  # records: a loop that never observes stays bounded
-BYTES_LIMIT = 1 << 30  # of recorded results
+# A loop that never observes stays bounded: this many records (large results count for more, see `Specialization.cost`).
+ROOM = 1000
 
 
 FAILED = "the program that computes this value failed earlier; its error was raised there"
@@ -55,23 +57,37 @@ class Value:
 
 
 class Trace:
-    """The one trace of the process; all threads record into it under `lock`."""
+    """The one trace of the process; all threads record into it under `lock`.
+
+    epoch: the number of this trace, unlike that of any other. room: what may still be recorded before it runs.
+    """
+
+    __slots__ = ("lock", "epoch", "undo", "records", "slots", "room", "_epochs")
 
     def __init__(self):
         self.lock = threading.RLock()
-        self.epoch = 0
+        self._epochs = itertools.count()
         self.undo: list[tuple[Any, Value]] = []  # (storage or generator, its value before the first write)
-        self.listeners: list[Callable[..., None]] = []
         self.clear()
 
     def clear(self) -> None:
-        self.epoch += 1
+        self.epoch = next(self._epochs)
         self.records: list[tuple] = []
         self.slots: list[Any] = []  # Value or Python number, by slot
-        self.produced: list[int] = []
-        self.nbytes = 0
-        self.must_flush = False
+        self.room = ROOM
         self.undo.clear()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Records into a trace of its own, which is dropped at the end; it must not be observed."""
+        with self.lock:
+            kept = self.epoch, self.records, self.slots, self.room, self.undo
+            self.undo = []
+            self.clear()
+            try:
+                yield
+            finally:
+                self.epoch, self.records, self.slots, self.room, self.undo = kept
 
     def operand(self, value: Value) -> int:
         """The slot of a value that enters the trace as an input."""
@@ -82,7 +98,7 @@ class Trace:
         self.slots.append(value)
         if value.pinned is not None:
             if value.pinned():
-                self.must_flush = True
+                self.room = 0
             else:
                 value.pinned = None
         return slot
@@ -94,32 +110,35 @@ _new = object.__new__
 
 def record(spec: Specialization, operands: list) -> list[Value]:
     """Appends a call on Values and Python numbers; returns its outputs as new Values."""
-    with trace.lock:
-        epoch = trace.epoch
-        slots = trace.slots
+    t = trace
+    t.lock.acquire()  # a `with` costs twice as much, and comprehensions are calls: this is the recorder's path
+    try:
+        epoch, slots = t.epoch, t.slots
         entry: list[Any] = [spec]
         for v in operands:
             if v.__class__ is Value:
-                entry.append(v.slot if v.epoch == epoch else trace.operand(v))
+                entry.append(v.slot if v.epoch == epoch else t.operand(v))
+            elif isinstance(v, Value):  # of a running transformation, which records something else
+                return v.record(spec, operands)  # type: ignore[attr-defined]
             else:
                 entry.append(len(slots))
                 slots.append(v)
-        trace.records.append(tuple(entry))
+        t.records.append(tuple(entry))
         outputs = []
-        for t in spec.out_types:
+        for type in spec.out_types:
             v = _new(Value)
-            v.type, v.buffer, v.pinned = t, None, None
+            v.type = type
+            v.buffer = v.pinned = None
             v.epoch = epoch
             v.slot = len(slots)
             slots.append(v)
             outputs.append(v)
-            trace.nbytes += t.size
-        if trace.listeners:
-            for listener in trace.listeners:
-                listener(spec, entry, outputs)
-        if trace.must_flush or len(trace.records) >= LENGTH_LIMIT or trace.nbytes * 4 > BYTES_LIMIT:
+        t.room -= spec.cost
+        if t.room <= 0:
             flush()
         return outputs
+    finally:
+        t.lock.release()
 
 
 def _referenced(slots: list, alone: int) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""The thread's gradient modes."""
+"""The thread's gradient modes, and the process's anomaly mode."""
 from __future__ import annotations
 
 import threading
@@ -9,8 +9,16 @@ class GradMode(threading.local):
 
     enabled = True
     inference = False
-    anomaly = False
-    anomaly_check_nan = True
+
+
+class AnomalyMode:
+    """enabled: whether nodes remember where they were made. check_nan: whether backward looks for NaN."""
+
+    __slots__ = ("enabled", "check_nan")
+
+    def __init__(self) -> None:
+        self.enabled, self.check_nan = False, True
 
 
 mode = GradMode()
+anomaly = AnomalyMode()

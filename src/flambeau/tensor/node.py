@@ -7,7 +7,7 @@ import weakref
 from typing import Any, Callable
 
 from ..runtime.specialization import Gradient
-from .grad_mode import mode
+from .grad_mode import anomaly
 from .tensor import Tensor, make_tensor
 
 _next_sequence = itertools.count().__next__
@@ -40,7 +40,7 @@ class Node:
         self.edges = edges
         self.sequence = _next_sequence()
         self.hooks: Hooks | None = None
-        self.where = _call_site() if mode.anomaly else None
+        self.where = _call_site() if anomaly.enabled else None
 
     def _own_hooks(self) -> Hooks:
         if self.hooks is None:
@@ -124,39 +124,33 @@ class AccumulateGrad(Node):
         """The leaf tensor."""
         return self._variable()
 
-    def accumulate(self, g: Tensor, create_graph: bool) -> None:
-        """Adds g to `.grad`, in place where that is allowed."""
-        from ..ops.arithmetic import add
+    def accumulate(self, g: Tensor, create_graph: bool, fresh: bool = False) -> None:
+        """Adds g to `.grad`, in place where that is allowed. fresh: nobody else has this tensor or its storage."""
         if self.grad is None:
             # a gradient is a tensor of its own: not a view of, and not the same object as, someone else's
-            self.grad = g if create_graph else make_tensor(g._value())
-        elif create_graph:
-            self.grad = add(self.grad, g)
+            self.grad = g if create_graph or fresh else make_tensor(g._value())
         else:
-            total = add(self.grad, g)
+            from ..ops.arithmetic import add
             from .write import assign
-            assign(self.grad, total)
+            total = add(self.grad, g)
+            if create_graph:
+                self.grad = total
+            else:
+                assign(self.grad, total)
         if self.post_accumulate_hooks:
             for fn in list(self.post_accumulate_hooks.values()):
                 fn(self.variable)
 
 
 class OpNode(Node):
-    """The node of a recorded op call. saved: the values that backward wants. watched: the storages they lie in, and
-    versions: which writes those had seen."""
+    """The node of a recorded op call. saved: the values that backward wants. watched: the storages they lie in, each with
+    the version that must not have changed."""
 
-    __slots__ = ("gradient", "saved", "watched", "versions")
+    __slots__ = ("gradient", "saved", "watched")
 
-    def __init__(self, gradient: Gradient, tensors: list, values: list, skip: int = -1):
-        self.edges = tuple([(tensors[i]._node, tensors[i]._nr) for i in gradient.wrt])
-        self.sequence = _next_sequence()
-        self.hooks = None
-        self.where = _call_site() if mode.anomaly else None
-        self.gradient = gradient
-        self.saved: list | None = [values[i] for i in gradient.saved_places]
-        # an in-place call overwrites its own operand (number `skip`) on purpose
-        self.watched = [tensors[i]._storage for i in gradient.saved_inputs if i != skip]
-        self.versions = [s.version for s in self.watched]
+    gradient: Gradient
+    saved: list | None
+    watched: list
 
     @property
     def n_outputs(self) -> int:  # type: ignore[override]
@@ -168,21 +162,24 @@ class OpNode(Node):
     def watch_outputs(self, tensors: list) -> None:
         """Adds the outputs that backward reads to those that must not change meanwhile."""
         for i in self.gradient.saved_outputs:
-            self.watched.append(tensors[i]._storage)
-            self.versions.append(tensors[i]._storage.version)
+            self.watched.append((tensors[i]._storage, tensors[i]._storage.version))
 
-    def _check_unchanged(self) -> None:
-        for storage, version in zip(self.watched, self.versions):
+    def check_unchanged(self) -> None:
+        """RuntimeError if a saved value has been overwritten."""
+        for storage, version in self.watched:
             if storage.version != version:
-                t = storage.value.type
-                raise RuntimeError(
-                    "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                    f"[torch.{t.dtype._legacy}Tensor {list(t.shape)}], which is used by {self.name()}, is at version "
-                    f"{storage.version}; expected version {version} instead. Hint: "
-                    + ("the backtrace further above shows the operation that failed to compute its gradient. The variable in "
-                       "question was changed in there or anywhere later. Good luck!" if mode.anomaly else
-                       "enable anomaly detection to find the operation that failed to compute its gradient, with "
-                       "torch.autograd.set_detect_anomaly(True)."))
+                self._refuse(storage, version)
+
+    def _refuse(self, storage: Any, version: int) -> None:
+        t = storage.value.type
+        raise RuntimeError(
+            "one of the variables needed for gradient computation has been modified by an inplace operation: "
+            f"[torch.{t.dtype._legacy}Tensor {list(t.shape)}], which is used by {self.name()}, is at version "
+            f"{storage.version}; expected version {version} instead. Hint: "
+            + ("the backtrace further above shows the operation that failed to compute its gradient. The variable in "
+               "question was changed in there or anywhere later. Good luck!" if anomaly.enabled else
+               "enable anomaly detection to find the operation that failed to compute its gradient, with "
+               "torch.autograd.set_detect_anomaly(True)."))
 
     def _history(self, place: tuple[str, int]) -> tuple | None:
         """Where a saved value's own gradient goes, for a gradient of the gradient."""
@@ -194,7 +191,7 @@ class OpNode(Node):
     def backward(self, grads: list, create_graph: bool) -> list:
         if self.saved is None:
             raise RuntimeError(FREED)
-        self._check_unchanged()
+        self.check_unchanged()
         from .op import record_specialization
         present = tuple([g is not None and d for g, d in zip(grads, self.gradient.is_differentiable)])
         spec, (places, missing) = self.gradient.backward(present)
@@ -227,7 +224,34 @@ class OpNode(Node):
     def release(self) -> None:
         self.saved = None
         self.watched = []
-        self.versions = []
+
+
+_new = object.__new__
+
+
+def op_node(gradient: Gradient, tensors: list, operands: list, results: list, skip: int = -1) -> OpNode:
+    """The node of a call on `operands`, which belong to `tensors`. An in-place call overwrites its own operand (number
+    `skip`) on purpose."""
+    node = _new(OpNode)  # what __init__ would do, without its calls: this is the recorder's path
+    edges = []
+    for i in gradient.wrt:
+        t = tensors[i]
+        edges.append((t._node, t._nr))
+    node.edges = tuple(edges)
+    node.sequence = _next_sequence()
+    node.hooks = None
+    node.where = _call_site() if anomaly.enabled else None
+    node.gradient = gradient
+    n = len(operands)
+    saved = node.saved = []
+    for i in gradient.saved_places:
+        saved.append(operands[i] if i < n else results[i - n])
+    watched = node.watched = []
+    for i in gradient.saved_inputs:
+        if i != skip:
+            storage = tensors[i]._storage
+            watched.append((storage, storage.version))
+    return node
 
 
 _NUMBERS = {bool, int, float, complex}

@@ -20,7 +20,7 @@ from ..ir.graph import GraphBuilder, Var
 from ..runtime.specialization import Specialization
 from ..runtime.trace import SCALAR_TYPES, record
 from .grad_mode import mode
-from .node import OpNode
+from .node import op_node
 from .tensor import Tensor, make_tensor
 
 STATIC, TENSOR, SCALAR, TENSORS = range(4)
@@ -164,6 +164,47 @@ def _wrong_argument(op: Op, position: int, a: Any) -> TypeError:
     return TypeError(f"{op.name}(): argument '{op.names[position]}' (position {position + 1}) must be {wanted}, not {got}")
 
 
+def apply(op: Op, args: tuple) -> Any:
+    """Records a call of `op`; returns its tensor, or tensors."""
+    key: list[Any] = []
+    operands: list[Any] = []
+    tensors: list[Any] = []  # that the operands came from
+    needs: list[bool] = []  # which of them are part of an autograd graph
+    for a, kind in zip(args, op.kinds):
+        if kind == STATIC:
+            key.append(a)
+        elif isinstance(a, Tensor) and kind != TENSORS:
+            value = a._storage.value if a._view is None else a._value()
+            operands.append(value)
+            key.append(value.type)
+            tensors.append(a)
+            needs.append(a._node is not None)
+        elif a is None:
+            key.append(None)
+        elif not _collect_other(op, len(key), a, kind, key, operands, tensors):
+            return op.body(*args)
+        else:
+            for t in tensors[len(needs):]:
+                needs.append(t is not None and t._node is not None)
+    try:
+        spec = op.specializations.get(tuple(key))
+    except TypeError:  # an unhashable static argument
+        return apply(op, tuple([_freeze(a) if k == STATIC else a for a, k in zip(args, op.kinds)]))
+    if spec is None:
+        spec = op.specializations[tuple(key)] = _specialize(op, args)
+    if op.check is not None:
+        op.check(*args)
+    if True in needs and spec.can_differentiate and mode.enabled:
+        outs = _record_differentiable(spec, tuple(needs), operands, tensors, -1)
+    elif spec.single:
+        return make_tensor(record(spec, operands)[0])
+    else:
+        outs = [make_tensor(v) for v in record(spec, operands)]
+    if spec.single:
+        return outs[0]
+    return tuple(outs) if spec.structure is None else spec.structure(outs)
+
+
 def collect(op: Op, args: tuple) -> tuple[list, list, list] | None:
     """(signature key, operands, the tensors they came from); None when the arguments are symbolic."""
     key: list[Any] = []
@@ -173,7 +214,7 @@ def collect(op: Op, args: tuple) -> tuple[list, list, list] | None:
         if kind == STATIC:
             key.append(a)
         elif isinstance(a, Tensor) and kind != TENSORS:
-            value = a._storage.value if a._view is None else a._value()
+            value = a._value()
             operands.append(value)
             key.append(value.type)
             tensors.append(a)
@@ -220,28 +261,9 @@ def _collect_other(op: Op, position: int, a: Any, kind: int, key: list, operands
     return True
 
 
-def apply(op: Op, args: tuple) -> Any:
-    """Records a call of `op`; returns its tensor, or tensors."""
-    collected = collect(op, args)
-    if collected is None:
-        return op.body(*args)
-    key, operands, tensors = collected
-    try:
-        spec = op.specializations.get(tuple(key))
-    except TypeError:  # an unhashable static argument
-        args = tuple(_freeze(a) if k == STATIC else a for a, k in zip(args, op.kinds))
-        return apply(op, args)
-    if spec is None:
-        spec = op.specializations[tuple(key)] = _specialize(op, args)
-    if op.check is not None:
-        op.check(*args)
-    outs = _record(spec, operands, tensors, -1)
-    if spec.single:
-        return outs[0]
-    return tuple(outs) if spec.structure is None else spec.structure(outs)
-
-
 def _record(spec: Specialization, operands: list, tensors: list, self_position: int) -> list[Tensor]:
+    """Records a call, with a node of the autograd graph if an operand has one. self_position: the operand that the result
+    is going to be written over, or -1."""
     if mode.enabled and spec.can_differentiate:
         needs = tuple([t is not None and t._node is not None for t in tensors])
         if True in needs:
@@ -252,9 +274,12 @@ def _record(spec: Specialization, operands: list, tensors: list, self_position: 
 def _record_differentiable(spec: Specialization, needs: tuple, operands: list, tensors: list, self_position: int) -> list[Tensor]:
     gradient = spec.gradients.get(needs) or spec.gradient(needs)
     values = record(gradient.forward, operands)
-    node = OpNode(gradient, tensors, operands + values, self_position)
+    node = op_node(gradient, tensors, operands, values, self_position)
     if spec.single:
-        outs = [make_tensor(values[0], node)]
+        out = make_tensor(values[0], node)
+        if gradient.saved_outputs and self_position < 0:
+            node.watched.append((out._storage, 0))
+        return [out]
     else:
         outs = [make_tensor(v, node, i) if wanted else make_tensor(v)
                 for i, (v, wanted) in enumerate(zip(values, gradient.is_differentiable))]

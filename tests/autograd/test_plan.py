@@ -1,0 +1,109 @@
+"""A planned backward pass does what walking node by node does, bit for bit."""
+import gc
+import weakref
+
+import pytest
+
+import flambeau as torch
+import flambeau.nn.functional as F
+from flambeau.autograd import engine, plan
+
+
+def network(w, b, v):
+    """Views, a shared leaf, a leaf that is used twice, outputs that nobody uses, several outputs of one call."""
+    x = torch.arange(12.0).reshape(3, 4) / 7
+    h = F.relu(F.linear(x, w, b)).flatten(1).transpose(0, 1)
+    values, _ = h.max(0)
+    mean = torch.var_mean(h[1:], dim=0)[1]
+    first, _, last = w.split([2, 1, 2])
+    return (first * last).sum() + (values * v).sum() + (mean * v).sum() + w.t()[0].pow(2).sum() + v.unsqueeze(0).expand(2, 3).sum()
+
+
+def leaves():
+    torch.manual_seed(0)
+    return [t.requires_grad_() for t in (torch.randn(5, 4), torch.randn(5), torch.randn(3))]
+
+
+def gradients(monkeypatch, walk, times=1, **kwargs):
+    params = leaves()
+    with monkeypatch.context() as m:
+        ran = []
+        if walk:
+            m.setattr(engine, "run_plan", lambda *args: False)
+        else:
+            m.setattr(engine, "run_plan", lambda *args: ran.append(plan.run_plan(*args)) or ran[-1])
+        for _ in range(times):
+            network(*params).backward(**kwargs)
+        assert walk or ran == [True] * times
+    return [p.grad for p in params]
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_equal_to_the_walk(monkeypatch, times):
+    for planned, walked in zip(gradients(monkeypatch, False, times), gradients(monkeypatch, True, times)):
+        assert torch.equal(planned, walked)
+
+
+def test_one_call_is_recorded():
+    from flambeau.runtime.trace import trace
+    params = leaves()
+    loss = network(*params)
+    before = len(trace.records)
+    loss.backward()
+    assert [r[0].name for r in trace.records[before:]] == ["backward"]
+
+
+def test_retain_graph_and_twice():
+    params = leaves()
+    loss = network(*params)
+    loss.backward(retain_graph=True)
+    once = [p.grad.clone() for p in params]
+    loss.backward()
+    assert all(torch.equal(p.grad, 2 * g) for p, g in zip(params, once))
+    with pytest.raises(RuntimeError, match="second time"):
+        loss.backward()
+
+
+def test_overwritten_value_changes_nothing():
+    w = torch.ones(3, requires_grad=True)
+    h = w * 2
+    loss = (h * h).sum()
+    h.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+    assert w.grad is None
+
+
+def test_hooks_are_heard():
+    w = torch.ones(3, requires_grad=True)
+    h = w * 2
+    seen = []
+    h.register_hook(lambda g: seen.append(g.tolist()) or g * 10)
+    h.sum().backward()
+    assert seen == [[1.0] * 3] and w.grad.tolist() == [20.0] * 3
+
+
+def test_two_leaves_with_one_gradient_own_their_own():
+    a, b = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    (a + b).sum().backward()
+    a.grad.add_(1)
+    assert b.grad.tolist() == [1.0, 1.0]
+
+
+def test_the_unit_gradient_is_not_written_to():
+    a = torch.ones((), requires_grad=True)
+    for _ in range(3):
+        a.grad = None
+        (a * 1).backward()
+        a.grad.mul_(5)
+        assert a.grad.item() == 5
+
+
+def test_nothing_keeps_the_graph():
+    w = torch.ones(3, requires_grad=True)
+    loss = (w * 2).sum()
+    loss.backward()
+    node = weakref.ref(loss.grad_fn)
+    del loss
+    gc.collect()
+    assert node() is None
