@@ -20,6 +20,13 @@ CHUNK = 1 << 18
 ATTEMPTS = 4  # how often a connection that breaks off is taken up again
 
 
+class _NoProgress:
+    """Shows nothing."""
+
+    def update(self, n: int) -> None:
+        pass
+
+
 class _PlainProgress:
     """What `progress` returns where tqdm is not installed: a line on a terminal's standard error, rewritten in
     place."""
@@ -45,8 +52,10 @@ class _PlainProgress:
             sys.stderr.write("\n")
 
 
-def progress(total: int | None, initial: int, desc: str) -> Any:
-    """A progress bar over bytes, on standard error."""
+def progress(total: int | None, initial: int, desc: str | None) -> Any:
+    """A progress bar over bytes, on standard error; none without a description."""
+    if desc is None:
+        return contextlib.nullcontext(_NoProgress())
     try:
         from tqdm import tqdm
     except ImportError:
@@ -54,20 +63,21 @@ def progress(total: int | None, initial: int, desc: str) -> Any:
     return tqdm(total=total, initial=initial, desc=desc, unit="B", unit_scale=True)
 
 
-def fetch(url: str, path: str, is_right: Callable[[str], bool]) -> None:
+def fetch(url: str, path: str, is_right: Callable[[str], bool], show_progress: bool = True) -> None:
     """Downloads `url` to `path`. `is_right(part)` says whether the complete bytes are the wanted ones.
 
     Errors: RuntimeError if the bytes are wrong, URLError or OSError if they cannot be had (what came stays in
     `path + ".part"` for the next attempt, except when the disk is full).
     """
     part = path + ".part"
+    desc = os.path.basename(path) if show_progress else None
     with _alone(part) as alone:
         if not alone and os.path.isfile(path):  # another process has just downloaded it
             return
-        resumed = _fill(url, part, os.path.basename(path))
+        resumed = _fill(url, part, desc)
         if not is_right(part) and resumed:  # the old beginning was another file's: once more, from the start
             os.remove(part)
-            _fill(url, part, os.path.basename(path))
+            _fill(url, part, desc)
         if not is_right(part):
             os.remove(part)
             raise RuntimeError(f"File not found or corrupted. What {url} sent for {path} does not have the expected "
@@ -75,7 +85,7 @@ def fetch(url: str, path: str, is_right: Callable[[str], bool]) -> None:
         os.replace(part, path)
 
 
-def _fill(url: str, part: str, desc: str) -> bool:
+def _fill(url: str, part: str, desc: str | None) -> bool:
     """Completes `part`, over several connections if need be; whether bytes of an earlier call were kept."""
     kept = os.path.exists(part) and os.path.getsize(part) > 0
     for attempt in range(ATTEMPTS):
@@ -99,7 +109,7 @@ def _fill(url: str, part: str, desc: str) -> bool:
     raise AssertionError("unreachable")
 
 
-def _receive(url: str, part: str, have: int, desc: str) -> None:
+def _receive(url: str, part: str, have: int, desc: str | None) -> None:
     """One request for the bytes from `have` on. A connection that ends early raises ConnectionError."""
     with open_url(url, {"Range": f"bytes={have}-"} if have else None) as response:
         continues = getattr(response, "status", 200) == 206

@@ -1,9 +1,11 @@
-"""`torchvision`'s API on flambeau: data sets, transforms, image reading and drawing. `import flambeau.vision`, or
+"""`torchvision`'s API on flambeau: data sets, transforms, models, image reading and drawing. `import flambeau.vision`, or
 `import torchvision` under `flambeau run`."""
 from __future__ import annotations
 
 from ..version import torchvision as __version__
 from . import datasets, io, transforms, utils
+
+_LAZY = frozenset(("models", "ops"))  # load when they are first used: many programs need data sets and transforms only
 
 _image_backend = "PIL"
 _video_backend = "pyav"
@@ -35,5 +37,13 @@ def disable_beta_transforms_warning() -> None:
     """Accepted for compatibility; `transforms.v2` warns of nothing."""
 
 
+def __getattr__(name: str):
+    if name in _LAZY:
+        from importlib import import_module
+
+        return import_module("." + name, __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+
+
 __all__ = ["datasets", "disable_beta_transforms_warning", "get_image_backend", "get_video_backend", "io",
-           "set_image_backend", "set_video_backend", "transforms", "utils"]
+           "models", "ops", "set_image_backend", "set_video_backend", "transforms", "utils"]
