@@ -145,8 +145,14 @@ def _like(input: Tensor, value: Any, dtype: Any, device: Any, requires_grad: boo
         raise TypeError(f"argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     dt = input.dtype if dtype is None else as_dtype(dtype)
     value = _check_value(_number(value), dt)
-    return finished(lambda: in_format(filled(tuple(input.shape), value, dt), memory_format, input), dt, dtype, None, device,
+    made = finished(lambda: in_format(filled(tuple(input.shape), value, dt), memory_format, input), dt, dtype, None, device,
                     requires_grad)
+    return made if input._storage.value.__class__ is Value else _per_example(made, input)
+
+
+def _per_example(made: Tensor, like: Tensor) -> Tensor:
+    from ..tensor.transforms import per_example
+    return per_example(made, like)
 
 
 def zeros_like(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
@@ -380,7 +386,8 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, layo
 def _new(make: Any) -> Any:
     """The method `x.new_…`: a factory whose dtype is x's by default."""
     def method(self, *args, dtype=None, **kwargs):
-        return make(*args, dtype=self.dtype if dtype is None else dtype, **kwargs)
+        made = make(*args, dtype=self.dtype if dtype is None else dtype, **kwargs)
+        return made if self._storage.value.__class__ is Value else _per_example(made, self)
     method.__name__ = method.__qualname__ = "new_" + make.__name__
     method.__doc__ = f"As `{make.__name__}`, with this tensor's dtype by default."
     return method

@@ -15,6 +15,7 @@ from ..dtypes import bfloat16, bool_, dtype as dtype_class, float16, float32, fl
 from ..ir.graph import Var
 from ..ir.graph import trace as trace_graph
 from ..primitives.random import STATE
+from ..runtime.levels import running
 from ..runtime.specialization import Specialization
 from ..runtime.trace import SCALAR_TYPES, Value, record
 from ..tensor.tensor import Tensor, make_tensor
@@ -41,7 +42,11 @@ def draw(name: str, body: Any, static: tuple, scalars: tuple = (), generator: An
         types = [STATE, *[v.type for v in operands], *[SCALAR_TYPES[s.__class__] for s in scalars]]
         graph, _ = trace_graph(lambda *xs: body(*xs, *static), types)
         spec = _specs[key] = Specialization(name, name, graph, False)
-    *results, state = record(spec, [g.state, *operands, *scalars])
+    if running():
+        from ..tensor.transforms import record_draw
+        *results, state = record_draw(spec, [g.state, *operands, *scalars])
+    else:
+        *results, state = record(spec, [g.state, *operands, *scalars])
     g.advance(state)
     return results
 
@@ -109,6 +114,9 @@ def _few_normals(state: Var, kept: Any, n: int) -> tuple[Var, Any, Var]:
 
 def normal_values(n: int, shape: tuple[int, ...], dt: dtype_class, generator: Any) -> Value:
     """Standard normals in `shape`, from `generator`."""
+    if running():
+        from ..tensor.transforms import drawn
+        return drawn(lambda shape: normal_values(math.prod(shape), shape, dt, generator), shape)
     g = _generator(generator)
     if dt.kind == "c":
         half = dt.to_real()

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..dtypes import widen
 from ..ir.types import contiguous_strides
+from ..runtime.trace import Value
 from .device import CPU
 from .node import AccumulateGrad, Node
 from .tensor import Tensor, alias
@@ -136,7 +137,10 @@ def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = Non
 
 
 def detach(self: Tensor) -> Tensor:
-    """The same memory without history."""
+    """The same memory without history; without its tangent, too."""
+    if self._storage.value.__class__ is not Value:
+        from .transforms import without_tangents
+        return alias(without_tangents(self))
     return alias(self)
 
 
@@ -226,6 +230,9 @@ def _bool(self: Tensor) -> bool:
         raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
     if n != 1:
         raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+    if self._storage.value.__class__ is not Value:
+        from .transforms import check_control_flow
+        check_control_flow(self)
     return bool(host_array(self).item())
 
 

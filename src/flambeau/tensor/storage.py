@@ -31,6 +31,9 @@ class Storage:
     def write(self, value: Value) -> None:
         """Makes `value` the content."""
         old = self.value
+        if value.__class__ is not Value or old.__class__ is not Value:
+            from ..runtime.transform import written
+            value = written(old, value)
         if old.pinned is not None and old.pinned():
             np.copyto(old.array(), value.array())
         else:

@@ -1,0 +1,2 @@
+"""`torch.func`: functions of functions."""
+from .vmap import vmap
