@@ -16,6 +16,7 @@ import sys
 from types import CodeType, ModuleType, TracebackType
 from typing import Any, Sequence
 
+from ..errors import without_own_frames
 from ..hook import install
 from ..hook.names import flambeau_name
 
@@ -87,10 +88,16 @@ def _main_module(file: str | None, loader: Any, spec: importlib.machinery.Module
 
 
 def _show_only_users_frames(error: BaseException) -> None:
-    """Has the interpreter, when it reports `error`, leave out the frames above the program's."""
+    """Has the interpreter, when it reports `error`, leave out the frames above the program's, and flambeau's below.
+
+    FLAMBEAU_TRACEBACK=full keeps the latter.
+    """
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename in _OWN_FILES:
         frames = frames.tb_next
+    if os.environ.get("FLAMBEAU_TRACEBACK") != "full":
+        frames = without_own_frames(frames)
+        _trim_causes(error)
     report = sys.excepthook  # the program's own, if it has set one
 
     def excepthook(kind: type[BaseException], value: BaseException, traceback: TracebackType | None) -> None:
@@ -101,6 +108,18 @@ def _show_only_users_frames(error: BaseException) -> None:
         report(kind, value, traceback)
 
     sys.excepthook = excepthook
+
+
+def _trim_causes(error: BaseException) -> None:
+    """Leaves flambeau's frames out of the errors that `error` came from."""
+    seen = {id(error)}
+    todo = [error.__cause__, error.__context__]
+    while todo:
+        cause = todo.pop()
+        if cause is not None and id(cause) not in seen:
+            seen.add(id(cause))
+            cause.__traceback__ = without_own_frames(cause.__traceback__)
+            todo += [cause.__cause__, cause.__context__]
 
 
 _OWN_FILES = {run.__code__.co_filename, runpy.run_path.__code__.co_filename,

@@ -5,22 +5,32 @@ from typing import Any
 
 from ..primitives.base import no_derivative_p
 from ..primitives.derive import derive_vjp, differentiable
-from ..ir.graph import Graph
+from ..ir.graph import Graph, Node
 from ..ir.types import TensorType
 
 
 UNIT = 1 << 18  # elements: what a record costs beside itself (see `trace`)
 
 
+_DIVISIONS = ("div", "floor_divide", "rem", "fmod")
+
+
+def _may_fail(node: Node) -> bool:
+    """Whether a call can fail on its values: an index out of range, an integer divided by zero, a singular matrix."""
+    prim = node.prim
+    return prim.kind in ("gather", "scatter", "host") or prim.name in _DIVISIONS and node.outputs[0].dtype.kind in "iu"
+
+
 class Specialization:
     """What is recorded. Compared by identity; `name` is the op's, `grad_name` that of its autograd node (None: it has none).
 
     single: whether the op returns one tensor and not a tuple. structure: None, or a callable that packs the outputs.
-    undefined: None, or what the graph computes that has no known derivative.
+    undefined: None, or what the graph computes that has no known derivative. fallible: whether it can fail when it runs;
+    checks(operands) is None, or raises what the op raises for operands that are computed already.
     """
 
     __slots__ = ("name", "grad_name", "graph", "out_types", "single", "structure", "gradients", "checks", "can_differentiate",
-                 "undefined", "cost")
+                 "undefined", "cost", "fallible")
 
     def __init__(self, name: str, grad_name: str | None, graph: Graph, single: bool, structure: Any = None, checks: Any = None,
                  visible: int | None = None):
@@ -31,6 +41,7 @@ class Specialization:
         self.cost = 1 + sum(t.size for t in self.out_types) // UNIT
         self.can_differentiate = grad_name is not None and any(differentiable(t) for t in self.out_types)
         self.undefined = next((n.params[0] for n in graph.nodes if n.prim is no_derivative_p), None)
+        self.fallible = any(map(_may_fail, graph.nodes))
         self.gradients: dict[tuple[bool, ...], Gradient] = {}
 
     def gradient(self, needs: tuple[bool, ...]) -> Gradient:

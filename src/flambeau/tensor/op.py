@@ -18,7 +18,7 @@ import numpy as np
 
 from ..ir.graph import GraphBuilder, Var
 from ..runtime.specialization import Specialization
-from ..runtime.trace import SCALAR_TYPES, record
+from ..runtime.trace import SCALAR_TYPES, Value, record, trace
 from .grad_mode import mode
 from .node import op_node
 from .tensor import Tensor, make_tensor
@@ -143,7 +143,18 @@ def _specialize(op: Op, args: tuple) -> Specialization:
     single = isinstance(result, Var)
     graph = builder.finish([result] if single else list(result))
     grad_name = op.grad_name(*symbols) if callable(op.grad_name) else op.grad_name
-    return Specialization(op.name, grad_name, graph, single, op.returns)
+    return Specialization(op.name, grad_name, graph, single, op.returns, None if op.check is None else _deferred(op, symbols))
+
+
+def _deferred(op: Op, symbols: list) -> Callable[[list], None]:
+    """op.check for operands that come as values, in the order of the symbolic inputs."""
+    def check(operands: list) -> None:
+        values = iter([make_tensor(v) if isinstance(v, Value) else v for v in operands])
+
+        def given(x):
+            return next(values) if isinstance(x, Var) else [given(y) for y in x] if isinstance(x, list) else x
+        op.check(*[given(x) for x in symbols])
+    return check
 
 
 def _number(op: Op, position: int, a: Any) -> Any:
@@ -194,6 +205,8 @@ def apply(op: Op, args: tuple) -> Any:
         spec = op.specializations[tuple(key)] = _specialize(op, args)
     if op.check is not None:
         op.check(*args)
+        if spec.fallible:
+            trace.mark()
     if True in needs and spec.can_differentiate and mode.enabled:
         outs = _record_differentiable(spec, tuple(needs), operands, tensors, -1)
     elif spec.single:
@@ -312,6 +325,8 @@ def apply_inplace(op: Op, args: tuple) -> Tensor:
         spec = variant.specializations[tuple(key)] = _specialize(variant, args)
     if op.check is not None:
         op.check(*args)
+        if spec.fallible:
+            trace.mark()
     result = _record(spec, operands, tensors, 0)[0]
     assign(target, result)
     node = result._node

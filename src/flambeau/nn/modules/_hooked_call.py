@@ -296,19 +296,18 @@ def _name_module(error: Exception, module: Any) -> None:
     message = error.args[0] if error.args else None
     if not isinstance(message, str) or str(error) != message or "\n  in module " in message:
         return  # not a plain message (a KeyError's key, an OSError's number), or told already
-    inner = module
+    from ._diagnosis import path_of, way_of  # for this only
+    inner, args = module, ()
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code is _CALL:
-            inner = trace.tb_frame.f_locals["self"]
+            inner, args = trace.tb_frame.f_locals["self"], trace.tb_frame.f_locals["args"]
         trace = trace.tb_next
-    text = repr(inner)
-    if "\n" in text:
-        if inner is module:
-            return  # raised by the model's own forward, which the traceback shows
-        text = type(inner).__name__
-    path = next((name for name, child in module.named_modules() if child is inner), "")
-    error.args = (f"{message}\n  in module {f'{path!r}: ' if path else ''}{text}", *error.args[1:])
+    place = path_of(module, inner)
+    if place is None:
+        return
+    way = way_of(args[0]) if args else None
+    error.args = ("\n  ".join([message, place] + ([way] if way else [])), *error.args[1:])
 
 
 def has_any_global_hook() -> bool:

@@ -1,0 +1,64 @@
+"""Where in the user's program something happened: the frames that are not this package's own."""
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from types import TracebackType
+from typing import Any, Iterable, NamedTuple
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_EXAMPLES = os.path.join(_PACKAGE, "examples") + os.sep  # programs as a user writes them
+
+
+def is_own(filename: str) -> bool:
+    """Whether a file is part of flambeau."""
+    return filename.startswith(_PACKAGE) and not filename.startswith(_EXAMPLES)
+
+
+def user_frames(stack: Iterable[Any]) -> list[Any]:
+    """The user's frames of an extracted stack."""
+    return [frame for frame in stack if not is_own(frame.filename)]
+
+
+class Site(NamedTuple):
+    """A line of the user's program."""
+
+    filename: str
+    lineno: int
+
+    def __str__(self) -> str:
+        source = linecache.getline(self.filename, self.lineno).strip()
+        return f'  File "{self.filename}", line {self.lineno}' + (f"\n    {source}" if source else "")
+
+
+def call_site() -> Site | None:
+    """The line of the user's program that is being executed."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if not is_own(filename):
+            return Site(filename, frame.f_lineno)
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+def without_own_frames(traceback: TracebackType | None) -> TracebackType | None:
+    """The traceback of an error that flambeau raises on purpose, without flambeau's frames; others as they are."""
+    frames = []
+    while traceback is not None:
+        frames.append(traceback)
+        traceback = traceback.tb_next
+    kept = [t for t in frames if not is_own(t.tb_frame.f_code.co_filename)]
+    if not kept or kept[-1] is not frames[-1] and not _raises(frames[-1]):
+        return frames[0] if frames else None
+    shown: TracebackType | None = None
+    for t in reversed(kept):
+        shown = TracebackType(shown, t.tb_frame, t.tb_lasti, t.tb_lineno)
+    return shown
+
+
+def _raises(traceback: TracebackType) -> bool:
+    """Whether a frame's line is a `raise` statement, not a mistake that Python noticed."""
+    line = linecache.getline(traceback.tb_frame.f_code.co_filename, traceback.tb_lineno)
+    return line.strip().startswith("raise") or ": raise " in line
