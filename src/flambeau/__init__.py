@@ -73,7 +73,8 @@ from .ops.shape import (cat, chunk, column_stack, concat, concatenate, dsplit, d
 from .tensor.views import (as_strided, clone, diagonal, flatten, movedim, narrow, permute, reshape, select, squeeze, t, transpose,
                            unbind, unflatten, unsqueeze)
 from .ops.linear import addbmm, addmm, addmv, addr, baddbmm, bilinear, bmm, dot, ger, matmul, mm, mv, outer, vdot
-from .ops.einsum import cross, einsum, kron, tensordot
+from .ops.einsum import cross, einsum, inner, kron, tensordot
+from .ops.factorizations import geqrf, lu, lu_unpack, orgqr, ormqr, pca_lowrank, svd_lowrank
 from .ops.linalg import (chain_matmul, cholesky, cholesky_inverse, cholesky_solve, det, inverse, logdet, lu_solve, matrix_exp, matrix_power,
                          pinverse, qr, slogdet, svd, triangular_solve)
 from .ops.random import (bernoulli, multinomial, normal, poisson, rand, rand_like, randint, randint_like, randn, randn_like,
@@ -99,7 +100,7 @@ _LAZY = frozenset(("accelerator", "amp", "backends", "compiler", "cpu", "cuda", 
                    "special", "testing", "types", "utils", "version", "vision", "xpu"))
 # names whose modules load when they are first used
 _LAZY_NAMES = {
-    "__version__": ".torch_version", "install": ".hook",
+    "__version__": ".torch_version", "lobpcg": ".ops.lobpcg", "install": ".hook",
     **dict.fromkeys(("save", "load"), ".serialization"),
     **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"), ".ops.recurrent"),
     **dict.fromkeys(("celu", "celu_", "hardshrink", "log_softmax", "prelu", "relu_", "rrelu", "rrelu_", "selu", "selu_", "softmax",

@@ -13,6 +13,7 @@ from .ir.graph import Var
 from .ops import norms
 from .ops.einsum import linalg_cross
 from .ops.promotion import not_implemented, promoted
+from .primitives import householder as packed
 from .primitives import linalg as la
 from .primitives.linalg import LinAlgError
 from .tensor.attributes import host_array
@@ -343,6 +344,58 @@ def householder_product(A: Tensor, tau: Tensor):
         t = p.slice_dim(tau, tau.ndim - 1, i, i + 1)
         q = p.sub(q, p.mul(la.column(t), la.matmul(v, la.matmul(la.adjoint(v), q))))
     return q
+
+
+@op("NotImplemented", name="linalg_ldl_factor_ex", returns=rt.linalg_ldl_factor_ex)
+def _ldl_factor_ex(A: Tensor, hermitian):
+    _square("torch.linalg.ldl_factor_ex", A, "ldl_factor_kernel_cpu")
+    return packed.ldl_factor(A, bool(hermitian) and A.dtype.kind == "c")
+
+
+_SINGULAR_D = "torch.linalg.{}: D[{{0}},{{0}}] is zero: solving with this factorization would divide by it."
+
+
+@accepts_out
+def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = False) -> Any:
+    """(LD, pivots, info): see `ldl_factor`; info is the 1-based place of the first zero of D, or 0."""
+    result = _ldl_factor_ex(A, hermitian)
+    if check_errors:
+        _raise_on(result[2], _SINGULAR_D.format("ldl_factor_ex"))
+    return result
+
+
+@accepts_out
+def ldl_factor(A: Tensor, *, hermitian: bool = False) -> Any:
+    """(LD, pivots) with A = P L D Lᵀ Pᵀ (Lᴴ if hermitian), L unit lower triangular, D of blocks of 1 and 2; see `ldl_solve`.
+
+    Reads the lower triangle of A (…, n, n), symmetric or Hermitian. pivots is int32 and 1-based, negative for the rows of
+    blocks of 2 (Bunch and Kaufman 1977). No gradient.
+    """
+    factors, pivots, info = _ldl_factor_ex(A, hermitian)
+    _raise_on(info, _SINGULAR_D.format("ldl_factor"))
+    return rt.linalg_ldl_factor((factors, pivots))
+
+
+@op("NotImplemented")
+def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian=False):
+    """X with A X = B, from A's `ldl_factor`. No gradient."""
+    if B.ndim < 2:
+        raise IndexError(f"Dimension out of range (expected to be in range of [-{B.ndim}, {B.ndim - 1}], but got -2)")
+    _square("torch.linalg.ldl_solve", LD)
+    if B.shape[-2] != LD.shape[-1]:
+        raise RuntimeError("Incompatible matrix sizes for torch.linalg.ldl_solve: each A matrix is "
+                           f"{LD.shape[-2]} by {LD.shape[-1]} but each b matrix is {B.shape[-2]} by {B.shape[-1]}")
+    if pivots.dtype.kind not in "iu":
+        raise RuntimeError(f"torch.linalg.ldl_solve: Expected pivots to be integers. Got {pivots.dtype._legacy}")
+    if pivots.shape != LD.shape[:-1]:
+        raise RuntimeError("torch.linalg.ldl_solve: Expected LD.shape[:-1] and pivots.shape to be the same, but got pivots "
+                           f"with shape {list(pivots.shape)} instead")
+    if B.dtype is not LD.dtype:
+        raise RuntimeError(f"Expected b and A to have the same dtype, but found b of type {B.dtype._legacy} and A of type "
+                           f"{LD.dtype._legacy} instead.")
+    a, b = _spread(LD, B)
+    places = p.broadcast_to(pivots, a.shape[:-1])
+    return packed.ldl_solve(a, places, b, bool(hermitian) and LD.dtype.kind == "c")
 
 
 # ------------------------------------------------------------------ rank and pseudoinverse

@@ -199,6 +199,18 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Tensor:
     return _tensordot(a, b, first, second, **({} if out is None else {"out": out}))
 
 
+def inner(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
+    """Sums products over the last dimension of both, (…, n) and (*, n), of equal size; a 0-dim operand scales the other."""
+    keywords = {} if out is None else {"out": out}
+    if not input.ndim or not other.ndim:
+        from .arithmetic import mul
+        return mul(input, other, **keywords)
+    if input.shape[-1] != other.shape[-1]:
+        raise RuntimeError("inner() the last dimension must match on both input tensors but got shapes "
+                           f"{list(input.shape)} and {list(other.shape)}")
+    return _tensordot(input, other, [-1], [-1], **keywords)
+
+
 @op("ViewBackward0")
 def kron(input: Tensor, other: Tensor):
     """The Kronecker product: each element of input times all of other. Missing leading dimensions are of size 1."""
@@ -242,4 +254,4 @@ def linalg_cross(x: Var, y: Var, dim: int) -> Var:
     return cross_product(x, y, d)
 
 
-METHODS = {"kron": kron, "cross": cross}
+METHODS = {"kron": kron, "inner": inner, "cross": cross}

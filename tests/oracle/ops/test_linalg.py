@@ -18,6 +18,10 @@ EXPRESSIONS = [
     "L.inv(a[:2])", "L.inv(t.zeros(2, 2))", "L.cholesky(-s)", "L.det(t.ones(2, 2, dtype=t.int64))", "L.det(t.ones(2, 2, dtype=t.half))",
     "L.svdvals(t.zeros(0, 3))", "L.det(t.zeros(0, 0))", "t.einsum('ij,jk', a)", "L.matrix_norm(a, 3)", "L.qr(a, 'x')",
     "L.matrix_exp(z)", "L.matrix_exp(a * 5)", "L.lu_factor_ex(t.zeros(2, 2)).info", "L.lu_factor_ex(a)",
+    "L.ldl_factor(s.detach())", "L.ldl_factor_ex(s.detach(), hermitian=True)", "t.geqrf(tall.detach())",
+    "L.ldl_solve(*L.ldl_factor(s.detach(), hermitian=True), b.detach(), hermitian=True)", "t.lu_unpack(*L.lu_factor(z))",
+    "t.ormqr(tall, v, tall.mH, left=False)", "t.ormqr(tall, v, tall, transpose=True)", "t.orgqr(tall, v)", "t.inner(z, z)",
+    "t.inner(a, b)", "t.ormqr(tall, v, a)", "t.lu_unpack(a, v)", "L.ldl_solve(a, v, b)",
 ]
 
 
