@@ -134,7 +134,7 @@ def emit(e: Emitter, name: str, args: list[Value], arg_dtypes: tuple[dtype, ...]
 
 
 def cast(e: Emitter, x: Value, source: dtype, target: dtype) -> Value:
-    """Converts a value: to bool by comparison with 0, from float to integer toward zero and saturating."""
+    """Converts a value: to bool by comparison with 0, from float to integer toward zero."""
     t = like(x.type, ELEMENT[target])
     if source is target:
         return x
@@ -143,7 +143,7 @@ def cast(e: Emitter, x: Value, source: dtype, target: dtype) -> Value:
     if source.kind == "f":
         if target.kind == "f":
             return e.b.fpext(x, t) if target.itemsize > source.itemsize else e.b.fptrunc(x, t)
-        return _saturate(e, x, t, target)
+        return _to_integer(e, x, t, target)
     if target.kind == "f":
         return e.b.sitofp(x, t) if source.kind == "i" else e.b.uitofp(x, t)
     if target.itemsize == source.itemsize and source is not bool_:
@@ -153,14 +153,18 @@ def cast(e: Emitter, x: Value, source: dtype, target: dtype) -> Value:
     return e.b.sext(x, t) if source.kind == "i" else e.b.zext(x, t)
 
 
-def _saturate(e: Emitter, x: Value, t: ir.Type, target: dtype) -> Value:
-    """float → int64 saturating (no undefined results), then narrower integers wrap, as C compilers and NumPy do."""
-    wide = like(x.type, I64)
-    n = lanes_of(x.type)
-    kind = "fptoui" if target is uint64 else "fptosi"
-    suffix = (f"v{n}i64.v{n}" if n > 1 else "i64.") + {F32: "f32", F64: "f64"}[element_of(x.type)]
-    fn = declare(e.module, f"llvm.{kind}.sat.{suffix}", wide, [x.type])
-    value = e.b.call(fn, [x])
+def _to_integer(e: Emitter, x: Value, t: ir.Type, target: dtype) -> Value:
+    """float → int32 (or int64 for what int32 does not hold), where numbers that do not fit, and NaN, become the smallest
+    integer, as on x86; then narrower integers wrap. uint64 saturates."""
+    if target is uint64:
+        n = lanes_of(x.type)
+        suffix = (f"v{n}i64.v{n}" if n > 1 else "i64.") + {F32: "f32", F64: "f64"}[element_of(x.type)]
+        return e.b.call(declare(e.module, f"llvm.fptoui.sat.{suffix}", t, [x.type]), [x])
+    bits = 32 if target.itemsize < 4 or target.kind == "i" and target.itemsize == 4 else 64
+    wide = like(x.type, I32 if bits == 32 else I64)
+    limit = 2.0 ** (bits - 1)
+    fits = e.b.and_(e.b.fcmp_ordered(">=", x, const(x.type, -limit)), e.b.fcmp_ordered("<", x, const(x.type, limit)))
+    value = e.b.select(fits, e.b.fptosi(x, wide), const(wide, -2 ** (bits - 1)))
     return value if t == wide else e.b.trunc(value, t)
 
 

@@ -44,7 +44,8 @@ def root(total: Var, exponent: float) -> Var:
     return p.select(zero, 0.0 if exponent > 0 else math.inf, root)
 
 
-def _require_float(x: Var) -> None:
+def require_float(x: Var) -> None:
+    """PyTorch's error for norms of integers."""
     if x.dtype.kind not in "fc":
         raise RuntimeError("linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
                            f"{x.dtype._legacy}")
@@ -52,7 +53,7 @@ def _require_float(x: Var) -> None:
 
 @op("LinalgVectorNormBackward0", name="norm")
 def _norm(input: Tensor, order, dim, keepdim, dtype):
-    _require_float(input)
+    require_float(input)
     return vector_norm(p.cast(input, dtype or input.dtype), float(order), dim, keepdim)
 
 
@@ -95,7 +96,7 @@ def renorm(input: Tensor, p, dim, maxnorm):
     if input.ndim < 2:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions")
     d = wrap_dim(dim, input.ndim)
-    _require_float(input)
+    require_float(input)
     return _renormed(input, float(p), d, float(maxnorm))
 
 

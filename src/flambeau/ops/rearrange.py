@@ -29,6 +29,8 @@ def tensors_of(args: tuple) -> list[Tensor]:
 
 def _matrix_transpose(name: str, x: Tensor) -> Tensor:
     if x.ndim == 0:
+        instead = "This function is the identity in these cases." if name == "mT" else "Consider using x.conj()."
+        warn_once(f"{name if name == 'adjoint()' else 'Tensor.' + name} is deprecated on 0-D tensors. {instead}")
         return views.alias_view(x)
     if x.ndim == 1:
         raise RuntimeError(f"tensor.{name} is only supported on matrices or batches of matrices. Got 1-D tensor.")
@@ -41,7 +43,9 @@ def _conjugated(x: Tensor) -> Tensor:
 
 def _T(self: Tensor) -> Tensor:
     """The dimensions in reverse order (meant for matrices)."""
-    if self.ndim not in (0, 2):
+    if self.ndim == 0:
+        warn_once("Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases.")
+    elif self.ndim != 2:
         warn_once("The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it "
                   "will throw an error in a future release. Consider `x.mT` to transpose batches of matrices or "
                   "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.")
@@ -63,7 +67,7 @@ def _H(self: Tensor) -> Tensor:
     if self.ndim not in (0, 2):
         hint = ". For batches of matrices, consider using tensor.mH" if self.ndim > 2 else "."
         raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor{hint}")
-    return _mH(self)
+    return _conjugated(_matrix_transpose("H", self))
 
 
 def adjoint(input: Tensor) -> Tensor:

@@ -18,15 +18,32 @@ def _real(name: str, compute: Callable[[Var], Var], doc: str, grad_name: str | N
     return floating(name, compute, doc, complex=False, grad_name=grad_name)
 
 
+def _single(name: str, compute: Callable[[Var], Var], doc: str, grad_name: str | None = None) -> Any:
+    """As `_real`, but without half-precision variants, and without a gradient unless its node is named."""
+    def body(input: Tensor):
+        if input.dtype.name in ("float16", "bfloat16"):
+            raise not_implemented(f"{name}_cpu", input.dtype)
+        x = to_float(input)
+        if x.dtype.kind == "c":
+            raise not_implemented(f"{name}_cpu", x.dtype)
+        return compute(x)
+    return op(grad_name)(named(body, name, doc))
+
+
+def _finite(compute: Callable[[Var], Var]) -> Callable[[Var], Var]:
+    """`compute` as PyTorch's polynomial expansions have it: NaN at ±∞."""
+    return lambda x: p.select(p.eq(p.absolute(x), math.inf), math.nan, compute(x))
+
+
 # ------------------------------------------------------------------ error functions and the normal distribution
 
 erf = _real("erf", p.erf, "The error function 2/√π ∫ exp(−t²) dt from 0 to input.")
 erfc = _real("erfc", p.erfc, "1 − erf(input), exact where erf is near 1.")
 erfinv = _real("erfinv", p.erfinv, "The inverse of erf, on (−1, 1).")
-erfcx = _real("erfcx", p.erfcx, "exp(input²) · erfc(input).", "SpecialErfcxBackward0")
+erfcx = _single("erfcx", p.erfcx, "exp(input²) · erfc(input).", "SpecialErfcxBackward0")
 ndtr = _real("ndtr", lambda x: p.mul(p.erfc(p.mul(x, -math.sqrt(0.5))), 0.5), "The normal distribution function.", "MulBackward1")
-ndtri = _real("ndtri", p.ndtri, "The inverse of the normal distribution function, on (0, 1).", "SpecialNdtriBackward0")
-log_ndtr = _real("log_ndtr", p.log_ndtr, "The logarithm of the normal distribution function.", "SpecialLogNdtrBackward0")
+ndtri = _single("ndtri", p.ndtri, "The inverse of the normal distribution function, on (0, 1).", "SpecialNdtriBackward0")
+log_ndtr = _single("log_ndtr", p.log_ndtr, "The logarithm of the normal distribution function.", "SpecialLogNdtrBackward0")
 
 # ------------------------------------------------------------------ gamma functions
 
@@ -102,24 +119,22 @@ def _real_pair(name: str, primitive: Callable, *operands: Var) -> Var:
 
 # ------------------------------------------------------------------ Bessel and Airy functions
 
-i0 = _real("i0", p.i0, "The modified Bessel function of the first kind of order 0.", "I0Backward0")
+i0 = _real("i0", _finite(p.i0), "The modified Bessel function of the first kind of order 0.", "I0Backward0")
 i0e = _real("i0e", p.i0e, "exp(−|input|) · i0(input).", "SpecialI0EBackward0")
-i1 = _real("i1", p.i1, "The modified Bessel function of the first kind of order 1.", "SpecialI1Backward0")
+i1 = _real("i1", _finite(p.i1), "The modified Bessel function of the first kind of order 1.", "SpecialI1Backward0")
 i1e = _real("i1e", p.i1e, "exp(−|input|) · i1(input).", "SpecialI1EBackward0")
-bessel_j0 = _real("bessel_j0", p.bessel_j0, "The Bessel function of the first kind of order 0; no gradient.", None)
-bessel_j1 = _real("bessel_j1", p.bessel_j1, "The Bessel function of the first kind of order 1; no gradient.", None)
-bessel_y0 = _real("bessel_y0", p.bessel_y0, "The Bessel function of the second kind of order 0; no gradient.", None)
-bessel_y1 = _real("bessel_y1", p.bessel_y1, "The Bessel function of the second kind of order 1; no gradient.", None)
-modified_bessel_i0 = _real("modified_bessel_i0", p.i0, "As `i0`, without a gradient.", None)
-modified_bessel_i1 = _real("modified_bessel_i1", p.i1, "As `i1`, without a gradient.", None)
-modified_bessel_k0 = _real("modified_bessel_k0", p.bessel_k0, "The modified Bessel function of the second kind of order 0; no gradient.",
-                           None)
-modified_bessel_k1 = _real("modified_bessel_k1", p.bessel_k1, "The modified Bessel function of the second kind of order 1; no gradient.",
-                           None)
-scaled_modified_bessel_k0 = _real("scaled_modified_bessel_k0", p.bessel_k0e, "exp(x) · modified_bessel_k0(x); no gradient.", None)
-scaled_modified_bessel_k1 = _real("scaled_modified_bessel_k1", p.bessel_k1e, "exp(x) · modified_bessel_k1(x); no gradient.", None)
-spherical_bessel_j0 = _real("spherical_bessel_j0", p.spherical_bessel_j0, "sin x / x; no gradient.", None)
-airy_ai = _real("airy_ai", p.airy_ai, "The Airy function Ai; no gradient.", None)
+bessel_j0 = _single("bessel_j0", _finite(p.bessel_j0), "The Bessel function of the first kind of order 0; no gradient.")
+bessel_j1 = _single("bessel_j1", _finite(p.bessel_j1), "The Bessel function of the first kind of order 1; no gradient.")
+bessel_y0 = _single("bessel_y0", _finite(p.bessel_y0), "The Bessel function of the second kind of order 0; no gradient.")
+bessel_y1 = _single("bessel_y1", _finite(p.bessel_y1), "The Bessel function of the second kind of order 1; no gradient.")
+modified_bessel_i0 = _single("modified_bessel_i0", _finite(p.i0), "As `i0`, without a gradient.")
+modified_bessel_i1 = _single("modified_bessel_i1", _finite(p.i1), "As `i1`, without a gradient.")
+modified_bessel_k0 = _single("modified_bessel_k0", p.bessel_k0, "The modified Bessel function of the second kind of order 0; no gradient.")
+modified_bessel_k1 = _single("modified_bessel_k1", p.bessel_k1, "The modified Bessel function of the second kind of order 1; no gradient.")
+scaled_modified_bessel_k0 = _single("scaled_modified_bessel_k0", p.bessel_k0e, "exp(x) · modified_bessel_k0(x); no gradient.")
+scaled_modified_bessel_k1 = _single("scaled_modified_bessel_k1", p.bessel_k1e, "exp(x) · modified_bessel_k1(x); no gradient.")
+spherical_bessel_j0 = _single("spherical_bessel_j0", p.spherical_bessel_j0, "sin x / x; no gradient.")
+airy_ai = _single("airy_ai", _finite(p.airy_ai), "The Airy function Ai; no gradient.")
 
 
 # ------------------------------------------------------------------ elementary, with care at the borders

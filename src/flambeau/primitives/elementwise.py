@@ -50,7 +50,11 @@ def _cast_kernel(x, dt: dtype, source: dtype):
     if x.dtype.kind == "c" and dt.kind != "c":
         x = x.real
     if dt.kind in "iu" and x.dtype.kind == "f":
-        return x.astype(np.uint64) if dt.name == "uint64" else x.astype(np.int64).astype(dt.np)
+        if dt.name == "uint64":
+            return x.astype(np.uint64)
+        # numbers that do not fit become the smallest of these two, as C does on x86; narrower integers then wrap
+        by_int32 = dt.itemsize < 4 or dt.name == "int32"
+        return x.astype(np.int32 if by_int32 else np.int64).astype(dt.np)
     return narrow(x, dt)
 
 

@@ -105,6 +105,8 @@ def argmin(x: Var, dim: int) -> Var:
 def _shifted(x: Var, dim: int) -> Var:
     """x minus its maximum along dim, which cancels in every result below and so takes no gradient."""
     from .elementwise import stop_gradient
+    if not x.size:
+        return x
     return x - spread(stop_gradient(reduce_max(x, (dim,))), x, (dim,))
 
 

@@ -8,12 +8,25 @@ from typing import Any
 from ... import primitives as p
 from ...dtypes import bool_, dtype as dtype_class
 from ...ir.graph import Var
+from ...ops.promotion import not_implemented, to_float
 from ...tensor.op import apply_inplace, inplace as inplace_method, op
 from ...tensor.views import wrap_dim
 
 
 def _positive(x: Var) -> Var:
     return p.gt(x, 0)
+
+
+def _need(kinds: str, kernel: str, x: Var) -> None:
+    """PyTorch's error for an x whose kind (of "b", "i", "u", "f", "c") its kernel lacks."""
+    if x.dtype.kind not in kinds:
+        raise not_implemented(kernel, x.dtype)
+
+
+def log1pexp(x: Var) -> Var:
+    """log(1 + exp(x)) without overflow. Written with choices, not |x|, so that its derivative is σ(x) at 0, too."""
+    positive = _positive(x)
+    return p.select(positive, x, 0) + p.log1p(p.exp(p.select(positive, p.neg(x), x)))
 
 
 def _with_inplace(function: Any) -> Any:
@@ -58,6 +71,8 @@ def _relu(input: Tensor):
     """max(input, 0); NaN stays NaN."""
     if input.dtype is bool_:
         raise RuntimeError("Boolean inputs not supported for relu")
+    if input.dtype.kind == "c":
+        raise NotImplementedError("clamp is not supported for complex types")
     return p.relu(input)
 
 
@@ -74,6 +89,12 @@ def _hardtanh(input: Tensor, min_val=-1.0, max_val=1.0):
     """input limited to [min_val, max_val]."""
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
+    if input.dtype is bool_:
+        raise RuntimeError("Bool inputs not supported for hardtanh")
+    if input.dtype.kind == "c":
+        raise NotImplementedError("clamp is not supported for complex types")
+    if input.dtype.kind == "u" and (min_val < 0 or max_val < 0):
+        raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
     return p.select(p.le(input, min_val), min_val, p.select(p.ge(input, max_val), max_val, input))
 
 
@@ -86,51 +107,65 @@ def _relu6(input: Tensor):
 @op("EluBackward0", name="elu")
 def _elu(input: Tensor, alpha=1.0):
     """input where positive, else alpha·(exp(input) − 1)."""
-    return p.select(_positive(input), input, p.expm1(p.select(_positive(input), 0, input)) * alpha)
+    return _exponential_below(input, alpha, 1.0, 1.0)
+
+
+def _exponential_below(x: Var, alpha: float, scale: float, input_scale: float) -> Var:
+    """scale·(x where positive or NaN, else alpha·(exp(input_scale·x) − 1)): ELU and its relatives."""
+    _need("f", "elu_cpu", x)
+    below = p.le(x, 0)
+    inner = p.select(below, x, 0)
+    inner = p.expm1(inner if input_scale == 1.0 else inner * input_scale)
+    return p.select(below, inner * (alpha * scale), x if scale == 1.0 else x * scale)
 
 
 @op("EluBackward0", name="selu")
 def _selu(input: Tensor):
     """λ·(input where positive, else α·(exp(input) − 1)), with the λ and α of Klambauer et al. 2017."""
     scale, alpha = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
-    return p.select(_positive(input), input * scale, p.expm1(p.select(_positive(input), 0, input)) * (alpha * scale))
+    return _exponential_below(input, alpha, scale, 1.0)
 
 
-@op("EluBackward0", name="celu")
+@op("CeluBackward0", name="celu")
 def _celu(input: Tensor, alpha=1.0):
     """max(0, x) + min(0, alpha·(exp(x/alpha) − 1))."""
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
-    return p.select(_positive(input), input, p.expm1(p.select(_positive(input), 0, input) / alpha) * alpha)
+    return _exponential_below(input, alpha, 1.0, 1.0 / alpha)
 
 
 @op("LeakyReluBackward0", name="leaky_relu")
 def _leaky_relu(input: Tensor, negative_slope=0.01):
     """input where positive, else negative_slope·input."""
+    _need("f", "leaky_relu_cpu", input)
     return p.select(_positive(input), input, input * negative_slope)
 
 
 @op("ThresholdBackward0", name="threshold")
 def _threshold(input: Tensor, threshold, value):
     """input where it exceeds threshold, else value."""
+    _need("iuf", "threshold_cpu", input)
     return p.select(p.le(input, threshold), value, input)
 
 
 @op("SiluBackward0", name="silu")
 def _silu(input: Tensor):
     """x·σ(x) (Elfwing et al. 2017; swish)."""
+    _need("fc", "silu_cpu", input)
     return input * p.sigmoid(input)
 
 
 @op("MishBackward0", name="mish")
 def _mish(input: Tensor):
     """x·tanh(softplus(x)) (Misra 2019)."""
+    _need("f", "mish_cpu", input)
     return input * p.tanh(softplus.op.body(input, 1.0, 20.0))
 
 
 @op("HardswishBackward0", name="hardswish")
 def _hardswish(input: Tensor):
     """0 below −3, x above 3, x·(x + 3)/6 between (Howard et al. 2019)."""
+    _need("f", "hardswish_cpu", input)
     middle = input * (input + 3) / 6
     return p.select(p.le(input, -3), 0, p.select(p.ge(input, 3), input, middle))
 
@@ -138,6 +173,7 @@ def _hardswish(input: Tensor):
 @op("HardsigmoidBackward0", name="hardsigmoid")
 def _hardsigmoid(input: Tensor):
     """0 below −3, 1 above 3, x/6 + ½ between."""
+    _need("f", "hardsigmoid_cpu", input)
     return p.select(p.le(input, -3), 0, p.select(p.ge(input, 3), 1, input / 6 + 0.5))
 
 
@@ -151,6 +187,7 @@ leaky_relu_, threshold_ = inplace_method(_leaky_relu), inplace_method(_threshold
 @op("SoftplusBackward0")
 def softplus(input: Tensor, beta=1.0, threshold=20.0):
     """log(1 + exp(beta·x))/beta, and x itself where beta·x exceeds threshold."""
+    _need("f", "softplus_cpu", input)
     scaled = input * beta
     big = p.gt(scaled, threshold)
     return p.select(big, input, p.log1p(p.exp(p.select(big, 0, scaled))) / beta)
@@ -159,6 +196,7 @@ def softplus(input: Tensor, beta=1.0, threshold=20.0):
 @op("GeluBackward0")
 def gelu(input: Tensor, *, approximate="none"):
     """x·Φ(x), Φ the normal distribution function; approximate="tanh" by its usual tanh formula (Hendrycks & Gimpel 2016)."""
+    _need("f", "GeluKernelImpl", input)
     if approximate == "tanh":
         inner = (input + input * input * input * 0.044715) * math.sqrt(2 / math.pi)
         return input * 0.5 * (p.tanh(inner) + 1)
@@ -170,12 +208,14 @@ def gelu(input: Tensor, *, approximate="none"):
 @op("LogSigmoidBackward0")
 def logsigmoid(input: Tensor):
     """log σ(x), without overflow: min(x, 0) − log(1 + exp(−|x|))."""
-    return p.select(_positive(input), 0, input) - p.log1p(p.exp(p.neg(p.absolute(input))))
+    _need("f", "log_sigmoid_cpu", input)
+    return p.neg(log1pexp(p.neg(input)))
 
 
 @op("HardshrinkBackward0")
 def hardshrink(input: Tensor, lambd=0.5):
     """input where |input| > lambd, else 0."""
+    _need("f", "hardshrink_cpu", input)
     small = p.bitwise_and(p.ge(input, -lambd), p.le(input, lambd))
     return p.select(small, 0, input)
 
@@ -185,19 +225,27 @@ def softshrink(input: Tensor, lambd=0.5):
     """input moved toward 0 by lambd, and 0 within."""
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
+    _need("f", "softshrink_check", input)
     return p.select(p.gt(input, lambd), input - lambd, p.select(p.lt(input, -lambd), input + lambd, p.select(p.isnan(input), input, 0)))
 
 
 @op("SubBackward0")
 def tanhshrink(input: Tensor):
     """x − tanh(x)."""
-    return input - p.tanh(input)
+    if input.dtype is bool_:
+        raise RuntimeError("Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
+                           "the `~` or `logical_not()` operator instead.")
+    x = to_float(input)
+    return x - p.tanh(x)
 
 
 @op("DivBackward0")
 def softsign(input: Tensor):
     """x/(1 + |x|)."""
-    return input / (p.absolute(input) + 1)
+    if input.dtype is bool_:
+        raise not_implemented("abs_cpu", input.dtype)
+    x = to_float(input)
+    return x / p.cast(p.absolute(x) + 1, x.dtype)
 
 
 @op("PreluKernelBackward0")
@@ -223,6 +271,7 @@ def glu(input: Tensor, dim=-1):
         raise RuntimeError("glu does not support 0-dimensional tensors")
     d = wrap_dim(dim, input.ndim)
     n = input.shape[d]
+    _need("f", "glu_cpu", input)
     if n % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {d} is size {n}")
     return p.slice_dim(input, d, 0, n // 2) * p.sigmoid(p.slice_dim(input, d, n // 2, n))
@@ -257,8 +306,8 @@ def rrelu_(input, lower=1.0 / 8, upper=1.0 / 3, training=False):
 def _softmax_input(x: Var, dtype: dtype_class | None) -> Var:
     if dtype is not None:
         return p.cast(x, dtype)
-    if x.dtype.kind != "f":
-        raise NotImplementedError(f"\"softmax_lastdim_kernel_impl\" not implemented for '{x.dtype._legacy}'")
+    if x.size:
+        _need("f", "softmax_lastdim_kernel_impl", x)
     return x
 
 
@@ -282,12 +331,16 @@ def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
 @op("SoftmaxBackward0", name="softmax")
 def _softmax(input: Tensor, dim, dtype=None):
     x = _softmax_input(input, dtype)
+    if not x.size:
+        return x
     return softmax_of(x, wrap_dim(dim, x.ndim))
 
 
 @op("LogSoftmaxBackward0", name="log_softmax")
 def _log_softmax(input: Tensor, dim, dtype=None):
     x = _softmax_input(input, dtype)
+    if not x.size:
+        return x
     return log_softmax_of(x, wrap_dim(dim, x.ndim))
 
 

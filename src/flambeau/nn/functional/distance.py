@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ... import primitives as prim
 from ...ops.norms import vector_norm
-from ...ops.promotion import promoted
+from ...ops.promotion import promoted, to_float
 from ...tensor.op import op
 from ...tensor.views import wrap_dim
 
@@ -13,7 +13,7 @@ from ...tensor.views import wrap_dim
 def pairwise_distance(x1: Tensor, x2: Tensor, p=2.0, eps=1e-6, keepdim=False):
     """‖x1 − x2 + eps‖_p along the last dimension."""
     a, b = promoted(x1, x2)
-    d = a - b + eps
+    d = to_float(a - b) + eps
     return vector_norm(d, p, d.ndim - 1, keepdim)
 
 

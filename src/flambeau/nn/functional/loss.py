@@ -9,11 +9,11 @@ from typing import Any
 from ... import primitives as p
 from ...dtypes import int64
 from ...ir.graph import Var
-from ...ops.promotion import promoted
-from ...tensor.attributes import host_array
+from ...ops.promotion import promoted, to_float
+from ...tensor.indexing import known_array
 from ...tensor.op import op
 from ...tensor.tensor import Tensor as TensorClass
-from .activation import log_softmax_of
+from .activation import log1pexp, log_softmax_of
 
 
 def legacy_reduction(size_average: Any, reduce: Any, reduction: str) -> str:
@@ -126,6 +126,8 @@ def _check_class_shapes(input, target, weight) -> None:
             if input.ndim == 2:
                 raise RuntimeError(f"0D or 1D target tensor expected, multi-target not supported\n  nll_loss: target is {list(target.shape)} "
                                    f"for input {list(input.shape)}")
+        if input.ndim == 1 and target.ndim == 1:
+            raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {target.shape[0]}")
         if input.ndim == 1:
             raise RuntimeError("size mismatch (got input: " + str(list(input.shape)) + ", target: " + str(list(target.shape)) + ")")
         raise RuntimeError(f"Expected target size {[input.shape[0], *input.shape[2:]]}, got {list(target.shape)}"
@@ -136,24 +138,27 @@ def _check_class_shapes(input, target, weight) -> None:
         if tuple(input.shape[2:]) != tuple(target.shape[1:]):
             raise RuntimeError(f"Expected target size {[input.shape[0], *input.shape[2:]]}, got {list(target.shape)}")
     if target.dtype.name not in ("int64", "uint8"):
-        raise RuntimeError(f"expected scalar type Long but found {target.dtype._legacy}" if target.dtype.kind == "f" else
-                           f"expected scalar type Long but found {target.dtype._legacy}")
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {target.dtype._legacy}")
     classes = input.shape[1] if input.ndim > 1 else input.shape[0]
     if weight is not None and tuple(weight.shape) != (classes,):
         raise RuntimeError(f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of shape: "
                            f"{list(weight.shape)}")
 
 
-def check_labels(target, classes: int, ignore_index: int) -> None:
-    """Raises PyTorch's IndexError for a label outside 0 … classes−1, where the labels are already known."""
-    value = target._storage.value
-    if value.buffer is None:
-        return
-    labels = host_array(target)
-    if labels.size and (labels.min() < 0 or labels.max() >= classes):
-        bad = labels[((labels < 0) | (labels >= classes)) & (labels != ignore_index)]
-        if bad.size:
-            raise IndexError(f"Target {bad.flat[0]} is out of bounds.")
+def _bad_label(target, classes: int, ignored: int) -> int | None:
+    """A label outside 0 … classes−1 that is not `ignored`, where the labels are already known and there is one."""
+    labels = known_array(target)
+    if labels is None or not labels.size or labels.min() >= 0 and labels.max() < classes:
+        return None
+    bad = labels[((labels < 0) | (labels >= classes)) & (labels != ignored)]
+    return int(bad.flat[0]) if bad.size else None
+
+
+def _check_labels(input, target, weight, ignore_index, *rest) -> None:
+    classes = input.shape[1] if input.ndim > 1 else input.shape[0]
+    bad = _bad_label(target, classes, ignore_index)
+    if bad is not None:
+        raise IndexError(f"Target {bad} is out of bounds. (labels are 0 to {classes - 1} for input of shape {list(input.shape)})")
 
 
 def _picked(logp: Var, target: Var, weight: Var | None, ignore_index: int) -> tuple[Var, Var]:
@@ -181,7 +186,7 @@ def _nll_of(logp: Var, target: Var, weight: Var | None, ignore_index: int, reduc
     return total if reduction == "sum" else p.div(total, p.reduce_sum(w, every))
 
 
-@op("NllLossBackward0", name="nll_loss")
+@op("NllLossBackward0", name="nll_loss", check=_check_labels)
 def _nll(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index, reduction):
     return _nll_of(input, target, weight, ignore_index, reduction)
 
@@ -192,11 +197,10 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     "mean" divides by the sum of the weights of the targets; targets equal to ignore_index do not count.
     """
     _check_class_shapes(input, target, weight)
-    check_labels(target, input.shape[1] if input.ndim > 1 else input.shape[0], ignore_index)
     return _nll(input, target, weight, ignore_index, legacy_reduction(size_average, reduce, reduction))
 
 
-@op("NllLossBackward0", name="cross_entropy")
+@op("NllLossBackward0", name="cross_entropy", check=_check_labels)
 def _cross_entropy_labels(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index, reduction, label_smoothing):
     dim = 1 if input.ndim > 1 else 0
     logp = log_softmax_of(input, dim)
@@ -249,7 +253,6 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
             raise RuntimeError("ignore_index is not supported for floating point target")
         return _cross_entropy_probabilities(input, target, weight, reduction, label_smoothing)
     _check_class_shapes(input, target, weight)
-    check_labels(target, input.shape[1] if input.ndim > 1 else input.shape[0], ignore_index)
     return _cross_entropy_labels(input, target, weight, ignore_index, reduction, label_smoothing)
 
 
@@ -259,10 +262,17 @@ def _check_same(name: str, input, target) -> None:
                          "ensure they have the same size.")
 
 
-@op("BinaryCrossEntropyBackward0", name="binary_cross_entropy")
+def _check_probabilities(input, *rest) -> None:
+    x = known_array(input)
+    if x is not None and not ((x >= 0) & (x <= 1)).all():
+        raise RuntimeError("all elements of input should be between 0 and 1")
+
+
+@op("BinaryCrossEntropyBackward0", name="binary_cross_entropy", check=_check_probabilities)
 def _bce(input: Tensor, target: Tensor, weight: Tensor | None, reduction):
     target = p.cast(target, input.dtype)
-    loss = p.bce(input, target)
+    x = p.require(input, p.bitwise_and(p.ge(input, 0), p.le(input, 1)))
+    loss = p.bce(x, target)
     if weight is not None:
         loss = loss * p.cast(weight, loss.dtype)
     return reduced(loss, reduction)
@@ -273,11 +283,6 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     _check_same("binary_cross_entropy", input, target)
     if input.dtype is not target.dtype and target.dtype.kind != "b":
         raise RuntimeError(f"Found dtype {target.dtype._legacy} but expected {input.dtype._legacy}")
-    value = input._storage.value
-    if value.buffer is not None:
-        x = host_array(input)
-        if x.size and not ((x >= 0) & (x <= 1)).all():
-            raise RuntimeError("all elements of input should be between 0 and 1")
     return _bce(input, target, weight, legacy_reduction(size_average, reduce, reduction))
 
 
@@ -285,10 +290,10 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
 def _bce_logits(input: Tensor, target: Tensor, weight: Tensor | None, pos_weight: Tensor | None, reduction):
     """(1 − t)·x + (1 + (pos_weight − 1)·t)·log(1 + exp(−x)), the logarithm computed without overflow."""
     x, t = input, p.cast(target, input.dtype)
-    log1pexp = p.log1p(p.exp(p.neg(p.absolute(x)))) + p.select(p.lt(x, 0), p.neg(x), 0)
+    negative = log1pexp(p.neg(x))
     if pos_weight is not None:
-        log1pexp = log1pexp * (p.sub(p.cast(pos_weight, x.dtype), 1) * t + 1)
-    loss = (1 - t) * x + log1pexp
+        negative = negative * (p.sub(p.cast(pos_weight, x.dtype), 1) * t + 1)
+    loss = (1 - t) * x + negative
     if weight is not None:
         loss = loss * p.cast(weight, loss.dtype)
     return reduced(loss, reduction)
@@ -380,8 +385,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
 @op("SoftMarginLossBackward0", name="soft_margin_loss")
 def _soft_margin(input: Tensor, target: Tensor, reduction):
     x, t = promoted(input, target)
-    z = p.neg(t * x)
-    return reduced(p.log1p(p.exp(p.neg(p.absolute(z)))) + p.select(p.gt(z, 0), z, 0), reduction)
+    return reduced(log1pexp(p.neg(t * x)), reduction)
 
 
 def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
@@ -409,7 +413,7 @@ def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=No
 @op("MeanBackward0", name="margin_ranking_loss")
 def _margin_ranking(input1: Tensor, input2: Tensor, target: Tensor, margin, reduction):
     a, b, t = promoted(input1, input2, target)
-    return reduced(_clamp0(p.neg(t) * (a - b) + margin), reduction)
+    return reduced(_clamp0(to_float(p.neg(t) * (a - b)) + margin), reduction)
 
 
 def _clamp0(x: Var) -> Var:
@@ -454,7 +458,12 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
     return _cosine_embedding(input1, input2, target, margin, legacy_reduction(size_average, reduce, reduction))
 
 
-@op("MultiMarginLossBackward0", name="multi_margin_loss")
+def _check_margin_labels(input, target, *rest) -> None:
+    if _bad_label(target, input.shape[-1] if input.ndim else 1, 0) is not None:
+        raise RuntimeError(f"multi_margin_loss: target out of range (for input of shape {list(input.shape)})")
+
+
+@op("MultiMarginLossBackward0", name="multi_margin_loss", check=_check_margin_labels)
 def _multi_margin(input: Tensor, target: Tensor, weight: Tensor | None, p_norm, margin, reduction):
     x = input if input.ndim == 2 else p.reshape(input, (1, input.size))
     t = p.reshape(target, (x.shape[0], 1))
@@ -469,20 +478,32 @@ def _multi_margin(input: Tensor, target: Tensor, weight: Tensor | None, p_norm, 
     return reduced(loss, reduction)
 
 
+def _need_classes(input) -> None:
+    """PyTorch's error for inputs without classes, or with more than a batch dimension beside them."""
+    if input.ndim > 2 or input.ndim and not input.shape[-1]:
+        raise RuntimeError(f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(input.shape)}")
+
+
 def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"):
     """Σ_{i≠t} max(0, margin − x_t + x_i)^p / C."""
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.ndim != 1:
         raise ValueError("weight must be one-dimensional")
-    classes = input.shape[-1] if input.ndim else 1
+    _need_classes(input)
     if input.ndim == 2 and (target.ndim != 1 or target.shape[0] != input.shape[0]):
-        raise RuntimeError(f"inconsistent target size, expected {input.shape[0]} but got {list(target.shape)}")
-    check_labels(target, classes, -100)
+        raise RuntimeError("multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch size). "
+                           f"Expected target size [{input.shape[0]}], but got {list(target.shape)}. Input has shape {list(input.shape)}.")
     return _multi_margin(input, target, weight, p, margin, legacy_reduction(size_average, reduce, reduction))
 
 
-@op("MultilabelMarginLossBackward0", name="multilabel_margin_loss")
+def _check_listed_labels(input, target, *rest) -> None:
+    labels = known_array(target)
+    if labels is not None and labels.size and (labels.min() < -1 or labels.max() >= input.shape[-1]):
+        raise RuntimeError(f"multilabel_margin_loss: argument #2 'target' is out of range (for input of shape {list(input.shape)})")
+
+
+@op("MultilabelMarginLossBackward0", name="multilabel_margin_loss", check=_check_listed_labels)
 def _multilabel_margin(input: Tensor, target: Tensor, reduction):
     """Targets are listed in each row up to the first −1."""
     x = input if input.ndim == 2 else p.reshape(input, (1, input.size))
@@ -500,6 +521,7 @@ def _multilabel_margin(input: Tensor, target: Tensor, reduction):
 
 def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """Σ over targets j and others i of max(0, 1 − (x_j − x_i)) / C; target lists class numbers, ended by −1."""
+    _need_classes(input)
     if input.shape != target.shape:
         raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")
     return _multilabel_margin(input, target, legacy_reduction(size_average, reduce, reduction))

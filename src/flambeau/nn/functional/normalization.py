@@ -83,6 +83,8 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     """
     if training:
         _verify_batch_size(input.size())
+    if not input.numel():
+        return input.clone()
     if input.ndim < 2:
         raise RuntimeError(f"batch_norm: expected input with at least 2 dimensions, got {input.ndim}D input of size {list(input.shape)}")
     _check_channels(input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
@@ -204,6 +206,8 @@ def local_response_norm(input: Tensor, size, alpha=1e-4, beta=0.75, k=1.0):
 def normalize(input: Tensor, p=2.0, dim=1, eps=1e-12):
     """x/max(‖x‖_p, eps) along dim."""
     from ... import primitives as prim
-    from ...ops.norms import vector_norm
+    from ...ops.norms import require_float, vector_norm
+    require_float(input)
     norm = vector_norm(input, p, dim, True)
-    return prim.div(input, prim.broadcast_to(prim.select(prim.lt(norm, eps), eps, norm), input.shape))
+    limited = prim.cast(prim.select(prim.lt(norm, eps), eps, norm), input.dtype)
+    return prim.div(input, prim.broadcast_to(limited, input.shape))

@@ -37,12 +37,20 @@ def _take(x: Var, dim: int, start: int, stop: int, reverse: bool = False) -> Var
     return p.flip(part, (dim,)) if reverse else part
 
 
+def _crop(x: Var, dim: int, before: int, after: int) -> Var:
+    return p.slice_dim(x, dim, before, x.shape[dim] - after)
+
+
 def _edges(x: Var, dim: int, before: int, after: int, mode: str) -> Var:
-    """x with `before` and `after` elements added along dim, by mode; negative amounts crop first."""
-    n = x.shape[dim]
+    """x with `before` and `after` elements added along dim, by mode. Negative amounts crop: in advance what is to wrap around,
+    and afterwards what is reflected or repeated, which still sees the whole of x."""
     if before < 0 or after < 0:
-        x = p.slice_dim(x, dim, max(0, -before), n - max(0, -after))
-        before, after, n = max(before, 0), max(after, 0), x.shape[dim]
+        added = max(before, 0), max(after, 0)
+        cropped = max(-before, 0), max(-after, 0)
+        if mode == "circular":
+            return _edges(_crop(x, dim, *cropped), dim, *added, mode)
+        return _crop(_edges(x, dim, *added, mode), dim, *cropped)
+    n = x.shape[dim]
     parts = [x]
     if mode == "reflect":
         if before:
