@@ -5,6 +5,8 @@ function that feeds pointers to it.
 """
 from __future__ import annotations
 
+import struct
+import sys
 from typing import Any, Callable
 
 import numpy as np
@@ -173,7 +175,8 @@ class CompiledProgram:
         self.source = graph
         graph = legalize(graph)
         steps = Scheduler(graph, SPECIAL).run()
-        buffers = dict.fromkeys([*graph.inputs, *[v for s in steps for v in targets(s)], *graph.outputs])
+        # in the table of addresses come the inputs, the results, and then what is the program's own
+        buffers = dict.fromkeys([*graph.inputs, *graph.outputs, *[v for s in steps for v in targets(s)]])
         self.slot_of = {v: i for i, v in enumerate(buffers, 1)}  # entry 0 of the table is the error flag
         self.memory = Memory(graph, steps, self.slot_of)
         self.parts = self._compile(graph, steps)
@@ -188,18 +191,23 @@ class CompiledProgram:
         self._plan_calls(graph, base, steps)
 
     def _plan_calls(self, graph: Graph, base: int, steps: list[Step]) -> None:
-        self.inputs = [(self.slot_of[v], v.dtype.np) for v in graph.inputs]
-        produced = set(self.slot_of) - set(graph.inputs)
+        # a number lies in a cell of the program's own; None for arrays
+        self.cells = [np.zeros(1, v.dtype.np) if v.type.weak or not v.shape else None for v in graph.inputs]
+        self.cell_addresses = [0 if c is None else address_of(c) for c in self.cells]
         donors = donations(graph, steps)
         place = {v: i for i, v in enumerate(graph.inputs)}
         self.donatable = tuple(place[v] for v in donors.values())
-        self.outputs = []
+        made = [v for v in dict.fromkeys(graph.outputs) if v not in place]
+        self.makes = [(v.type.shape, v.dtype.np, place[donors[v]] if v in donors else -1) for v in made]
+        number = {v: i for i, v in enumerate(made)}
         seen: set[Var] = set()
+        self.outputs = []  # (number among the results made, or else the slot; whether it is handed out as it is)
         for v in graph.outputs:
-            fresh = v in produced and v not in seen
+            self.outputs.append((number[v] if v in number else -1 - place[v], v in number and v not in seen))
             seen.add(v)
-            donor = place[donors[v]] if v in donors and fresh else -1
-            self.outputs.append((self.slot_of[v], v.type.shape, v.dtype.np, fresh, donor))
+        self.kept: list[np.ndarray | None] = [None] * len(made)
+        self.kept_addresses = [0] * len(made)
+        self.pack = struct.Struct(f"{len(graph.inputs) + len(made)}Q").pack_into
         start = base - self.arena.ctypes.data
         self.views = {v: self.arena[start + at:start + at + v.type.nbytes].view(v.dtype.np).reshape(v.shape)
                       for v, at in self.memory.offsets.items()}
@@ -234,44 +242,75 @@ class CompiledProgram:
                                         parallel=p.work >= PARALLEL_WORK)
         return parts
 
+    @property
+    def compiled(self) -> CompiledProgram:
+        """What a trace is to call: this very program."""
+        return self
+
     def __call__(self, inputs: list, dead: frozenset = frozenset()) -> list[np.ndarray]:
         """Runs on arrays and numbers. dead: the inputs (by number, of `donatable`) whose memory results may take over."""
-        table = self.table
-        arrays: dict[int, np.ndarray] = {}
-        for (slot, t), a in zip(self.inputs, inputs):
-            if a.__class__ is not np.ndarray:
-                a = np.asarray(a, t)
-            arrays[slot] = a
-            table[slot] = address_of(a)
-        for slot, shape, t, fresh, donor in self.outputs:
-            if not fresh:
-                continue
+        return self.call(inputs, [address_of(a) if a.__class__ is np.ndarray else 0 for a in inputs], dead)[0]
+
+    def call(self, inputs: list, addresses: list[int], dead: frozenset = frozenset()) -> tuple[list[np.ndarray], list[int]]:
+        """`__call__` for a caller that knows the addresses of the arrays and wants those of the results."""
+        made = []
+        where = []
+        for i, cell in enumerate(self.cells):
+            if cell is not None and inputs[i].__class__ is not np.ndarray:
+                cell[0] = inputs[i]
+                addresses[i] = self.cell_addresses[i]
+        for number, (shape, t, donor) in enumerate(self.makes):
             if donor in dead:
-                a = inputs[donor]
-                table[slot] = table[self.inputs[donor][0]]
+                a, at = inputs[donor], addresses[donor]
             else:
-                a = np.empty(shape, t)
-                table[slot] = address_of(a)
-            arrays[slot] = a
+                a, at = self._memory(number, shape, t)
+            made.append(a)
+            where.append(at)
+        self.pack(self.table, 8, *addresses, *where)
         for part in self.parts:
             if part.__class__ is Segment:
                 if part.commits and self.flag[0]:
                     break  # an index was out of range: nothing that donated its memory has been overwritten yet
                 part.program.run(self.table_address)
             else:
-                self._run_host(part, arrays)
+                self._run_host(part, inputs, made)
         if self.flag[0]:
             self.flag[0] = 0
-            return Interpreter().prepare(self.source)(inputs)  # raises the error that the kernel saw
-        return [arrays[slot] if fresh else arrays[slot].copy() for slot, _, _, fresh, _ in self.outputs]
+            results = Interpreter().prepare(self.source)(inputs)  # raises the error that the kernel saw
+            return results, [0] * len(results)
+        arrays, found = [], []
+        for number, as_it_is in self.outputs:
+            arrays.append(made[number] if as_it_is else np.copy(made[number] if number >= 0 else inputs[-1 - number]))
+            found.append(where[number] if as_it_is else 0)
+        return arrays, found
 
-    def _run_host(self, node: Node, arrays: dict[int, np.ndarray]) -> None:
-        slot_of, views = self.slot_of, self.views
+    def _memory(self, number: int, shape: tuple[int, ...], t: np.dtype) -> tuple[np.ndarray, int]:
+        """An array for a result: that of an earlier run if nobody holds it any more (a step's gradients), else a new one."""
+        a = self.kept[number]
+        if a is not None and sys.getrefcount(a) == _KEPT_ONLY:
+            return a, self.kept_addresses[number]
+        self.kept[number] = a = np.empty(shape, t)
+        self.kept_addresses[number] = at = address_of(a)
+        return a, at
+
+    def _run_host(self, node: Node, inputs: list, made: list[np.ndarray]) -> None:
+        n = len(inputs)
 
         def array(v: Var) -> np.ndarray:
-            return arrays[slot_of[v]] if slot_of[v] in arrays else views[v]
+            slot = self.slot_of[v] - 1
+            return np.asarray(inputs[slot], v.dtype.np) if slot < n else made[slot - n] if slot < n + len(made) else self.views[v]
         for v, result in zip(node.outputs, run_node(node, [array(v) for v in node.inputs])):
             np.copyto(array(v), result)
+
+
+def _calibrate() -> int:
+    """What `sys.getrefcount` says in `_memory` of an array that only the list of kept ones holds."""
+    kept = [np.empty(1)]
+    a = kept[0]
+    return sys.getrefcount(a)
+
+
+_KEPT_ONLY = _calibrate()
 
 
 def _emit(k: Kernel, step: Step) -> int:

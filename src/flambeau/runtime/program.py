@@ -23,10 +23,11 @@ class ProgramKey(NamedTuple):
 
 
 class Executor(Protocol):
-    """Turns a graph into a function `run(inputs, dead)` from arrays and Python numbers to output arrays, each owned by nobody else.
+    """Turns a graph into a function from arrays and Python numbers to output arrays, each owned by nobody else.
 
-    `run.donatable`, if it is there, lists inputs whose memory the function can reuse for results; `dead` are those of them
-    that nobody else wants any more.
+    `run.compiled`, if it is there and not None, is to be called instead: `compiled.call(inputs, addresses, dead)` with the
+    addresses of the arrays returns (outputs, their addresses); `dead` are those inputs among `compiled.donatable` whose
+    memory it may take over, because nobody else wants them any more.
     """
 
     def prepare(self, graph: Graph) -> Callable[..., list[np.ndarray]]: ...

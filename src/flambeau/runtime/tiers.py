@@ -44,20 +44,18 @@ def _compile(graph: Graph) -> Callable[..., list[np.ndarray]]:
 class TieredProgram:
     """Counts the runs of one program and moves it from tier to tier."""
 
-    __slots__ = ("graph", "runs", "current", "future", "forks")
+    __slots__ = ("graph", "runs", "interpreted", "native", "future", "forks")
 
     def __init__(self, graph: Graph):
         self.graph = graph
         self.runs = 0
-        self.current = Interpreter().prepare(graph)
+        self.interpreted = Interpreter().prepare(graph)
+        self.native: Any = None
         self.future: Future | None = None
 
     @property
-    def donatable(self) -> tuple[int, ...]:
-        """The inputs whose memory the program can take over for results."""
-        return getattr(self.current, "donatable", ())
-
-    def __call__(self, inputs: list, dead: frozenset = frozenset()) -> list[np.ndarray]:
+    def compiled(self) -> Any:
+        """The native program that is to run now, or None while the interpreter runs it. Counts the run."""
         if self.runs < SWITCH_AT:
             self.runs += 1
             if self.runs == COMPILE_AT and len(self.graph.nodes) <= NODE_LIMIT:
@@ -65,9 +63,12 @@ class TieredProgram:
                 self.forks = _forks
             elif self.runs == SWITCH_AT and self.future is not None:
                 if self.future.done() or self.forks == _forks:  # otherwise nobody is left to compile it
-                    self.current = self.future.result()
+                    self.native = self.future.result()
                 self.future = None
-        return self.current(inputs, dead)
+        return self.native
+
+    def __call__(self, inputs: list) -> list[np.ndarray]:
+        return self.interpreted(inputs)
 
 
 class Tiered:

@@ -32,18 +32,20 @@ FAILED = "the program that computes this value failed earlier; its error was rai
 
 
 class Value:
-    """An immutable dense array of `type`. `buffer` is None until the trace that records it is flushed.
+    """An immutable dense array of `type`. `buffer` is None until the trace that records it is flushed; `address` is where it
+    lies in memory, 0 before somebody asks.
 
     `pinned` is None, or says whether someone outside (a NumPy array) can still see the memory: a call that reads such a
     value runs at once, before that someone can change it.
     """
 
-    __slots__ = ("type", "buffer", "slot", "epoch", "pinned")
+    __slots__ = ("type", "buffer", "address", "slot", "epoch", "pinned")
     slot: int
 
     def __init__(self, type: TensorType, buffer: np.ndarray | None = None):
         self.type = type
         self.buffer = buffer
+        self.address = 0
         self.epoch = -1
         self.pinned: Callable[[], bool] | None = None
 
@@ -188,51 +190,77 @@ def flush() -> None:
         trace.clear()
 
 
-def _unreferenced(slots: list, candidates: list[int], kept: dict[int, int], alone: int) -> list[int]:
-    """Which candidate slots hold a value that only the trace (and `kept` references of it, by id) refers to."""
-    return [i for i in candidates if sys.getrefcount(slots[i]) <= alone + kept.get(id(slots[i]), 0)]
+def _is_last(value: Value, held: int) -> bool:
+    """Whether nothing but the slots, the caller and `held` others refer to the value."""
+    return sys.getrefcount(value) <= _UNREFERENCED + held
 
 
-def _calibrate_unreferenced() -> int:
-    slots = [Value(SCALAR_TYPES[int])]
-    return next(count for count in range(16) if _unreferenced(slots, [0], {}, count))
+def _is_sole_owner(value: Value) -> bool:
+    """Whether the value's array owns its memory, and is known to nobody but the value and the list of inputs."""
+    return sys.getrefcount(value.buffer) <= _OWNED and value.buffer.base is None  # type: ignore[union-attr]
 
 
-def _sole_owners(slots: list, candidates: list[int], inputs: list, alone: int) -> list[int]:
-    """Which candidates' arrays own their memory, and are known to nobody but their value and the list of inputs."""
-    return [i for i in candidates if sys.getrefcount(slots[i].buffer) <= alone and slots[i].buffer.base is None]
-
-
-def _calibrate_owners() -> int:
+def _calibrate_references() -> tuple[int, int]:
+    """What sys.getrefcount says in the two functions above when nobody else refers to the value or the array."""
+    global _UNREFERENCED, _OWNED
     slots = [Value(SCALAR_TYPES[int], np.empty(1))]
     inputs = [slots[0].buffer]
-    return next(count for count in range(16) if _sole_owners(slots, [0], inputs, count))
+    value = slots[0]
+    for _UNREFERENCED in range(16):
+        if _is_last(value, 0):
+            break
+    for _OWNED in range(16):
+        if _is_sole_owner(value):
+            break
+    del inputs
+    return _UNREFERENCED, _OWNED
 
 
-_UNREFERENCED = _calibrate_unreferenced()
-_OWNED = _calibrate_owners()
+_UNREFERENCED, _OWNED = _calibrate_references()
 
 
 def run_program(program: Program, slots: list, live: tuple[int, ...]) -> None:
     """Feeds a program the buffers of its inputs and hands out its results."""
-    places = program.input_slots
-    inputs = []
-    for i in places:
-        v = slots[i]
-        inputs.append(v.array() if v.__class__ is Value else v)
-    v = None  # type: ignore[assignment]
-    donatable = getattr(program.run, "donatable", ())
-    dead: frozenset[int] = frozenset()
-    if donatable:
-        kept: dict[int, int] = {}
-        for _, value in trace.undo:
-            kept[id(value)] = kept.get(id(value), 0) + 1
-        value = None  # type: ignore[assignment]
-        by_slot = {places[n]: n for n in donatable}
-        unwanted = _sole_owners(slots, _unreferenced(slots, list(by_slot), kept, _UNREFERENCED), inputs, _OWNED)
-        dead = frozenset([by_slot[i] for i in unwanted if slots[i].pinned is None])
-    for i, buffer in zip(live, program.run(inputs, dead)):
-        slots[i].buffer = buffer
+    inputs: list[Any] = []
+    for i in program.input_slots:
+        value = slots[i]
+        inputs.append(value.array() if value.__class__ is Value else value)
+    compiled = getattr(program.run, "compiled", None)
+    if compiled is None:
+        for i, buffer in zip(live, program.run(inputs)):
+            value = slots[i]
+            value.buffer, value.address = buffer, 0
+        return
+    buffers, addresses = compiled.call(inputs, _addresses(program, slots), _unwanted(compiled.donatable, program, slots, inputs))
+    for i, buffer, address in zip(live, buffers, addresses):
+        value = slots[i]
+        value.buffer, value.address = buffer, address
+
+
+def _addresses(program: Program, slots: list) -> list[int]:
+    found = []
+    for i in program.input_slots:
+        value = slots[i]
+        if value.__class__ is Value:
+            if not value.address:
+                value.address = value.buffer.__array_interface__["data"][0]
+            found.append(value.address)
+        else:
+            found.append(0)
+    return found
+
+
+def _unwanted(donatable: tuple[int, ...], program: Program, slots: list, inputs: list) -> frozenset[int]:
+    """Which of these inputs hold memory that nobody wants after the program."""
+    kept: dict[int, int] = {}  # references that the undo list holds, by id
+    for _, value in trace.undo:
+        kept[id(value)] = kept.get(id(value), 0) + 1
+    dead = []
+    for n in donatable:
+        value = slots[program.input_slots[n]]
+        if value.__class__ is Value and value.pinned is None and _is_last(value, kept.get(id(value), 0)) and _is_sole_owner(value):
+            dead.append(n)
+    return frozenset(dead)
 
 
 # Locks that a fork waits for, in this order: a child could never take one that another thread of its parent held.
