@@ -56,8 +56,9 @@ class Generator:
         self.state = state
 
     def restore(self, state: Value) -> None:
-        """Takes back draws whose program failed."""
-        self.state = state
+        """Takes back draws whose program failed before it had made them."""
+        if self.state.buffer is None:
+            self.state = state
 
     def initial_seed(self) -> int:
         """The seed that started the stream."""

@@ -14,7 +14,8 @@ def model():
 def test_an_error_names_the_module():
     with pytest.raises(RuntimeError) as raised:
         model()(torch.ones(2, 4))
-    assert str(raised.value).endswith("\n  in module '1.1': Linear(in_features=5, out_features=2, bias=True)")
+    assert str(raised.value).endswith("\n  in module '1.1': Linear(in_features=5, out_features=2, bias=True)"
+                                      "\n  its input: [2, 4] → linear [2, 3] → relu [2, 3]")
     assert len(raised.value.args) == 1
 
 

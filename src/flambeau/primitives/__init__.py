@@ -10,7 +10,7 @@ from .elementwise import (absolute, acos, acosh, add, asin, asinh, atan, atan2, 
                           make_complex, maximum, minimum, mul, ne, neg, nextafter, ones_like, power, real, relu, remainder,
                           round_even, rsqrt, select, sgn, shift_left, shift_right, sigmoid, sin, sinh, sqrt, stop_gradient, sub, tan, tanh,
                           trunc, zeros_like)
-from .indexing import gather, put, scatter, searchsorted, sort, take
+from .indexing import gather, put, require, scatter, searchsorted, sort, take
 from .random import random_bits, random_permutation, random_poisson
 from .reduction import (argmax, argmin, cummax, cummin, cumprod, cumsum, index_along, logcumsumexp, log_softmax, reduce_max, reduce_min,
                         reduce_prod, reduce_sum, softmax, spread)

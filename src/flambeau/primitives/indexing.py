@@ -9,8 +9,10 @@ import numpy as np
 from ..dtypes import int64
 from ..ir.graph import Var
 from ..ir.types import tensor_type
-from .base import Primitive
-from .elementwise import conj, div, eq, mul, select, zeros_like
+from .base import Primitive, broadcast_to, full
+from .elementwise import cast, conj, div, eq, logical_not, mul, select, zeros_like
+from .reduction import reduce_max
+from .shape import reshape
 
 _UFUNC: dict[str, Any] = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
 
@@ -80,18 +82,13 @@ def _combine_vjp(g, y, x, source, mode, read, write):
         zero = eq(source, 0)
         # a zero's gradient is the product of the others, if none of those is zero, too
         others = write(select(eq(x, 0), 1, x), select(zero, 1, source), "mul")
-        zeros = write(_as(eq(x, 0), g.dtype), _as(zero, g.dtype), "add")
+        zeros = write(cast(eq(x, 0), g.dtype), cast(zero, g.dtype), "add")
         product, count = read(mul(g, conj(others))), read(zeros)
         gs = select(zero, select(eq(count, 1), product, 0), select(eq(count, 0), div(product, conj(select(zero, 1, source))), 0))
         return write(g, conj(source), "mul"), None, gs
-    count = write(_as(eq(x, y), g.dtype), _as(eq(read(y), source), g.dtype), "add")
+    count = write(cast(eq(x, y), g.dtype), cast(eq(read(y), source), g.dtype), "add")
     shared = div(g, select(eq(count, 0), 1, count))
-    return mul(shared, _as(eq(x, y), g.dtype)), None, mul(read(shared), _as(eq(read(y), source), g.dtype))
-
-
-def _as(x: Var, dt) -> Var:
-    from .elementwise import cast
-    return cast(x, dt)
+    return mul(shared, cast(eq(x, y), g.dtype)), None, mul(read(shared), cast(eq(read(y), source), g.dtype))
 
 
 put_p = Primitive("put", lambda x, index, source, dim, mode: x, _put_kernel, _put_vjp, kind="scatter")
@@ -100,6 +97,18 @@ put_p = Primitive("put", lambda x, index, source, dim, mode: x, _put_kernel, _pu
 def put(x: Var, index: Var, source: Var, dim: int, mode: str) -> Var:
     """x with its slices number `index` along `dim` set to, or combined with ('add', 'mul', 'max', 'min'), `source`."""
     return put_p((x, index, source), dim, mode)
+
+
+def require(x: Var, ok: Var) -> Var:
+    """x, in a program that fails where some element of `ok` (bool) is false. The words come from the op's check.
+
+    The failure is that of an index past the end of a table of one zero, which is added to x: no executor needs a rule for it.
+    """
+    if not x.size:
+        return x
+    bad = reshape(reduce_max(cast(logical_not(ok), int64), range(ok.ndim)), (1,))
+    zero = take(full((1,), 0, x.dtype, x.builder), bad, 0)
+    return x + broadcast_to(reshape(zero, ()), x.shape)
 
 
 # gather and scatter: element by element along one dimension, as torch.gather and torch.scatter

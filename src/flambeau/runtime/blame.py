@@ -1,7 +1,8 @@
-"""Which call made a program fail, and where the user's program made that call.
+"""Which call made a program fail, where the user's program made that call, and what can be computed all the same.
 
 A recorded call runs when something is observed, maybe many lines later. Where a program fails, its calls are run again one
-by one: the first that fails says so in the words in which it would have failed at once, and names its own line.
+by one: the first that fails says so in the words in which it would have failed at once, and names its own line. What does
+not depend on a failed call keeps its value, as if the calls had run when they were made.
 """
 from __future__ import annotations
 
@@ -14,26 +15,30 @@ from ..interpret import Interpreter
 from .specialization import Specialization
 
 
-def blame(error: Exception, records: Sequence[tuple], slots: list, sites: dict[int, Site], value: Callable[..., Any]) -> Exception:
-    """`error` as the failing call would have raised it. value(type, array): makes a computed Value."""
+def blame(error: Exception, records: Sequence[tuple], slots: list, sites: dict[int, Site],
+          value: Callable[..., Any]) -> tuple[Exception, dict[int, Any]]:
+    """`error` as the first failing call would have raised it, and the computed arrays and numbers by slot.
+
+    value(type, array) makes a computed Value.
+    """
     known: dict[int, Any] = {}
+    reported: Exception | None = None
     next_slot = 0  # slots are numbered in order of appearance
     for number, (spec, *operands) in enumerate(records):
         for slot in operands:
-            if slot not in known:
+            if slot >= next_slot:
                 v = slots[slot]
                 known[slot] = getattr(v, "buffer", v)
-                next_slot += 1
+                next_slot = slot + 1
         try:
-            results = _run_alone(spec, [known[slot] for slot in operands], value)
+            if all(slot in known for slot in operands):
+                known.update(enumerate(_run_alone(spec, [known[slot] for slot in operands], value), next_slot))
         except Exception as found:
-            site = sites.get(number)
-            if site is None:
-                return error
-            return _located(found, spec.name, site).with_traceback(error.__traceback__)
-        known.update(enumerate(results, next_slot))
-        next_slot += len(results)
-    return error
+            if reported is None:
+                site = sites.get(number)
+                reported = error if site is None else _located(found, spec.name, site).with_traceback(error.__traceback__)
+        next_slot += len(spec.out_types)
+    return reported or error, known
 
 
 def _run_alone(spec: Specialization, arrays: list[Any], value: Callable[..., Any]) -> list[np.ndarray]:

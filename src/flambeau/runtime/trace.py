@@ -181,12 +181,17 @@ def flush() -> None:
         except BaseException as error:
             undo, sites = list(trace.undo), trace.sites
             trace.clear()
-            for holder, value in reversed(undo):  # a failed step changes nothing
-                holder.restore(value)
+            found: BaseException = error
             if sites and isinstance(error, Exception):
                 from .blame import blame  # for errors only
-                raise blame(error, records, slots, sites, Value) from None
-            raise
+                found, computed = blame(error, records, slots, sites, Value)
+                for slot in live:
+                    slots[slot].buffer, slots[slot].address = computed.get(slot), 0
+            for holder, value in reversed(undo):  # a failed step changes nothing
+                holder.restore(value)
+            if found is error:
+                raise
+            raise found from None
         trace.clear()
 
 

@@ -260,7 +260,6 @@ def positions(view: Tensor, indices: Sequence[tuple[int, Tensor]]) -> tuple[tupl
                 dims.append(dim + k)
                 tensors.append(from_array(np.ascontiguousarray(found, np.int64), int64))
         else:
-            check_range(index, view.shape[dim], dim)
             dims.append(dim)
             tensors.append(index)
     shapes = [tuple(t.shape) for t in tensors]
@@ -310,7 +309,16 @@ def _layout(shape: tuple[int, ...], dims: tuple[int, ...]) -> _Layout:
     return _Layout(order, (*moved[:dim], prod(shape[i] for i in dims), *moved[dim + len(dims):]), dim)
 
 
-@op("IndexBackward0")
+def _check_index(input: Tensor, indices: Sequence[Tensor], dims: tuple[int, ...]) -> None:
+    for at, dim in zip(indices, dims):
+        check_range(at, input.shape[dim], dim)
+
+
+def _check_index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, dims: tuple[int, ...], accumulate: bool) -> None:
+    _check_index(input, indices, dims)
+
+
+@op("IndexBackward0", check=_check_index)
 def index(input: Tensor, indices: Tensors, dims):
     """input at the positions `indices`, which are broadcast together, of the dimensions `dims` (ascending)."""
     order, merged, dim = _layout(input.shape, dims)
@@ -318,7 +326,7 @@ def index(input: Tensor, indices: Tensors, dims):
     return p.take(p.reshape(p.permute(input, order), merged), at, dim)
 
 
-@op("IndexPutBackward0")
+@op("IndexPutBackward0", check=_check_index_put)
 def index_put(input: Tensor, indices: Tensors, values: Tensor, dims, accumulate):
     """input with `values` (broadcast) set at, or added to, the positions `indices` of the dimensions `dims`."""
     order, merged, dim = _layout(input.shape, dims)
@@ -356,7 +364,6 @@ def getitem(self: Tensor, key: Any) -> Tensor:
     if key.__class__ is int:
         return row(self, key)
     if isinstance(key, Tensor) and key.dtype in (int64, int32) and key.ndim and self.ndim:
-        check_range(key, self.shape[0], 0)
         return index(self, (key,), (0,))
     view, indices = parse(self, key)
     if not indices:

@@ -108,7 +108,7 @@ def _inplace_variant(op: Op) -> Op:
     variant = Op.__new__(Op)
     variant.name, variant.grad_name, variant.body = op.name + "_", op.grad_name, body
     variant.names, variant.kinds, variant.optional, variant.defaults, variant.n_positional = op.names, op.kinds, op.optional, op.defaults, op.n_positional
-    variant.specializations, variant.returns, variant.check, variant._inplace = {}, None, None, None
+    variant.specializations, variant.returns, variant.check, variant._inplace = {}, None, op.check, None
     return variant
 
 

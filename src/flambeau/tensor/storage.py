@@ -43,9 +43,10 @@ class Storage:
         self.version += 1
 
     def restore(self, value: Value) -> None:
-        """Takes back a write whose program failed."""
-        self.value = value
-        self.version += 1
+        """Takes back writes whose program failed before it had computed them."""
+        if self.value.buffer is None:
+            self.value = value
+            self.version += 1
 
     def flat(self) -> np.ndarray:
         """The current memory as a 1-D array; not to be written to."""
