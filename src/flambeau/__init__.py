@@ -111,7 +111,7 @@ _LAZY_NAMES = {
     **dict.fromkeys(("alpha_dropout", "dropout", "feature_alpha_dropout"), ".nn.functional.dropout"),
     **dict.fromkeys(("batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"), ".nn.functional.normalization"),
     **dict.fromkeys(("cosine_similarity", "pairwise_distance", "pdist"), ".nn.functional.distance"),
-    "constant_pad_nd": ".nn.functional.padding",
+    "constant_pad_nd": ".nn.functional.padding", "vmap": ".func.vmap",
     **dict.fromkeys(("pixel_shuffle", "pixel_unshuffle", "channel_shuffle"), ".nn.functional.vision"),
     "inf": "math", "nan": "math", "pi": "math", "e": "math",
 }

@@ -59,5 +59,16 @@ from .grad_mode import (enable_grad, inference_mode, is_grad_enabled, is_inferen
 
 from .variable import Variable  # noqa: E402
 
+_LAZY = frozenset(("forward_ad", "functional"))  # modules that load when they are first used
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module
+        return import_module("." + name, __name__)
+    from ..hook.missing import missing_name
+    raise missing_name(__name__, name)
+
+
 __all__ = ["Function", "Variable", "backward", "detect_anomaly", "enable_grad", "grad", "inference_mode", "is_anomaly_enabled",
            "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled"]

@@ -9,7 +9,7 @@ ROOMS = frozenset({"autograd.engine", "cli", "download", "dtypes", "errors", "ex
                    "xla"})
 
 # Packages of flambeau that are one module in PyTorch: what is below them is a room, too.
-SINGLE_MODULES = ("compiler", "nn.functional", "serialization")
+SINGLE_MODULES = ("compiler", "func", "nn.functional", "serialization")
 
 # Where PyTorch shows the functions and classes that flambeau defines in rooms; the first that has one names it.
 NAMESPACES = ("flambeau", "flambeau.autograd", "flambeau.nn.functional", "flambeau.linalg", "flambeau.fft",

@@ -115,6 +115,14 @@ class Trace:
         return slot
 
 
+    def forget(self, known: int) -> None:
+        """Takes back the slots from number `known` on: what was going to use them is not recorded."""
+        for v in self.slots[known:]:
+            if v.__class__ is Value:
+                v.epoch = -1
+        del self.slots[known:]
+
+
 trace = Trace()
 _new = object.__new__
 
@@ -126,10 +134,12 @@ def record(spec: Specialization, operands: list) -> list[Value]:
     try:
         epoch, slots = t.epoch, t.slots
         entry: list[Any] = [spec]
+        known = len(slots)
         for v in operands:
             if v.__class__ is Value:
                 entry.append(v.slot if v.epoch == epoch else t.operand(v))
             elif isinstance(v, Value):  # of a running transformation, which records something else
+                t.forget(known)
                 return v.record(spec, operands)  # type: ignore[attr-defined]
             else:
                 entry.append(len(slots))
