@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -317,3 +319,26 @@ def test_which_sets_need_processes(dataset, inline):
     for other in ({"worker_init_fn": print}, {"batch_size": None}, {"collate_fn": list}, {"worker": "process"},
                   {"multiprocessing_context": "fork"}):  # fmt: skip
         assert DataLoader(dataset, num_workers=1, **other)._worker_kind() == "process"
+
+
+def test_worker_processes_use_one_thread():
+    """Whether the compiler is loaded in the parent or not; loading it would take most of a worker's start."""
+    code = """if True:
+        import sys
+        import numpy as np
+        import flambeau as torch
+        from flambeau.utils.data import DataLoader
+
+        class Asking:
+            def __len__(self):
+                return 2
+            def __getitem__(self, index):
+                loaded = "flambeau.compiler.threads" in sys.modules
+                return np.array([loaded, torch.get_num_threads()])
+
+        for expected in (0, 1):
+            first, _ = DataLoader(Asking(), num_workers=2, multiprocessing_context="fork")
+            assert first.tolist() == [[expected, 1]], first
+            torch.set_num_threads(2)
+    """
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)

@@ -179,9 +179,25 @@ def _in_threads(samples: list[tuple[Any, Any]], transform: Callable | None, targ
 
 
 def _load(parts: Sequence[Callable], path: Any) -> Any:
-    image = pil_loader(path)
+    """The image in a file, as RGB, through `parts`. Where nobody sees it before them, it need not be a copy."""
+    from PIL import Image
+
+    image = _as_rgb(Image.open(path)) if parts else pil_loader(path)
     for part in parts:
         image = part(image)
+    return image
+
+
+def _as_rgb(image: Any) -> Any:
+    """An opened image file, read and closed: `convert` would copy even what is RGB."""
+    if image.mode != "RGB":
+        with image:
+            return image.convert("RGB")
+    try:
+        image.load()
+    except BaseException:
+        image.close()
+        raise
     return image
 
 
@@ -226,8 +242,7 @@ def _random_crops_in_threads(samples: list[tuple[Any, Any]], parts: Sequence[Any
 
     def cut(job: tuple[Any, tuple[int, int, int, int], bool]) -> Any:
         image, window, mirrored = job
-        with image:
-            image = image.convert("RGB")
+        image = _as_rgb(image)
         image = functional.resized_crop(image, *window, crop.size, crop.interpolation, antialias=crop.antialias)
         return functional.hflip(image) if mirrored else image
 

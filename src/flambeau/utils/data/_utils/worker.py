@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -249,6 +250,14 @@ def _numpy_seed(base_seed: int, worker_id: int) -> np.ndarray:
     return np.random.SeedSequence([worker_id, base_seed & 0xFFFFFFFF, base_seed >> 32, 0]).generate_state(4)
 
 
+def _use_one_thread() -> None:
+    compiler = sys.modules.get("flambeau.compiler.threads")
+    if compiler is not None:
+        compiler.set_num_threads(1)
+    else:  # loading it, for what a worker hardly needs, would take several times as long as all else at its start
+        os.environ["OMP_NUM_THREADS"] = "1"
+
+
 def _become_worker(plan: WorkerPlan) -> None:
     """Settle signals, memory, threads and seeds of a new process."""
     # A forked worker inherits the program's handlers, and would run them at the loader's SIGTERM.
@@ -257,7 +266,7 @@ def _become_worker(plan: WorkerPlan) -> None:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.freeze()  # a collection would write to, and so copy, every page that is shared with the parent
-    torch.set_num_threads(1)
+    _use_one_thread()
     # A forked process may not wait for its parent's compiler threads; and the next epoch's workers would compile again.
     set_executor(Interpreter())
     seed = plan.base_seed + plan.worker_id
