@@ -21,7 +21,7 @@ from .kernels import emit_fill, emit_map, emit_reduce
 from .legalize import legalize
 from .schedule import Contract, Fill, Host, Map, Reduce, Scheduler, Special, Step
 from .special import SPECIAL
-from .threads import Program
+from .threads import Program, join
 
 ALIGNMENT = 64
 PARALLEL_WORK = 1 << 15  # elements and multiplications below which a program stays on one thread
@@ -146,7 +146,6 @@ class Segment:
         self.names: list[tuple[str, int]] = []
         self.work = 0
         self.scratch = 0
-        self.commits = False  # whether it overwrites inputs
         self.program: Program | None = None
 
 
@@ -207,6 +206,8 @@ class CompiledProgram:
             seen.add(v)
         self.kept: list[np.ndarray | None] = [None] * len(made)
         self.kept_addresses = [0] * len(made)
+        # a copied result would have to wait for its original
+        self.asynchronous = len(self.parts) == 1 and isinstance(self.parts[0], Segment) and all(as_it_is for _, as_it_is in self.outputs)
         self.pack = struct.Struct(f"{len(graph.inputs) + len(made)}Q").pack_into
         start = base - self.arena.ctypes.data
         self.views = {v: self.arena[start + at:start + at + v.type.nbytes].view(v.dtype.np).reshape(v.shape)
@@ -224,12 +225,11 @@ class CompiledProgram:
             if isinstance(step, Host):
                 parts.append(step.node)
                 continue
-            commits = number >= first_commit
-            if not parts or not isinstance(parts[-1], Segment) or parts[-1].commits != commits:
+            if not parts or not isinstance(parts[-1], Segment):
                 parts.append(Segment())
-                parts[-1].commits = commits
             segment = parts[-1]
-            k = Kernel(module, target, f"k{number}", self.slot_of)
+            # where an index was out of range, nothing that donated its memory may be overwritten
+            k = Kernel(module, target, f"k{number}", self.slot_of, guarded=number >= first_commit)
             segment.names.append((k.name, _emit(k, step)))
             segment.work += _work(step)
             segment.scratch = max(segment.scratch, k.scratch)
@@ -253,6 +253,37 @@ class CompiledProgram:
 
     def call(self, inputs: list, addresses: list[int], dead: frozenset = frozenset()) -> tuple[list[np.ndarray], list[int]]:
         """`__call__` for a caller that knows the addresses of the arrays and wants those of the results."""
+        made, where = self._prepare(inputs, addresses, dead)
+        for part in self.parts:
+            if part.__class__ is Segment:
+                part.program.run(self.table_address)
+            else:
+                self._run_host(part, inputs, made)
+        results = self.rerun_if_failed(inputs)
+        return self._hand_out(inputs, made, where) if results is None else (results, [0] * len(results))
+
+    def post(self, inputs: list, addresses: list[int], dead: frozenset) -> tuple[list[np.ndarray], list[int]] | None:
+        """`call` that returns while the team's workers still run; `join` of the team and `rerun_if_failed` must follow.
+        None: this program or this moment does not allow it."""
+        if not self.asynchronous:
+            return None
+        made, where = self._prepare(inputs, addresses, dead)
+        return self._hand_out(inputs, made, where) if self.parts[0].program.post(self.table_address) else None
+
+    @staticmethod
+    def join() -> None:
+        """Takes part in what was posted, and returns when it is finished."""
+        join()
+
+    def rerun_if_failed(self, inputs: list) -> list[np.ndarray] | None:
+        """None if all went well; where a kernel saw a bad index, the interpreter raises the error (or has the results)."""
+        if not self.flag[0]:
+            return None
+        self.flag[0] = 0
+        return Interpreter().prepare(self.source)(inputs)
+
+    def _prepare(self, inputs: list, addresses: list[int], dead: frozenset) -> tuple[list[np.ndarray], list[int]]:
+        """Fills the table; returns the arrays that results are made in, and their addresses."""
         made = []
         where = []
         for i, cell in enumerate(self.cells):
@@ -267,17 +298,9 @@ class CompiledProgram:
             made.append(a)
             where.append(at)
         self.pack(self.table, 8, *addresses, *where)
-        for part in self.parts:
-            if part.__class__ is Segment:
-                if part.commits and self.flag[0]:
-                    break  # an index was out of range: nothing that donated its memory has been overwritten yet
-                part.program.run(self.table_address)
-            else:
-                self._run_host(part, inputs, made)
-        if self.flag[0]:
-            self.flag[0] = 0
-            results = Interpreter().prepare(self.source)(inputs)  # raises the error that the kernel saw
-            return results, [0] * len(results)
+        return made, where
+
+    def _hand_out(self, inputs: list, made: list[np.ndarray], where: list[int]) -> tuple[list[np.ndarray], list[int]]:
         arrays, found = [], []
         for number, as_it_is in self.outputs:
             arrays.append(made[number] if as_it_is else np.copy(made[number] if number >= 0 else inputs[-1 - number]))

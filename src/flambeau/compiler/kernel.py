@@ -13,9 +13,12 @@ CHUNK = 1 << 14  # elements that a chunk works on, about: large enough to pay fo
 
 
 class Kernel:
-    """One kernel's function under construction. slot_of: a buffer's number in the table of pointers."""
+    """One kernel's function under construction. slot_of: a buffer's number in the table of pointers.
 
-    def __init__(self, module: ir.Module, target: Target, name: str, slot_of: dict[Var, int]):
+    guarded: it does nothing once the program's error flag is set.
+    """
+
+    def __init__(self, module: ir.Module, target: Target, name: str, slot_of: dict[Var, int], guarded: bool = False):
         self.e = Emitter.define(module, target, name, [PTR, I64, PTR])
         self.name = name
         self.scratch = 0  # bytes that a chunk needs
@@ -23,6 +26,9 @@ class Kernel:
         self.pointers: dict[Var, Value] = {}
         self.flag = self.e.load(self.e.args[0], PTR)  # the table's first entry
         self.lanes = target.isa.lanes(4)
+        if guarded:
+            with self.e.when(self.e.b.icmp_signed("!=", self.e.load(self.flag, I64), I64(0)), likely=False):
+                self.e.b.ret_void()
 
     @property
     def chunk(self) -> Value:

@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from contextlib import contextmanager
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -26,6 +26,7 @@ SCALAR_TYPES = {bool: tensor_type(bool_, (), True), int: tensor_type(int64, (), 
 
 # A loop that never observes stays bounded: this many records (large results count for more, see `Specialization.cost`).
 ROOM = 1000
+ASYNCHRONOUS = os.environ.get("FLAMBEAU_ASYNC", "1") != "0"  # whether Python goes on while a program runs
 
 
 FAILED = "the program that computes this value failed earlier; its error was raised there"
@@ -56,22 +57,39 @@ class Value:
                 flush()
             if self.buffer is None:
                 raise RuntimeError(FAILED)
+        if trace.flight is not None:
+            land()
+            if self.buffer is None:
+                raise RuntimeError(FAILED)
         return self.buffer
+
+
+class Flight(NamedTuple):
+    """A program under way, and the trace that it came from, for the case that it fails."""
+
+    compiled: Any
+    inputs: list
+    records: list[tuple]
+    slots: list
+    live: tuple[int, ...]
+    sites: dict[int, Site]
+    undo: list
 
 
 class Trace:
     """The one trace of the process; all threads record into it under `lock`.
 
     epoch: the number of this trace, unlike that of any other. room: what may still be recorded before it runs. sites: where
-    the user's program makes the calls that can still fail, by number of the record.
+    the user's program makes the calls that can still fail, by number of the record. flight: the program that runs while
+    Python goes on, or None.
     """
 
-    __slots__ = ("lock", "epoch", "undo", "records", "slots", "sites", "room", "_epochs")
+    __slots__ = ("lock", "epoch", "undo", "records", "slots", "sites", "room", "flight", "_epochs")
 
     def __init__(self):
         self.lock = threading.RLock()
         self._epochs = itertools.count()
-        self.undo: list[tuple[Any, Value]] = []  # (storage or generator, its value before the first write)
+        self.flight: Flight | None = None
         self.clear()
 
     def clear(self) -> None:
@@ -80,14 +98,13 @@ class Trace:
         self.slots: list[Any] = []  # Value or Python number, by slot
         self.sites: dict[int, Site] = {}
         self.room = ROOM
-        self.undo.clear()
+        self.undo: list[tuple[Any, Value]] = []  # (storage or generator, its value before the first write)
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Records into a trace of its own, which is dropped at the end; it must not be observed."""
         with self.lock:
             kept = self.epoch, self.records, self.slots, self.sites, self.room, self.undo
-            self.undo = []
             self.clear()
             try:
                 yield
@@ -113,7 +130,6 @@ class Trace:
             else:
                 value.pinned = None
         return slot
-
 
     def forget(self, known: int) -> None:
         """Takes back the slots from number `known` on: what was going to use them is not recorded."""
@@ -189,20 +205,44 @@ def flush() -> None:
                 program = find_program(ProgramKey(tuple(records), live), slots)
                 run_program(program, slots, live)
         except BaseException as error:
-            undo, sites = list(trace.undo), trace.sites
+            sites, undo = trace.sites, trace.undo
             trace.clear()
-            found: BaseException = error
-            if sites and isinstance(error, Exception):
-                from .blame import blame  # for errors only
-                found, computed = blame(error, records, slots, sites, Value)
-                for slot in live:
-                    slots[slot].buffer, slots[slot].address = computed.get(slot), 0
-            for holder, value in reversed(undo):  # a failed step changes nothing
-                holder.restore(value)
-            if found is error:
-                raise
-            raise found from None
+            raise_failure(error, records, slots, live, sites, undo)
         trace.clear()
+
+
+def raise_failure(error: BaseException, records: list, slots: list, live: tuple[int, ...], sites: dict[int, Site],
+                  undo: list) -> NoReturn:
+    """Takes back what a failed program was to change, and raises its error, with the user's line where that is known."""
+    found = error
+    if sites and isinstance(error, Exception):
+        from .blame import blame  # for errors only
+        found, computed = blame(error, records, slots, sites, Value)
+        for slot in live:
+            slots[slot].buffer, slots[slot].address = computed.get(slot), 0
+    for holder, value in reversed(undo):  # a failed step changes nothing
+        holder.restore(value)
+    if found is error:
+        raise error
+    raise found from None
+
+
+def land() -> None:
+    """Waits for the program that is under way, if any, and takes part in it. Raises the error that it met."""
+    with trace.lock:
+        flight, trace.flight = trace.flight, None
+        if flight is None:
+            return
+        flight.compiled.join()
+        try:
+            results = flight.compiled.rerun_if_failed(flight.inputs)
+        except BaseException as error:
+            for i in flight.live:
+                flight.slots[i].buffer = None
+            raise_failure(error, *flight[2:])
+        if results is not None:
+            for i, buffer in zip(flight.live, results):
+                flight.slots[i].buffer, flight.slots[i].address = buffer, 0
 
 
 def _is_last(value: Value, held: int) -> bool:
@@ -236,6 +276,8 @@ _UNREFERENCED, _OWNED = _calibrate_references()
 
 def run_program(program: Program, slots: list, live: tuple[int, ...]) -> None:
     """Feeds a program the buffers of its inputs and hands out its results."""
+    if trace.flight is not None:
+        land()
     inputs: list[Any] = []
     for i in program.input_slots:
         value = slots[i]
@@ -246,10 +288,18 @@ def run_program(program: Program, slots: list, live: tuple[int, ...]) -> None:
             value = slots[i]
             value.buffer, value.address = buffer, 0
         return
-    buffers, addresses = compiled.call(inputs, _addresses(program, slots), _unwanted(compiled.donatable, program, slots, inputs))
-    for i, buffer, address in zip(live, buffers, addresses):
+    dead = _unwanted(compiled.donatable, program, slots, inputs)
+    addresses = _addresses(program, slots)
+    results = compiled.post(inputs, addresses, dead) if ASYNCHRONOUS else None
+    if results is not None:
+        trace.flight = Flight(compiled, inputs, trace.records, slots, live, trace.sites, trace.undo)
+    else:
+        results = compiled.call(inputs, addresses, dead)
+    for i, buffer, address in zip(live, *results):
         value = slots[i]
         value.buffer, value.address = buffer, address
+    if trace.flight is not None and trace.room <= 0:  # an input that someone outside can write to
+        land()
 
 
 def _addresses(program: Program, slots: list) -> list[int]:
@@ -258,7 +308,7 @@ def _addresses(program: Program, slots: list) -> list[int]:
         value = slots[i]
         if value.__class__ is Value:
             if not value.address:
-                value.address = value.buffer.__array_interface__["data"][0]
+                value.address = value.buffer.__array_interface__["data"][0]  # type: ignore[union-attr]
             found.append(value.address)
         else:
             found.append(0)
@@ -285,6 +335,7 @@ fork_locks: list[Any] = [trace.lock]
 def _before_fork() -> None:
     """A child must not inherit a pending trace: run it, and let nobody be in the midst of anything."""
     flush()
+    land()
     for lock in fork_locks:
         lock.acquire()
 

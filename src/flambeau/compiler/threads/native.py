@@ -276,13 +276,51 @@ def _write_run(module: ir.Module, target: Target) -> None:
     b = e.b
     team, request, buffers = e.args
     scratch = _scratch(e, team, 0)
-    _set(e, team, REQUEST, b.ptrtoint(request, I64))
-    _set(e, team, BUFFERS, b.ptrtoint(buffers, I64))
-    _set(e, team, LIMIT, e.load(e.at(request, THREADS), I64))
+    _post(e, team, request, buffers)
     opened = b.call(module.globals["open"], [team, I64(0), scratch])
     with e.when(b.icmp_unsigned("!=", opened, I64(0))):
         b.call(module.globals["work"], [team, *(_field(e, team, KERNEL), I64(0), _field(e, team, N_CHUNKS),
                                                 _field(e, team, STEP)), scratch])
+    b.call(module.globals["join"], [team])
+    b.ret_void()
+
+
+def _post(e: Emitter, team: Value, request: Value, buffers: Value) -> None:
+    _set(e, team, REQUEST, e.b.ptrtoint(request, I64))
+    _set(e, team, BUFFERS, e.b.ptrtoint(buffers, I64))
+    _set(e, team, LIMIT, e.load(e.at(request, THREADS), I64))
+
+
+def _write_nothing(module: ir.Module, target: Target) -> None:
+    """The kernel of the step that a posted program begins with."""
+    Emitter.define(module, target, "nothing", [PTR, I64, PTR], noalias=False).b.ret_void()
+
+
+def _write_post(module: ir.Module, target: Target) -> None:
+    """void post(team, request, buffers): posts a program and returns; the workers run it. `join` must follow.
+
+    The first step is an empty one: the worker that claims its only chunk opens the program's own first step.
+    """
+    e = Emitter.define(module, target, "post", [PTR, PTR, PTR], noalias=False)
+    b = e.b
+    team, request, buffers = e.args
+    _post(e, team, request, buffers)
+    following = b.add(b.and_(_field(e, team, POSITION), I64(-1 << 32)), I64(1 << 32))
+    _set(e, team, KERNEL, b.ptrtoint(module.globals["nothing"], I64))
+    _set(e, team, N_CHUNKS, I64(1))
+    _set(e, team, STEP, I64(-1))
+    _set(e, team, DONE, I64(0))
+    _set(e, team, POSITION, b.or_(following, I64(1)), "seq_cst")
+    b.call(module.globals["wake"], [team])
+    b.ret_void()
+
+
+def _write_join(module: ir.Module, target: Target) -> None:
+    """void join(team): takes part in the program that was posted, and returns when it is finished."""
+    e = Emitter.define(module, target, "join", [PTR], noalias=False)
+    b = e.b
+    team, = e.args
+    scratch = _scratch(e, team, 0)
     blocks = _Blocks(e, "look", "running", "try", "wait", "finished")
     b.branch(blocks["look"])
     blocks.start("look")
@@ -335,8 +373,9 @@ def _write_worker(module: ir.Module, target: Target) -> None:
 
 
 def runtime_module(target: Target) -> ir.Module:
-    """The functions `serial`, `run`, `worker` and `wake`."""
+    """The functions `serial`, `run`, `post`, `join`, `worker` and `wake`."""
     module = new_module(target, "threads")
-    for write in (_write_serial, _write_wake, _write_open, _write_work, _write_wait, _write_run, _write_worker):
+    for write in (_write_serial, _write_wake, _write_open, _write_work, _write_wait, _write_nothing, _write_post, _write_join,
+                  _write_run, _write_worker):
         write(module, target)
     return module

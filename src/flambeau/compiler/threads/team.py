@@ -12,7 +12,7 @@ import math
 import os
 import threading
 from functools import lru_cache
-from typing import Any, Sequence
+from typing import Any, NamedTuple, Sequence
 
 import numpy as np
 
@@ -22,14 +22,25 @@ from ..llvm.target import host_target
 from . import native
 
 
+class _Functions(NamedTuple):
+    """The runtime's functions, as ctypes callables that release the GIL."""
+
+    serial: Any
+    run: Any
+    post: Any
+    join: Any
+    worker: Any
+    wake: Any
+
+
 @lru_cache(None)
-def _functions() -> tuple[Any, Any, Any, Any]:
-    """(serial, run, worker, wake) as ctypes callables that release the GIL."""
+def _functions() -> _Functions:
     code = compile_cached(native.runtime_module(host_target()), host_target())
-    lib = jit.load(code, ["serial", "run", "worker", "wake"])
+    lib = jit.load(code, list(_Functions._fields))
     p = ctypes.c_void_p
-    return (lib.function("serial", None, p, p, p), lib.function("run", None, p, p, p),
-            lib.function("worker", ctypes.c_int64, p, ctypes.c_int64), lib.function("wake", None, p))
+    return _Functions(lib.function("serial", None, p, p, p), lib.function("run", None, p, p, p),
+                      lib.function("post", None, p, p, p), lib.function("join", None, p),
+                      lib.function("worker", ctypes.c_int64, p, ctypes.c_int64), lib.function("wake", None, p))
 
 
 def aligned_bytes(n: int, alignment: int = 64) -> np.ndarray:
@@ -92,7 +103,7 @@ class Team:
         self.threads = 1 + len(self.workers)
 
     def _work(self, number: int) -> None:
-        worker = _functions()[2]
+        worker = _functions().worker
         while worker(self.address, number) == native.LEFT_IDLE:
             with self._bell:
                 # the check under the lock: a program posted since then has rung before we could hear it
@@ -123,7 +134,7 @@ class Team:
         """Sends the workers home, and waits a moment for them."""
         self._words[native.STOP // 8] = 1
         self._words[native.POSITION // 8] += 1 << 32
-        _functions()[3](self.address)
+        _functions().wake(self.address)
         with self._bell:
             self._bell.notify_all()
         for worker in self.workers:
@@ -138,6 +149,7 @@ class _State:
         self.team: Team | None = None
         self.threads: int | None = None
         self.closed = False
+        self.posted: Program | None = None  # what runs while its poster does something else; the lock is held
 
 
 _state = _State()
@@ -155,6 +167,7 @@ def set_num_threads(n: int) -> None:
     """Sets the number of threads; waits for the program that is running. Raises RuntimeError if n is not positive."""
     if n <= 0:
         raise RuntimeError("set_num_threads expects a positive integer")
+    join()
     with _state.lock:
         _state.threads = n
         _dismiss()
@@ -176,6 +189,7 @@ def _forget_after_fork() -> None:
 
 def _close() -> None:
     """At exit: programs that still come run on the calling thread. A program in progress is left alone."""
+    join()
     _state.closed = True
     if _state.lock.acquire(timeout=1.0):
         try:
@@ -209,20 +223,42 @@ class Program:
 
     def run(self, buffers: int) -> None:
         """Runs the program; `buffers` is the address of an array of pointers. Releases the GIL."""
+        team = self._take_team()
+        if team is None:
+            self._run_alone(buffers)
+            return
+        try:
+            _functions().run(team.address, self._address, buffers)
+        finally:
+            _state.lock.release()
+
+    def post(self, buffers: int) -> bool:
+        """Starts the program on the team's workers, where there are any; `join` must follow. False: nothing is done."""
+        team = self._take_team()
+        if team is None:
+            return False
+        _state.posted = self
+        _functions().post(team.address, self._address, buffers)
+        return True
+
+    def _take_team(self) -> Team | None:
+        """The team, locked and ready; None if this program or this moment has none."""
         state = _state
-        if self._parallel and get_num_threads() > 1 and not state.closed and state.lock.acquire(blocking=False):
-            try:
-                if state.team is None:
-                    state.team = Team(state.threads)
-                team = state.team
-                team.reserve(self._scratch)
-                if team.threads > 1:
-                    team.ring()
-                    _functions()[1](team.address, self._address, buffers)
-                    return
-            finally:
-                state.lock.release()
-        self._run_alone(buffers)
+        if not self._parallel or get_num_threads() < 2 or state.closed or not state.lock.acquire(blocking=False):
+            return None
+        try:
+            team = state.team
+            if team is None:
+                team = state.team = Team(state.threads)
+            team.reserve(self._scratch)
+            if team.threads > 1:
+                team.ring()
+                return team
+        except BaseException:
+            state.lock.release()
+            raise
+        state.lock.release()
+        return None
 
     def _run_alone(self, buffers: int) -> None:
         scratch = 0
@@ -231,4 +267,13 @@ class Program:
             if memory is None or memory.size < self._scratch:
                 memory = _local.scratch = aligned_bytes(self._scratch)
             scratch = memory.ctypes.data
-        _functions()[0](self._address, buffers, scratch)
+        _functions().serial(self._address, buffers, scratch)
+
+
+def join() -> None:
+    """Takes part in the program that was posted last, until it is finished. Nothing if there is none."""
+    state = _state
+    if state.posted is not None:
+        _functions().join(state.team.address)  # type: ignore[union-attr]
+        state.posted = None
+        state.lock.release()
