@@ -9,7 +9,7 @@ from typing import Any
 from ... import primitives as p
 from ...dtypes import int64
 from ...ir.graph import Var
-from ...ops.promotion import promoted, to_float
+from ...ops.promotion import not_implemented, promoted, to_float
 from ...tensor.indexing import known_array
 from ...tensor.op import op
 from ...tensor.tensor import Tensor as TensorClass
@@ -49,9 +49,16 @@ def _warn_size(name: str, input, target) -> None:
 
 # ------------------------------------------------------------------ regression
 
+def _need_float(kernel: str, *xs: Var) -> tuple[Var, ...]:
+    """xs, or PyTorch's error where they are neither floating nor complex."""
+    if xs[0].dtype.kind not in "fc":
+        raise not_implemented(kernel, xs[0].dtype)
+    return xs
+
+
 @op("MseLossBackward0", name="mse_loss")
 def _mse(input: Tensor, target: Tensor, weight: Tensor | None, reduction):
-    x, y = promoted(input, target)
+    x, y = _need_float("mse_cpu", *promoted(input, target))
     d = p.sub(x, y)
     loss = d * d
     return _weighted(loss, weight, reduction)
@@ -87,7 +94,7 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", wei
 
 @op("SmoothL1LossBackward0", name="smooth_l1_loss")
 def _smooth_l1(input: Tensor, target: Tensor, reduction, beta):
-    x, y = promoted(input, target)
+    x, y = _need_float("smooth_l1_cpu", *promoted(input, target))
     d = p.absolute(p.sub(x, y))
     return reduced(p.select(p.lt(d, beta), d * d * 0.5 / beta, d - 0.5 * beta), reduction)
 
@@ -103,7 +110,7 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
 
 @op("HuberLossBackward0", name="huber_loss")
 def _huber(input: Tensor, target: Tensor, weight: Tensor | None, reduction, delta):
-    x, y = promoted(input, target)
+    x, y = _need_float("huber_cpu", *promoted(input, target))
     d = p.absolute(p.sub(x, y))
     return _weighted(p.select(p.le(d, delta), d * d * 0.5, (d - 0.5 * delta) * delta), weight, reduction)
 
@@ -140,6 +147,8 @@ def _check_class_shapes(input, target, weight) -> None:
     if target.dtype.name not in ("int64", "uint8"):
         raise RuntimeError(f"expected target dtype to be Long or Byte, but got {target.dtype._legacy}")
     classes = input.shape[1] if input.ndim > 1 else input.shape[0]
+    if weight is not None and weight.dtype is not input.dtype and input.dtype.itemsize >= 4:
+        raise RuntimeError(f"expected scalar type {input.dtype._legacy} but found {weight.dtype._legacy} in the class weights")
     if weight is not None and tuple(weight.shape) != (classes,):
         raise RuntimeError(f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of shape: "
                            f"{list(weight.shape)}")
@@ -203,7 +212,7 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
 @op("NllLossBackward0", name="cross_entropy", check=_check_labels)
 def _cross_entropy_labels(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index, reduction, label_smoothing):
     dim = 1 if input.ndim > 1 else 0
-    logp = log_softmax_of(input, dim)
+    logp = log_softmax_of(*_need_float("log_softmax_lastdim_kernel_impl", input), dim)
     nll = _nll_of(logp, target, weight, ignore_index, reduction)
     if label_smoothing == 0.0:
         return nll
@@ -289,6 +298,9 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
 @op("BinaryCrossEntropyWithLogitsBackward0", name="binary_cross_entropy_with_logits")
 def _bce_logits(input: Tensor, target: Tensor, weight: Tensor | None, pos_weight: Tensor | None, reduction):
     """(1 − t)·x + (1 + (pos_weight − 1)·t)·log(1 + exp(−x)), the logarithm computed without overflow."""
+    if target.dtype.kind not in "fc":
+        raise RuntimeError(f"result type {input.dtype._legacy} can't be cast to the desired output type {target.dtype._legacy}: "
+                           "binary_cross_entropy_with_logits needs a floating-point target")
     x, t = input, p.cast(target, input.dtype)
     negative = log1pexp(p.neg(x))
     if pos_weight is not None:

@@ -7,6 +7,7 @@ import math
 from ... import primitives as p
 from ...dtypes import float32
 from ...ir.graph import Var
+from ...ops.promotion import not_implemented
 from ...tensor.op import op
 from ...tensor.write import assign
 
@@ -63,6 +64,18 @@ def _running(mean: Tensor, var: Tensor, batch_mean: Tensor, batch_var: Tensor, m
     return new[0], new[1]
 
 
+def _check_dtypes(input, *parameters) -> None:
+    """Parameters have the input's dtype; those of half-precision inputs may be float32."""
+    for t in parameters:
+        if t is None or t.dtype is input.dtype:
+            continue
+        if input.dtype.name not in ("float16", "bfloat16"):
+            raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype, but got "
+                               f"{input.dtype._legacy} input and {t.dtype._legacy} parameters or statistics")
+        if t.dtype is not float32:
+            raise RuntimeError(f"mixed dtype (CPU): expect parameter to have scalar type of Float, but got {t.dtype._legacy}")
+
+
 def _verify_batch_size(size) -> None:
     n = size[0] * math.prod(size[2:])
     if n == 1:
@@ -90,6 +103,9 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     _check_channels(input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if not training and (running_mean is None or running_var is None):
         raise RuntimeError("running_mean must be defined in evaluation mode")
+    if input.dtype.kind not in "fc":
+        raise not_implemented("batch_norm", input.dtype)
+    _check_dtypes(input, weight, bias, running_mean, running_var)
     if not training:
         return _batch_norm_eval(input, running_mean, running_var, weight, bias, eps)
     out, mean, var = _batch_norm_train(input, weight, bias, eps)
@@ -120,6 +136,8 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
             raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.size()}")
     elif running_mean is None or running_var is None:
         raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
+    _check_channels(input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    _check_dtypes(input, weight, bias, running_mean, running_var)
     if not use_input_stats:
         return _batch_norm_eval(input, running_mean, running_var, weight, bias, eps)
     out, mean, var = _instance_norm(input, weight, bias, eps)
@@ -132,6 +150,8 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
 
 def _normalized_dims(name: str, input: Var, normalized_shape, weight, bias) -> tuple[int, ...]:
     shape = tuple(normalized_shape)
+    if name == "layer_norm":
+        _check_dtypes(input, weight, bias)
     if not shape:
         raise RuntimeError("Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got "
                            "normalized_shape = []")
@@ -173,6 +193,7 @@ def group_norm(input: Tensor, num_groups, weight: Tensor | None = None, bias: Te
     """Normalises groups of channels of each sample, then scales and shifts each channel (Wu & He 2018)."""
     if input.ndim < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
+    _check_dtypes(input, weight, bias)
     n, c = input.shape[:2]
     if num_groups <= 0 or c % num_groups:
         raise RuntimeError(f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(input.shape)} "
