@@ -139,6 +139,12 @@ def normal_values(n: int, shape: tuple[int, ...], dt: dtype_class, generator: An
             x, state = normal01(state, n, dt)
             return p.reshape(x, shape), state
         return draw("randn", many, (shape, dt), (), g)[0]
+    return _one_by_one(n, shape, dt, g) if n else _empty(shape, dt)
+
+
+def _one_by_one(n: int, shape: tuple[int, ...], dt: dtype_class, generator: Any) -> Value:
+    """n standard normals by pairs of doubles, of which a spare one is kept for the next call."""
+    g = _generator(generator)
     had, keeps = g.normal is not None, (n - (g.normal is not None)) % 2 == 1
 
     def few(state, *rest):
@@ -146,8 +152,6 @@ def normal_values(n: int, shape: tuple[int, ...], dt: dtype_class, generator: An
         x, left, state = _few_normals(state, kept[0] if kept else None, n)
         x = p.reshape(p.cast(x, dt), shape)
         return (x, left, state) if left is not None else (x, state)
-    if n == 0:
-        return _empty(shape, dt)
     results = draw("randn", few, (shape, dt, had), (), g, (g.normal,) if had else ())
     g.normal = results[1] if keeps else None
     return results[0]
@@ -333,7 +337,7 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, out=None, dtype=None
     if isinstance(mean, Tensor) or isinstance(std, Tensor):
         if isinstance(std, Tensor) and bool((std < 0).any()):  # type: ignore[operator]
             raise RuntimeError("normal expects all elements of std >= 0.0")
-        from .shape import broadcast_tensors
+        from .rearrange import broadcast_tensors
         like = mean if isinstance(mean, Tensor) else std
         shape = tuple(like.shape)
         if isinstance(mean, Tensor) and isinstance(std, Tensor):
@@ -430,7 +434,7 @@ def _from_uniform(name: str, transform: Any) -> Any:
 
 _exponential = _from_uniform("exponential_", lambda u, rate, _: p.div(p.neg(p.log(p.select(p.ge(u, 1 - 2.0 ** -54), 1 - 2.0 ** -54, 1 - u))), rate))
 _cauchy = _from_uniform("cauchy_", lambda u, median, sigma: p.tan((u - 0.5) * math.pi) * sigma + median)
-_geometric = _from_uniform("geometric_", lambda u, q, _: p.ceil(p.div(p.log1p(p.neg(u)), p.log1p(p.neg(q)))))
+_geometric = _from_uniform("geometric_", lambda u, q, _: p.ceil(p.div(p.log(u), p.log1p(p.neg(q)))))
 
 
 def exponential_(self, lambd=1, *, generator=None):
@@ -450,7 +454,7 @@ def cauchy_(self, median=0, sigma=1, *, generator=None):
 
 
 def geometric_(self, p, *, generator=None):
-    """Fills self with the number of trials up to the first success of probability p: ⌈log(1 − u)/log(1 − p)⌉."""
+    """Fills self with the number of trials up to the first success of probability p: ⌈log u / log(1 − p)⌉."""
     if not 0 < p < 1:
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
     return _geometric(self, p, 0, generator)
@@ -460,8 +464,16 @@ def log_normal_(self, mean=1, std=2, *, generator=None):
     """Fills self with exp of normal numbers."""
     if std <= 0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
-    normal_(self, mean, std, generator=generator)
-    return self.exp_()
+    n, shape, dt = self.numel(), tuple(self.shape), _float_dtype(self.dtype, "log_normal_")  # type: ignore[attr-defined]
+    if not n:
+        return self
+    value = _exponent(_affine(_one_by_one(n, (n,), float64, generator), mean, std), shape, dt)
+    return _fill(self, value)
+
+
+def _exponent(value: Value, shape: tuple[int, ...], dt: dtype_class) -> Value:
+    graph, _ = trace_graph(lambda x: p.reshape(p.cast(p.exp(x), dt), shape), [value.type])
+    return record(Specialization("log_normal_", "log_normal_", graph, True), [value])[0]
 
 
 # ------------------------------------------------------------------ draws from given distributions
@@ -478,8 +490,8 @@ def _check_multinomial(input: Tensor, num_samples: int, replacement: bool) -> No
         raise RuntimeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
     if input.shape[-1] > 1 << 24:
         raise RuntimeError("number of categories cannot exceed 2^24")
-    from ..tensor.attributes import host_array
-    values = host_array(input.detach().double())  # type: ignore[attr-defined]
+    from ..tensor.attributes import every_value
+    values = every_value(input.detach().double())  # type: ignore[attr-defined]
     if not ((values >= 0) & (values < math.inf)).all():
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
     if not values.any(axis=-1).all():
@@ -525,8 +537,8 @@ def _poisson_body(state, rates):
 def poisson(input, generator=None):
     """Poisson numbers, of the rate that each element of input gives; RuntimeError for negative rates."""
     _float_dtype(input.dtype, "poisson_cpu")
-    from ..tensor.attributes import host_array
-    if not (host_array(input.detach().double()) >= 0).all():
+    from ..tensor.attributes import every_value
+    if not (every_value(input.detach().double()) >= 0).all():
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
     return make_tensor(draw("poisson", _poisson_body, (), (), generator, (input.detach()._value(),))[0])
 

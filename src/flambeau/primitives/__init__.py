@@ -11,7 +11,7 @@ from .elementwise import (absolute, acos, acosh, add, asin, asinh, atan, atan2, 
                           round_even, rsqrt, select, sgn, shift_left, shift_right, sigmoid, sin, sinh, sqrt, stop_gradient, sub, tan, tanh,
                           trunc, zeros_like)
 from .indexing import gather, put, require, scatter, searchsorted, sort, take
-from .random import random_bits, random_permutation, random_poisson
+from .random import random_binomial, random_bits, random_permutation, random_poisson
 from .reduction import (argmax, argmin, cummax, cummin, cumprod, cumsum, index_along, logcumsumexp, log_softmax, reduce_max, reduce_min,
                         reduce_prod, reduce_sum, softmax, spread)
 from .shape import bitcast, concat, flip, pad, permute, reshape, slice_, slice_dim, strided_sum, strided_view, strided_write

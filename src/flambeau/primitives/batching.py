@@ -11,7 +11,7 @@ from typing import Any, Callable, Sequence
 
 from ..ir.graph import Graph, GraphBuilder, Node, Var
 from ..ir.types import tensor_type
-from . import householder, linalg, special  # noqa: F401  (their primitives are entered below)
+from . import householder, linalg, reparameterization, special  # noqa: F401  (their primitives are entered below)
 from .base import PRIMITIVES, broadcast_to
 from .contraction import conv, conv_input_grad, conv_weight_grad, dot
 from .random import random_bits, random_permutation
@@ -57,7 +57,7 @@ def _same_call(name: str, params: Callable[..., tuple] = lambda n, xs, *params: 
 for _name, _primitive in list(PRIMITIVES.items()):
     if _primitive.kind in ("elementwise", "composite") or _name.startswith("linalg_"):
         _same_call(_name)
-for _name in ("no_derivative", "frexp"):
+for _name in ("no_derivative", "frexp", "gamma_gradient", "gamma_draw", "dirichlet_gradient", "dirichlet_draw"):
     _same_call(_name)
 
 # Primitives that name dimensions in their parameters
@@ -265,6 +265,11 @@ def _random_permutation(n, batched, xs, k):
 @rule("random_poisson")
 def _random_poisson(n, batched, xs):
     return PRIMITIVES["random_poisson"]((xs[0], xs[1] if batched[1] else repeated(n, xs[1])))
+
+
+@rule("random_binomial")
+def _random_binomial(n, batched, xs):
+    return PRIMITIVES["random_binomial"]((xs[0], *_all_batched(n, batched[1:], xs[1:])))
 
 
 # ------------------------------------------------------------------ graphs

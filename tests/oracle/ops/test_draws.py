@@ -69,3 +69,49 @@ def test_rrelu():
         results.append((y.detach().numpy(), x.grad.numpy(), module.rand(3).numpy()))
     for ours, theirs in zip(*results):
         np.testing.assert_allclose(ours, theirs, 1e-12)
+
+
+GRID = np.linspace(0.0, 3.0, 40).reshape(4, 10)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("expression", [
+    "m._standard_gamma(x)", "m._standard_gamma(x * 40)", "m._sample_dirichlet(x + 0.1)", "m._sample_dirichlet(x * 9 + 1e-4)",
+    "m.binomial((x * 100).floor(), x / 3)", "m.binomial((x * 3).floor(), 1 - x / 3)", "m.normal(x, x + 1)", "m.normal(x[0], 2.0)",
+    "m.empty_like(x).geometric_(0.3)", "m.empty_like(x).log_normal_(1.0, 0.5)", "m.empty_like(x)[0, :5].log_normal_(0.0, 2.0)",
+    "m.empty_like(x).exponential_(2.0)", "m.empty_like(x).cauchy_(1.0, 2.0)",
+])
+def test_continued_streams(expression, dtype):
+    """Draws after an odd number of normals, of which one is kept, and what the generator gives afterwards."""
+    results = []
+    for module in (torch, flambeau):
+        module.manual_seed(11)
+        first = module.randn(3, dtype=module.float64)
+        drawn = eval(expression, {"m": module, "x": module.tensor(GRID, dtype=getattr(module, dtype))})
+        results.append([t.numpy() for t in (first, drawn, module.randn(3, dtype=module.float64), module.rand(2))])
+    for want, got in zip(*results):
+        assert got.dtype == want.dtype
+        np.testing.assert_allclose(got, want, rtol=2e-6, atol=1e-7)
+
+
+def test_gradients_of_draws():
+    """PyTorch's are interpolated to about three digits."""
+    gradients = []
+    for module in (torch, flambeau):
+        module.manual_seed(12)
+        x = module.tensor(GRID + 0.2, requires_grad=True)
+        module._standard_gamma(x).square().sum().backward()
+        y = module._sample_dirichlet(x.detach())
+        total = x.detach().sum(-1, keepdim=True).expand(4, 10)
+        gradients.append((x.grad.numpy(), module._dirichlet_grad(y, x.detach(), total).numpy()))
+    for want, got in zip(*gradients):
+        np.testing.assert_allclose(got, want, rtol=3e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("expression", [
+    "m._standard_gamma(m.ones(2).half())", "m._sample_dirichlet(m.ones(2).bfloat16())", "m.binomial(m.ones(2).int(), m.ones(2))",
+    "m.binomial(m.ones(2), m.ones(2).int())", "m.binomial(m.ones(2), m.ones(2).double())",
+])
+def test_errors_of_rejection(expression):
+    ours, theirs = (outcome(m, lambda m: eval(expression, {"m": m})) for m in (flambeau, torch))
+    assert ours == theirs
