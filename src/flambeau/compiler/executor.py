@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import sys
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
@@ -101,6 +101,36 @@ def _reads(steps: list[Step]) -> list[set[Var]]:
         else:
             result.append(set(step.node.inputs))
     return result
+
+
+class PeakMemory(NamedTuple):
+    """Bytes of a program's arena, and of the inputs and results outside it; the buffers alive when most is in use, largest
+    first: (bytes, type, the primitive that makes it)."""
+
+    arena: int
+    inputs: int
+    results: int
+    buffers: list[tuple[int, str, str]]
+
+
+def peak_memory(graph: Graph) -> PeakMemory:
+    """What a compiled program of `graph` needs."""
+    graph = legalize(graph)
+    steps = Scheduler(graph, SPECIAL).run()
+    memory = Memory(graph, steps, {})
+    first: dict[Var, int] = {}
+    last: dict[Var, int] = {}
+    for i, (step, reads) in enumerate(zip(steps, _reads(steps))):
+        for v in (*targets(step), *reads):
+            if v in memory.offsets:
+                first.setdefault(v, i)
+                last[v] = i
+    alive = [[v for v in first if first[v] <= i <= last[v]] for i in range(len(steps))]
+    fullest = max(alive, key=lambda vs: sum(v.type.nbytes for v in vs), default=[])
+    taken = set(donations(graph, steps))
+    results = sum(v.type.nbytes for v in dict.fromkeys(graph.outputs) if v not in taken)
+    buffers = [(v.type.nbytes, str(v.type), v.node.prim.name if v.node is not None else "input") for v in fullest]
+    return PeakMemory(memory.size, sum(v.type.nbytes for v in graph.inputs), results, sorted(buffers, reverse=True))
 
 
 def donations(graph: Graph, steps: list[Step]) -> dict[Var, Var]:

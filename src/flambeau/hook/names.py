@@ -4,7 +4,7 @@ from __future__ import annotations
 ROOTS = {"torch": "flambeau", "torchvision": "flambeau.vision"}
 
 # Modules of flambeau that have no counterpart in PyTorch. `torch.tensor` and `torch.ops` are not modules there, either.
-ROOMS = frozenset({"autograd.engine", "cli", "download", "dtypes", "errors", "examples", "hook", "interpret", "ir", "misc",
+ROOMS = frozenset({"autograd.engine", "autograd.plan", "cli", "download", "dtypes", "errors", "examples", "hook", "interpret", "ir", "misc",
                    "number_formats", "ops", "optim.elementwise", "primitives", "runtime", "safetensors", "tensor", "vision", "warning",
                    "xla"})
 

@@ -81,20 +81,22 @@ class Trace:
 
     epoch: the number of this trace, unlike that of any other. room: what may still be recorded before it runs. sites: where
     the user's program makes the calls that can still fail, by number of the record. flight: the program that runs while
-    Python goes on, or None.
+    Python goes on, or None. observer: None, or what looks on (see `explain`): its `new_records` makes the list of records,
+    and `ran` is told of each program.
     """
 
-    __slots__ = ("lock", "epoch", "undo", "records", "slots", "sites", "room", "flight", "_epochs")
+    __slots__ = ("lock", "epoch", "undo", "records", "slots", "sites", "room", "flight", "observer", "_epochs")
 
     def __init__(self):
         self.lock = threading.RLock()
         self._epochs = itertools.count()
         self.flight: Flight | None = None
+        self.observer: Any = None
         self.clear()
 
     def clear(self) -> None:
         self.epoch = next(self._epochs)
-        self.records: list[tuple] = []
+        self.records: list[tuple] = [] if self.observer is None else self.observer.new_records()
         self.slots: list[Any] = []  # Value or Python number, by slot
         self.sites: dict[int, Site] = {}
         self.room = ROOM
@@ -203,6 +205,8 @@ def flush() -> None:
         try:
             if live:
                 program = find_program(ProgramKey(tuple(records), live), slots)
+                if trace.observer is not None:
+                    trace.observer.ran(program, records, slots, live)
                 run_program(program, slots, live)
         except BaseException as error:
             sites, undo = trace.sites, trace.undo
