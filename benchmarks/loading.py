@@ -170,6 +170,14 @@ def machine() -> str:
     return f"{model}, {len(os.sched_getaffinity(0))} cores, {platform.system()}, Python {platform.python_version()}"
 
 
+def heading(sides: list[Side]) -> dict[str, Any]:
+    """The beginning of a report, also printed: when, where, with which PyTorch."""
+    report = {"date": datetime.date.today().isoformat(), "machine": machine(), "torch": sides[0].torch.__version__,
+              "threads": sides[0].torch.get_num_threads(), "results": []}
+    print(f"{report['date']}, {report['machine']}, PyTorch {report['torch']}, {report['threads']} threads\n")
+    return report
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=1.0, help="longest time of one turn")
@@ -180,9 +188,7 @@ def main() -> int:
     warnings.simplefilter("ignore")
     os.environ["OMP_NUM_THREADS"] = "1"
     sides = [Side("torch", "torch", "torchvision"), Side("flambeau", "flambeau", "flambeau.vision")]
-    report: dict[str, Any] = {"date": datetime.date.today().isoformat(), "machine": machine(),
-                              "torch": sides[0].torch.__version__, "results": []}
-    print(f"{report['date']}, {report['machine']}, PyTorch {report['torch']}\n")
+    report = heading(sides)
     print(f"{'samples per second':56s}{'torch':>10s}{'flambeau':>11s}{'ratio':>8s}{'goal':>7s}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
