@@ -43,14 +43,17 @@ def call_site() -> Site | None:
     return None
 
 
-def without_own_frames(traceback: TracebackType | None) -> TracebackType | None:
-    """The traceback of an error that flambeau raises on purpose, without flambeau's frames; others as they are."""
+def without_own_frames(error: BaseException, traceback: TracebackType | None) -> TracebackType | None:
+    """The traceback of an error that flambeau raises on purpose, or that a file is to blame for, without flambeau's frames.
+
+    Others stay as they are: they may be mistakes of flambeau's own.
+    """
     frames = []
     while traceback is not None:
         frames.append(traceback)
         traceback = traceback.tb_next
     kept = [t for t in frames if not is_own(t.tb_frame.f_code.co_filename)]
-    if not kept or kept[-1] is not frames[-1] and not _raises(frames[-1]):
+    if not kept or kept[-1] is not frames[-1] and not isinstance(error, OSError) and not _raises(frames[-1]):
         return frames[0] if frames else None
     shown: TracebackType | None = None
     for t in reversed(kept):

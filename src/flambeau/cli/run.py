@@ -96,7 +96,7 @@ def _show_only_users_frames(error: BaseException) -> None:
     while frames is not None and frames.tb_frame.f_code.co_filename in _OWN_FILES:
         frames = frames.tb_next
     if os.environ.get("FLAMBEAU_TRACEBACK") != "full":
-        frames = without_own_frames(frames)
+        frames = without_own_frames(error, frames)
         _trim_causes(error)
     report = sys.excepthook  # the program's own, if it has set one
 
@@ -118,7 +118,7 @@ def _trim_causes(error: BaseException) -> None:
         cause = todo.pop()
         if cause is not None and id(cause) not in seen:
             seen.add(id(cause))
-            cause.__traceback__ = without_own_frames(cause.__traceback__)
+            cause.__traceback__ = without_own_frames(cause, cause.__traceback__)
             todo += [cause.__cause__, cause.__context__]
 
 
