@@ -36,37 +36,55 @@ def record_update(name: str, body: Callable, tensors: Sequence[Sequence[Tensor]]
 
     body(rows, readonly_rows, scalars, static) on Vars returns the new rows. Equal values (shared step counts) enter once.
     """
-    slots: dict[int, int] = {}
+    at_value: dict[Value, int] = {}
     operands: list[Any] = []
-
-    def place(t: Tensor) -> int:
-        v = t._storage.value if t._view is None else t._value()
-        at = slots.get(id(v))
-        if at is None:
-            at = slots[id(v)] = len(operands)
-            operands.append(v)
-        return at
-    rows = tuple([tuple([place(t) for t in row]) for row in tensors])
-    reads = tuple([tuple([place(t) for t in row]) for row in readonly])
+    types: list[Any] = []
+    places: list[int] = []
+    for row in (*tensors, *readonly):
+        for t in row:
+            v = t._storage.value if t._view is None else t._value()
+            at = at_value.get(v)
+            if at is None:
+                at = at_value[v] = len(operands)
+                operands.append(v)
+                types.append(v.type)
+            places.append(at)
     first_scalar = len(operands)
     for s in scalars:
-        operands.append(s._value() if isinstance(s, Tensor) else s)
-    key = (name, static, rows, reads, tuple([v.type if v.__class__ is Value else SCALAR_TYPES[v.__class__] for v in operands]))
+        if isinstance(s, Tensor):
+            s = s._value()
+            types.append(s.type)
+        else:
+            types.append(SCALAR_TYPES[s.__class__])
+        operands.append(s)
+    lengths = tuple([len(row) for row in (*tensors, *readonly)])
+    key = (name, static, lengths, tuple(places), tuple(types))
     spec = _updates.get(key)
     if spec is None:
-        spec = _updates[key] = _specialize_update(name, body, rows, reads, first_scalar, static, key[-1])
-    targets: dict[int, list[Tensor]] = {}
-    for row, places in zip(tensors, rows):
-        for t, at in zip(row, places):
-            targets.setdefault(at, []).append(t)
-    for group, value in zip(targets.values(), record(spec, operands)):
-        for t in group:
+        all_rows = _split(places, lengths)
+        spec = _updates[key] = _specialize_update(name, body, all_rows[:len(tensors)], all_rows[len(tensors):], first_scalar, static,
+                                                  types)
+    values = record(spec, operands)
+    number: dict[int, int] = {}  # of each rewritten operand, in order of appearance
+    i = 0
+    for row in tensors:
+        for t in row:
+            value = values[number.setdefault(places[i], len(number))]
+            i += 1
             if t._view is None:
                 t._storage.write(value)
             else:
                 from ..tensor.tensor import make_tensor
                 from ..tensor.write import assign
                 assign(t, make_tensor(value))
+
+
+def _split(places: list[int], lengths: tuple[int, ...]) -> list[tuple[int, ...]]:
+    rows, start = [], 0
+    for n in lengths:
+        rows.append(tuple(places[start:start + n]))
+        start += n
+    return rows
 
 
 def _specialize_update(name, body, rows, reads, first_scalar, static, types) -> Specialization:

@@ -15,7 +15,7 @@ _stack = _Stack()
 
 
 def running() -> list[Any]:
-    """The running transformations (`transform.Level`s), the innermost last; None stands for one of reverse mode."""
+    """The running transformations, the innermost last: `transform.Level`s, and `tensor.transforms.ReverseLevel`s."""
     return _stack.levels
 
 

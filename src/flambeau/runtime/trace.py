@@ -57,7 +57,8 @@ class Value:
                 flush()
             if self.buffer is None:
                 raise RuntimeError(FAILED)
-        if trace.flight is not None:
+        flight = trace.flight
+        if flight is not None and id(self) in flight.outputs:
             land()
             if self.buffer is None:
                 raise RuntimeError(FAILED)
@@ -65,8 +66,9 @@ class Value:
 
 
 class Flight(NamedTuple):
-    """A program under way, and the trace that it came from, for the case that it fails."""
+    """A program under way: what it makes (values by id), and the trace that it came from, for the case that it fails."""
 
+    outputs: frozenset[int]
     compiled: Any
     inputs: list
     records: list[tuple]
@@ -243,7 +245,7 @@ def land() -> None:
         except BaseException as error:
             for i in flight.live:
                 flight.slots[i].buffer = None
-            raise_failure(error, *flight[2:])
+            raise_failure(error, *flight[3:])
         if results is not None:
             for i, buffer in zip(flight.live, results):
                 flight.slots[i].buffer, flight.slots[i].address = buffer, 0
@@ -296,7 +298,8 @@ def run_program(program: Program, slots: list, live: tuple[int, ...]) -> None:
     addresses = _addresses(program, slots)
     results = compiled.post(inputs, addresses, dead) if ASYNCHRONOUS else None
     if results is not None:
-        trace.flight = Flight(compiled, inputs, trace.records, slots, live, trace.sites, trace.undo)
+        made = frozenset([id(slots[i]) for i in live])
+        trace.flight = Flight(made, compiled, inputs, trace.records, slots, live, trace.sites, trace.undo)
     else:
         results = compiled.call(inputs, addresses, dead)
     for i, buffer, address in zip(live, *results):

@@ -7,7 +7,7 @@ they hold, which may be transformed in turn: that is how transformations nest.
 """
 from __future__ import annotations
 
-from typing import Any, Collection, Sequence
+from typing import Any, Collection, Iterator, Sequence
 
 from ..ir.graph import trace as trace_graph
 from ..ir.types import TensorType, tensor_type
@@ -30,12 +30,13 @@ INPLACE = ("vmap: inplace arithmetic(self, *extra_args) is not possible because 
 
 class Level:
     """One running transformation. number: inner ones, which start later, have higher ones; the nodes of the autograd graph
-    that are made inside have higher sequence numbers than it, and those made before lower ones."""
+    that are made inside have higher sequence numbers than it, and those made before lower ones. functional: whether it
+    transforms a function, rather than what a program does in a context."""
 
-    __slots__ = ("number", "alive")
+    __slots__ = ("number", "alive", "functional")
 
-    def __init__(self, number: int):
-        self.number = number
+    def __init__(self, number: int, functional: bool = True):
+        self.number, self.functional = number, functional
         self.alive = True
 
     def record(self, spec: Specialization, operands: Sequence[Any]) -> list[Value]:
@@ -55,7 +56,7 @@ class Transformed(Value):
 
     def record(self, spec: Specialization, operands: Sequence[Any]) -> list[Value]:
         """Records a call with this value among its operands: the innermost transformation has its way first."""
-        returning = {v.level for v in operands if v.__class__ is Dual and v.swapped}
+        returning = {d.level for v in operands for d in _layers(v) if d.__class__ is Dual and d.swapped}
         operands = [v.current(returning) if isinstance(v, Transformed) else v for v in operands]
         levels = [v.level for v in operands if isinstance(v, Transformed)]
         if not levels:
@@ -65,6 +66,13 @@ class Transformed(Value):
     def current(self, returning: Collection[Level]) -> Value:
         """self, or what is left of it when its transformation has ended, unless gradients return to its level."""
         return self
+
+
+def _layers(value: Any) -> Iterator[Any]:
+    """A value and what it holds, from the innermost transformation outwards."""
+    while isinstance(value, Transformed):
+        yield value
+        value = value.physical if isinstance(value, Batched) else value.primal  # type: ignore[attr-defined]
 
 
 # ------------------------------------------------------------------ vmap
@@ -139,12 +147,7 @@ def _repeat(t: TensorType, n: int) -> Specialization:
 
 def batch_levels(value: Value) -> set[BatchLevel]:
     """The batches that a value is an example of."""
-    found: set[BatchLevel] = set()
-    while isinstance(value, Transformed):
-        if isinstance(value, Batched):
-            found.add(value.level)
-        value = value.physical if isinstance(value, Batched) else value.primal  # type: ignore[attr-defined]
-    return found
+    return {v.level for v in _layers(value) if isinstance(v, Batched)}
 
 
 def written(old: Value, new: Value) -> Value:

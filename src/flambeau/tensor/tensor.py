@@ -144,7 +144,7 @@ def _computed_piece(base: Value, view: View) -> Value | None:
     dense = view.strides == contiguous_strides(shape)
     if dense and t.size == base.type.size or not dense and (offset == 0 or t.size > SMALL) or t.size == 0:
         return None
-    flat = (base.buffer if dense else base.array()).reshape(-1)  # type: ignore[union-attr]
+    flat = base.array().reshape(-1)
     if dense:
         array = flat[offset:offset + t.size].reshape(shape)
     else:

@@ -131,11 +131,16 @@ def view_strides(shape: Sequence[int], strides: Sequence[int], new: Sequence[int
 def view_as_shape(t: Tensor, shape: Sequence[int], grad_name: str = "ViewBackward0") -> Tensor | None:
     """t in another shape on the same memory, or None if its strides do not allow it."""
     old, strides, offset = t._geometry()
-    shape = infer_size(shape, prod(old))
-    new = view_strides(old, strides, shape)
+    shape, new = _viewed(old, strides, tuple(shape))
     if new is None:
         return None
     return make_view(t, shape, new, offset, grad_name, lambda g: reshape(g, old))
+
+
+@functools.lru_cache(maxsize=4096)
+def _viewed(old: tuple[int, ...], strides: tuple[int, ...], shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    shape = infer_size(shape, prod(old))
+    return shape, view_strides(old, strides, shape)
 
 
 @spread_over("size")

@@ -157,7 +157,10 @@ def _check_class_shapes(input, target, weight) -> None:
 def _bad_label(target, classes: int, ignored: int) -> int | None:
     """A label outside 0 … classes−1 that is not `ignored`, where the labels are already known and there is one."""
     labels = known_array(target)
-    if labels is None or not labels.size or labels.min() >= 0 and labels.max() < classes:
+    if labels is None or not labels.size:
+        return None
+    few = labels.ravel().tolist() if labels.size <= 64 else (labels.min(), labels.max())  # NumPy's calls cost more than a loop
+    if min(few) >= 0 and max(few) < classes:
         return None
     bad = labels[((labels < 0) | (labels >= classes)) & (labels != ignored)]
     return int(bad.flat[0]) if bad.size else None
@@ -197,6 +200,7 @@ def _nll_of(logp: Var, target: Var, weight: Var | None, ignore_index: int, reduc
 
 @op("NllLossBackward0", name="nll_loss", check=_check_labels)
 def _nll(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index, reduction):
+    _check_class_shapes(input, target, weight)
     return _nll_of(input, target, weight, ignore_index, reduction)
 
 
@@ -205,12 +209,12 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
 
     "mean" divides by the sum of the weights of the targets; targets equal to ignore_index do not count.
     """
-    _check_class_shapes(input, target, weight)
     return _nll(input, target, weight, ignore_index, legacy_reduction(size_average, reduce, reduction))
 
 
 @op("NllLossBackward0", name="cross_entropy", check=_check_labels)
 def _cross_entropy_labels(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index, reduction, label_smoothing):
+    _check_class_shapes(input, target, weight)
     dim = 1 if input.ndim > 1 else 0
     logp = log_softmax_of(*_need_float("log_softmax_lastdim_kernel_impl", input), dim)
     nll = _nll_of(logp, target, weight, ignore_index, reduction)
@@ -261,7 +265,6 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
         if ignore_index >= 0:
             raise RuntimeError("ignore_index is not supported for floating point target")
         return _cross_entropy_probabilities(input, target, weight, reduction, label_smoothing)
-    _check_class_shapes(input, target, weight)
     return _cross_entropy_labels(input, target, weight, ignore_index, reduction, label_smoothing)
 
 
