@@ -138,18 +138,20 @@ def _by_name(names: list[str], args: tuple) -> dict[str, Any]:
 
 def _translate(builder: str, kwargs: dict[str, Any], parameter: str, old: str, default: Any) -> None:
     """Puts weights in place of a truth value for kwargs[parameter], which may be there under its old name."""
-    value = kwargs.get(parameter)
-    if old in kwargs:
-        warnings.warn(f"The parameter '{old}' is deprecated since 0.13 and may be removed in the future, please use "
-                      f"'{parameter}' instead.", stacklevel=4)
-        value = kwargs.pop(old)
-    elif value is None or isinstance(value, (WeightsEnum, str)):
+    if parameter in kwargs and (kwargs[parameter] is None or isinstance(kwargs[parameter], (WeightsEnum, str))):
         return
+    if parameter not in kwargs and old not in kwargs:
+        return
+    value = kwargs.get(old, kwargs.get(parameter))
     if callable(default) and not isinstance(default, WeightsEnum):
-        default = default({**kwargs, old: value})
+        default = default({old: value, **kwargs})
     chosen = default if value else None
     if value and chosen is None:
         raise ValueError(f"No weights available for model {builder}")
+    if old in kwargs:
+        warnings.warn(f"The parameter '{old}' is deprecated since 0.13 and may be removed in the future, please use "
+                      f"'{parameter}' instead.", stacklevel=4)
+        del kwargs[old]
     message = (f"Arguments other than a weight enum or `None` for '{parameter}' are deprecated since 0.13 and may be "
                f"removed in the future. The current behavior is equivalent to passing `{parameter}={chosen!r}`.")
     if chosen is not None:
