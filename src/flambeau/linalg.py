@@ -16,7 +16,7 @@ from .ops.promotion import not_implemented, promoted
 from .primitives import householder as packed
 from .primitives import linalg as la
 from .primitives.linalg import LinAlgError
-from .tensor.attributes import host_array
+from .tensor.attributes import every_value
 from .tensor.op import op
 from .tensor.tensor import Tensor
 from .tensor.views import wrap_dim
@@ -44,7 +44,7 @@ def _square(name: str, x: Var, kernel: str = "") -> None:
 
 def _raise_on(info: Tensor, message: str) -> None:
     """LinAlgError for the first matrix whose factorisation failed; {} in the message is where."""
-    array = host_array(info)
+    array = every_value(info)
     if array.any():
         first = next(i for i, n in enumerate(array.reshape(-1)) if n)
         place = f"(Batch element {first}): " if array.ndim else ""
@@ -589,7 +589,7 @@ def matrix_exp(A: Tensor) -> Tensor:
     _needs_square("linalg.matrix_exp", A)
     if A.dtype.name not in ("float32", "float64", "complex64", "complex128"):
         raise RuntimeError(f"Expected a floating point or complex tensor as input. Got {A.dtype._legacy}")
-    norm = float(abs(host_array(A)).sum(-2).max()) if A.numel() else 0.0
+    norm = float(abs(every_value(A)).sum(-2).max()) if A.numel() else 0.0
     squarings = max(0, math.frexp(norm)[1] + 1) if math.isfinite(norm) else 0
     small, identity = A / 2.0 ** squarings, eye(A.shape[-1], dtype=A.dtype)
     result = small / _TERMS + identity

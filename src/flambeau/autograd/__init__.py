@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..runtime.levels import running
 from ..tensor.node import edge
 from ..tensor.tensor import Tensor
 from .engine import root_gradient, run_backward
@@ -25,6 +26,9 @@ def _input_edges(inputs: tuple, what: str) -> list:
 def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
              grad_variables: Any = None, inputs: Any = None) -> None:
     """Accumulates the gradients of `tensors` (weighted by grad_tensors) into the leaves' `.grad`."""
+    if any(level.functional for level in running()):
+        raise RuntimeError("backward() called inside a functorch transform. This is not supported, please use functorch.grad or "
+                           "functorch.vjp instead or call backward() outside of functorch transforms.")
     tensors = _as_tuple(tensors)
     grad_tensors = _as_tuple(grad_tensors) if grad_tensors is not None else (None,) * len(tensors)
     grads = [root_gradient(t, g, i) for i, (t, g) in enumerate(zip(tensors, grad_tensors))]
@@ -40,6 +44,8 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
     grad_outputs = _as_tuple(grad_outputs) if grad_outputs is not None else (None,) * len(outputs)
     if materialize_grads and allow_unused is False:
         raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+    if is_grads_batched:
+        return _batched_grad(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads)
     grads = [root_gradient(t, g, i) for i, (t, g) in enumerate(zip(outputs, grad_outputs))]
     edges = _input_edges(inputs, "grad")
     results = run_backward(outputs, grads, create_graph if retain_graph is None else retain_graph, create_graph, edges, False)
@@ -50,6 +56,20 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
         raise RuntimeError("One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this "
                            "is the desired behavior.")
     return tuple(results)
+
+
+def _batched_grad(outputs: tuple, inputs: tuple, grad_outputs: tuple, retain_graph: bool | None, create_graph: bool, allow_unused: bool | None,
+                  materialize_grads: bool) -> tuple:
+    """`grad` for many grad_outputs, along a first dimension, at once."""
+    from ..func.vmap import vmap
+    unused: list[bool] = []
+
+    def one(*weights: Tensor) -> tuple:
+        found = grad(outputs, inputs, weights, retain_graph, create_graph, True, allow_unused, False, materialize_grads)
+        unused[:] = [g is None for g in found]
+        return tuple(g for g in found if g is not None)
+    gradients = iter(vmap(one)(*grad_outputs))
+    return tuple(None if missing else next(gradients) for missing in unused)
 
 
 from .anomaly_mode import detect_anomaly, is_anomaly_enabled, set_detect_anomaly  # noqa: E402

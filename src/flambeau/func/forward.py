@@ -9,7 +9,7 @@ from ..autograd.grad_mode import enable_grad, is_grad_enabled
 from ..tensor.tensor import Tensor, alias
 from ..tensor.transforms import dual_level, pair, primal_part, reverse_level, tangent_part
 from ..utils._pytree import tree_flatten, tree_map, tree_unflatten
-from .reverse import _source, basis, check_argnums, check_tensors, chosen, jacrev, replaced
+from .reverse import basis, check_argnums, check_tensors, chosen, jacrev, replaced, source
 from .vmap import vmap
 
 _JVP = "jvp(f, primals, tangents)"
@@ -123,8 +123,8 @@ def linearize(func: Callable, *primals: Any) -> tuple[Any, Callable]:
     for x in flat:
         if x.dtype.kind not in "fc":
             raise ValueError(f"Expected primal to be floating point or complex, but got: {x.dtype}")
-    with reverse_level(), enable_grad():
-        variables = [_source(alias(x)) for x in flat]
+    with reverse_level() as level, enable_grad():
+        variables = [source(alias(x), level) for x in flat]
         output = func(*tree_unflatten(variables, spec))
         outputs, out_spec = tree_flatten(output)
         tracked = [o for o in outputs if isinstance(o, Tensor) and o.requires_grad]  # type: ignore[attr-defined]

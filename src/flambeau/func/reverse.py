@@ -1,23 +1,28 @@
 """Reverse mode as transformations: `grad`, `grad_and_value`, `vjp` and `jacrev`.
 
-The inputs are given a place of their own in the autograd graph (`_source`), so that gradients stop there, and go on to what
+The inputs are given a place of their own in the autograd graph (`source`), so that gradients stop there, and go on to what
 lies outside only where someone outside differentiates, too.
 """
 from __future__ import annotations
 
 import functools
+import weakref
 from typing import Any, Callable, Sequence
 
 from .. import autograd
 from ..autograd.grad_mode import enable_grad, is_grad_enabled
 from ..tensor.node import AccumulateGrad, Node
 from ..tensor.tensor import Tensor, alias
-from ..tensor.transforms import PassageNode, reverse_level
+from ..runtime.levels import running
+from ..tensor.transforms import PassageNode, ReverseLevel, reverse_level
 from ..utils._pytree import TreeSpec, tree_flatten, tree_map, tree_unflatten
 from .vmap import vmap
 
 
-def _source(x: Any) -> Any:
+_made: weakref.WeakSet[Node] = weakref.WeakSet()  # the leaves that gradient transformations, running or not, made
+
+
+def source(x: Any, level: ReverseLevel) -> Any:
     """An input as a variable to differentiate in: the same memory, with a node that only this transformation knows."""
     if not isinstance(x, Tensor):
         return x
@@ -28,34 +33,33 @@ def _source(x: Any) -> Any:
         out._node = PassageNode([x], lambda gs: [gs[0]])
     else:
         out._node = AccumulateGrad(out)
+        _made.add(out._node)
+        level.variables.add(out._node)
     return out
 
 
-class _Reach:
-    """Whether tensors depend on variables other than the `own` ones of a transformation."""
-
-    def __init__(self, own: Sequence[Tensor]):
-        self.own = {t._node for t in own if isinstance(t, Tensor)}
-
-    def beyond(self, t: Any) -> bool:
-        """Whether someone outside may differentiate t."""
-        if not isinstance(t, Tensor) or not t.requires_grad:  # type: ignore[attr-defined]
-            return False
-        seen: set[Node] = {t._node}
-        stack = [t._node]
-        while stack:
-            node = stack.pop()
-            if type(node) is AccumulateGrad and node not in self.own:
-                return True
-            for e in node.edges:
-                if e is not None and e[0] not in seen:
-                    seen.add(e[0])
-                    stack.append(e[0])
+def _beyond(t: Any, level: ReverseLevel) -> bool:
+    """Whether t depends on variables outside of a transformation: of the program, or of a transformation around it."""
+    if not isinstance(t, Tensor) or not t.requires_grad:  # type: ignore[attr-defined]
         return False
+    around = [v for other in running() if isinstance(other, ReverseLevel) and other is not level for v in other.variables]
+    seen: set[Node] = {t._node}
+    stack = [t._node]
+    while stack:
+        node = stack.pop()
+        if type(node) is AccumulateGrad and (node not in _made or node in around):
+            return True
+        for e in node.edges:
+            if e is not None and e[0] not in seen:
+                seen.add(e[0])
+                stack.append(e[0])
+    return False
 
-    def result(self, t: Any) -> Any:
-        """t as it leaves the transformation: with its history only if that is someone else's business."""
-        return t if not isinstance(t, Tensor) or t._node is None or is_grad_enabled() and self.beyond(t) else alias(t)
+
+def _result(t: Any, level: ReverseLevel) -> Any:
+    """t as it leaves a transformation: with its history only if that is someone else's business."""
+    keep = not isinstance(t, Tensor) or t._node is None or is_grad_enabled() and _beyond(t, level)
+    return t if keep else alias(t)
 
 
 def _gradients(outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[Tensor | None], retain: bool,
@@ -114,19 +118,18 @@ def grad_and_value(func: Callable, argnums: Any = 0, has_aux: bool = False) -> C
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         check_argnums(argnums, len(args))
-        with reverse_level():
+        with reverse_level() as level:
             with enable_grad():
-                variables = tree_map(_source, chosen(args, argnums))
+                variables = tree_map(lambda x: source(x, level), chosen(args, argnums))
                 output = func(*replaced(args, argnums, variables), **kwargs)
             output, aux = _with_aux("grad_and_value(f)(*args): output of function f", output, has_aux)
             _check_scalar(output)
             flat, spec = tree_flatten(variables)
-            reach = _Reach(flat)
-            create = is_grad_enabled() and reach.beyond(output)
+            create = is_grad_enabled() and _beyond(output, level)
             gradients = _gradients([output], flat, [None], retain=create, create=create)
-            value = reach.result(output)
+            value = _result(output, level)
             gradient = tree_unflatten(gradients, spec)
-            return (gradient, (value, tree_map(reach.result, aux))) if has_aux else (gradient, value)
+            return (gradient, (value, tree_map(lambda x: _result(x, level), aux))) if has_aux else (gradient, value)
     return wrapped
 
 
@@ -176,9 +179,9 @@ def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     cotangents are like the output. has_aux: func returns (output, more). RuntimeError for outputs that are not tensors and
     for cotangents of another structure.
     """
-    with reverse_level():
+    with reverse_level() as level:
         with enable_grad():
-            variables = tree_map(_source, primals)
+            variables = tree_map(lambda x: source(x, level), primals)
             output = func(*variables)
         output, aux = _with_aux("vjp(f, *primals): output of function f", output, has_aux)
         outputs, out_spec = tree_flatten(output)
@@ -188,11 +191,10 @@ def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> tuple:
                 if not isinstance(x, Tensor):
                     raise RuntimeError(f"Expected tensors, got unsupported type {type(x)}")
         flat, spec = tree_flatten(variables)
-        reach = _Reach(flat)
-        deeper = any(reach.beyond(o) for o in outputs)
+        deeper = any(_beyond(o, level) for o in outputs)
         pull = _pullback(outputs, out_spec, flat, spec, deeper)
-        result = tree_map(reach.result, output)
-        return (result, pull, tree_map(reach.result, aux)) if has_aux else (result, pull)
+        result, aux = tree_map(lambda x: _result(x, level), (output, aux))
+        return (result, pull, aux) if has_aux else (result, pull)
 
 
 def _pullback(outputs: list, out_spec: TreeSpec, variables: list, spec: TreeSpec, deeper: bool) -> Callable:

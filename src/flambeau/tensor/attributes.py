@@ -168,6 +168,14 @@ def host_array(t: Tensor) -> np.ndarray:
     return widen(stored_array(t), t.dtype)
 
 
+def every_value(t: Tensor) -> np.ndarray:
+    """`host_array`, and in `vmap` the values of all examples: for checks that do not care which value is whose."""
+    if t._storage.value.__class__ is Value:
+        return host_array(t)
+    from ..runtime.transform import every_array
+    return widen(every_array(t._value()), t.dtype)
+
+
 def stored_array(t: Tensor) -> np.ndarray:
     """The tensor's memory as an array that must not be written to (of encoded dtypes the bits)."""
     value = t._storage.value

@@ -16,6 +16,7 @@ from .. import primitives as p
 from ..dtypes import bool_, can_cast, int32, int64, overflow_error, uint8
 from ..ir.graph import Var
 from ..ops.creation import from_array
+from ..runtime.trace import Value
 from ..warning import warn_once
 from .attributes import host_array
 from .op import op
@@ -220,7 +221,7 @@ def _read_tensor(walk: _Walk, indices: list, index: Tensor) -> None:
             warn_once("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", 6)
         indices.append((len(walk.shape), index))
         walk.skip(index.ndim)
-    elif index.ndim == 0:
+    elif index.ndim == 0 and index._storage.value.__class__ is Value:
         walk.integer(int(host_array(index)))
     else:
         indices.append((len(walk.shape), index))

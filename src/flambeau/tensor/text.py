@@ -2,19 +2,35 @@
 from __future__ import annotations
 
 from ..dtypes import get_default_dtype
+from ..runtime.levels import running
+from ..runtime.trace import Value
 from .attributes import host_array
 from .printing import format_tensor
-from .tensor import Tensor
+from .tensor import Tensor, make_tensor
 
 
 def representation(self: Tensor, *, tensor_contents: str | None = None) -> str:
     """The values, and what of dtype and gradient a reader could not tell from them."""
+    if self._storage.value.__class__ is not Value:
+        return _transformed(self)
     kind = type(self)
     plain = kind is Tensor or kind.__name__ == "Parameter"
     node = self.grad_fn  # type: ignore[attr-defined]
     return format_tensor(host_array(self), dtype=self.dtype, default_dtype=get_default_dtype(),
                          requires_grad=self.requires_grad, grad_fn_name=None if node is None else node.name(),
                          prefix="tensor(" if plain else f"{kind.__name__}(")
+
+
+def _transformed(t: Tensor) -> str:
+    """Inside `vmap` and forward mode: what the tensor stands for."""
+    from ..runtime.transform import Batched
+    value = t._value()
+    if isinstance(value, Batched):
+        number = [level for level in running() if level is not None].index(value.level) + 1 if value.level.alive else -1
+        inside = representation(make_tensor(value.physical)).replace("\n", "\n    ")
+        return f"BatchedTensor(lvl={number}, bdim=0, value=\n    {inside}\n)"
+    primal, tangent = (representation(make_tensor(v)) for v in (value.primal, value.tangent))  # type: ignore[attr-defined]
+    return f"{primal[:-1]}, tangent={tangent})" if value.level.alive else primal  # type: ignore[attr-defined]
 
 
 def formatted(self: Tensor, spec: str) -> str:

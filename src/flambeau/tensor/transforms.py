@@ -17,14 +17,26 @@ from .node import Node, _next_sequence, edge
 from .tensor import Tensor, make_tensor
 
 
+class ReverseLevel:
+    """A running gradient transformation. variables: the leaves that it has made of its inputs."""
+
+    __slots__ = ("variables",)
+
+    functional = True
+
+    def __init__(self) -> None:
+        self.variables: set[Node] = set()
+
+
 @contextmanager
-def reverse_level() -> Iterator[None]:
+def reverse_level() -> Iterator[ReverseLevel]:
     """Inside, a gradient transformation runs."""
-    running().append(None)
+    level = ReverseLevel()
+    running().append(level)
     try:
-        yield
+        yield level
     finally:
-        running().pop()
+        running().remove(level)
 
 
 @contextmanager
@@ -39,9 +51,9 @@ def batch_level(size: int, randomness: str) -> Iterator[BatchLevel]:
         level.alive = False
 
 
-def enter_dual() -> DualLevel:
-    """Starts a level of forward-mode differentiation."""
-    level = DualLevel(_next_sequence())
+def enter_dual(functional: bool = False) -> DualLevel:
+    """Starts a level of forward-mode differentiation. functional: of a function, not of a context in the program."""
+    level = DualLevel(_next_sequence(), functional)
     running().append(level)
     return level
 
@@ -54,8 +66,8 @@ def exit_dual(level: DualLevel) -> None:
 
 @contextmanager
 def dual_level() -> Iterator[DualLevel]:
-    """Inside, a level of forward-mode differentiation runs."""
-    level = enter_dual()
+    """Inside, a function is differentiated in forward mode."""
+    level = enter_dual(functional=True)
     try:
         yield level
     finally:
@@ -76,8 +88,7 @@ def per_example(t: Tensor, like: Tensor) -> Tensor:
 
 RANDOM = ("vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness flags on "
           "vmap or perform the randomness operation out of vmap")
-SAME = ("Vmap does not currently support same randomness with a batched tensor input. Please use `same` randomness on vmap only with "
-        "operations on unbatched tensors")
+SAME = "Vmap does not currently support same randomness with a batched tensor input. Please file an issue with functorch"
 
 
 def record_draw(spec: Any, operands: list, levels: list[BatchLevel] | None = None) -> list[Value]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from ... import primitives as p
 from ...dtypes import int64
-from ...tensor.attributes import host_array
+from ...runtime.trace import Value
+from ...tensor.attributes import every_value, host_array
 from ...tensor.indexing import known_array
 from ...tensor.op import op
 from ...tensor.tensor import Tensor
@@ -156,20 +157,21 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
 
 def one_hot(tensor, num_classes=-1):
     """int64 vectors with a one at each index: (…) → (…, num_classes)."""
-    import flambeau as torch
     if tensor.dtype is not int64:
         raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor. Got: {tensor.dtype}")
-    a = host_array(tensor)
+    a = every_value(tensor)
     if a.size == 0:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
     elif a.min() < 0:
         raise RuntimeError("Class values must be non-negative.")
     if num_classes == -1:
+        if tensor._storage.value.__class__ is not Value:
+            raise RuntimeError("When vmap-ing torch.nn.functional.one_hot, please provide an explicit positive num_classes argument.")
         num_classes = int(a.max()) + 1
     elif num_classes < 1:
         raise RuntimeError("num_classes should be positive")
     elif a.size and a.max() >= num_classes:
         raise RuntimeError("Class values must be smaller than num_classes.")
-    out = torch.zeros(*tensor.shape, num_classes, dtype=int64)
+    out = tensor.new_zeros((*tensor.shape, num_classes))
     return out.scatter_(-1, tensor.unsqueeze(-1), 1) if math.prod(tensor.shape) else out
