@@ -150,3 +150,25 @@ def test_a_tar_that_ends_early(tmp_path, damage):
     with pytest.raises(RuntimeError, match="a.tar is damaged"):
         extract_archive(path, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.zip", "a.txt.gz"])
+def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch, name):
+    import errno
+
+    class Full(io.BytesIO):
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / name
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x/y", b"abc")
+    elif name.endswith(".tar.gz"):
+        make_tar(path, [("x/y", b"abc")])
+    else:
+        path.write_bytes(gzip.compress(b"abc"))
+    monkeypatch.setattr(archives, "open", lambda path, mode: Full(), raising=False)
+    with pytest.raises(OSError, match="No space left"):
+        extract_archive(path, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
