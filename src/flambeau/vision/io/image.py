@@ -64,8 +64,7 @@ def _content(data: Any) -> bytes:
         raise RuntimeError(f"Expected a torch.uint8 tensor. Input tensor must have uint8 data type, got {data.dtype}")
     if data.dim() != 1 or data.numel() == 0:
         raise RuntimeError("Expected a non empty 1-dimensional tensor. Input tensor must be 1-dimensional and "
-                           "non-empty, got "
-                           f"{data.dim()} dims  and {data.numel()} numels.")
+                           f"non-empty, got {data.dim()} dims  and {data.numel()} numels.")
     return data.numpy().tobytes()
 
 
@@ -117,8 +116,7 @@ def decode_image(input: Any, mode: Any = ImageReadMode.UNCHANGED, apply_exif_ori
     if content.startswith(b"RIFF") and content[8:15] == b"WEBPVP8":
         return decode_webp(input, mode)
     raise RuntimeError("Unsupported image file. Only jpeg, png, webp and gif are currently supported. For avif and "
-                       "heic "
-                       "format, please rely on `decode_avif` and `decode_heic` directly.")
+                       "heic format, please rely on `decode_avif` and `decode_heic` directly.")
 
 
 def read_image(path: str | pathlib.Path, mode: Any = ImageReadMode.UNCHANGED,
@@ -243,8 +241,7 @@ def _decode_with_alpha(content: bytes, mode: ImageReadMode, what: str, unchanged
     image = _opened(content, what)
     if mode in (ImageReadMode.GRAY, ImageReadMode.GRAY_ALPHA):
         warnings.warn(f"{what} does not support grayscale conversions. The returned tensor will be in the colorspace "
-                      "of the "
-                      "original image.", stacklevel=3)
+                      "of the original image.", stacklevel=3)
         mode = ImageReadMode.UNCHANGED
     wanted = _PIL_MODES.get(mode) or unchanged or ("RGBA" if "A" in image.mode else "RGB")
     return as_tensor(_planes(image if image.mode == wanted else image.convert(wanted)))
