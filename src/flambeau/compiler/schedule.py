@@ -11,7 +11,7 @@ from ..ir.graph import Graph, Node, Var
 from ..ir.types import contiguous_strides
 from .affine import Affine, identity, linear
 from .contractions import CONTRACTIONS, ContractionKernel, leaves_gaps
-from .expression import Expression, ExpressionBuilder, Load, NeedsBuffer, loads
+from .expression import Constant, Expression, ExpressionBuilder, Load, NeedsBuffer, loads
 from .scalar_ops import ELEMENT, supported
 
 EXPENSIVE = {"exp", "expm1", "log", "log1p", "log2", "log10", "exp2", "sin", "cos", "tan", "tanh", "sigmoid", "erf", "erfc", "pow", "sinh",
@@ -152,9 +152,7 @@ class Scheduler:
     def _readable_in_place(self, node: Node, v: Var) -> bool:
         """Whether a step computes this operand itself, in its loop."""
         if node.prim.name in CONTRACTIONS:
-            if node.outputs[0].dtype.kind != "f" or not _native(node) or not node.outputs[0].size:
-                return False
-            return v.node is not None and v.node.prim.kind == "view" and is_fusable(v.node)
+            return _contracts(node) and v.node is not None and v.node.prim.kind == "view" and is_fusable(v.node)
         return _reduces_natively(node) or node.prim.name in COPIES and _native(node)
 
     # ------------------------------------------------------------------ steps
@@ -165,7 +163,7 @@ class Scheduler:
             name = node.prim.name
             if name in self.special and _native(node) and all(v.size for v in (*node.inputs, *node.outputs)):
                 steps.append(Special(node, self.special[name]))
-            elif name in CONTRACTIONS and node.outputs[0].dtype.kind == "f" and _native(node) and node.outputs[0].size:
+            elif _contracts(node):
                 steps.extend(self._contract(node))
             elif _reduces_natively(node):
                 steps.append(self._reduce(node))
@@ -194,7 +192,7 @@ class Scheduler:
     def _map(self, v: Var) -> Map:
         builder = ExpressionBuilder(v.shape, self.buffers)
         index = identity(v.ndim)
-        value = builder.build(v, index, compute=True)
+        value = builder.build(v, index, compute=True) if v.size else Constant(0, v.dtype)
         return Map(v.shape, (Store(value, v, linear(index, contiguous_strides(v.shape), v.ndim)),))
 
     def _reduce(self, node: Node) -> Reduce:
@@ -212,19 +210,21 @@ class Scheduler:
         strides = contiguous_strides(out.shape)
         name = node.prim.name
 
-        def piece(x: Var, to: Sequence[int], start: int, at: tuple | None = None) -> Map:
+        def piece(x: Var, to: Sequence[int], start: int) -> Map:
             index = identity(x.ndim)
             value = ExpressionBuilder(x.shape, self.buffers).build(x, index)
             return Map(x.shape, (Store(value, out, linear(index, to, x.ndim).shifted(start)),))
         if name == "concat":
             dim, at, steps = node.params[0], 0, []
             for x in node.inputs:
-                steps.append(piece(x, strides, at * strides[dim]))
+                if x.size:
+                    steps.append(piece(x, strides, at * strides[dim]))
                 at += x.shape[dim]
             return steps
         if name == "strided_write":
             base, new = node.inputs
-            return [piece(base, contiguous_strides(base.shape), 0), piece(new, node.params[0], node.params[1])]
+            steps = [piece(base, contiguous_strides(base.shape), 0)] if base.size else []
+            return [*steps, piece(new, node.params[0], node.params[1])] if new.size else steps
         low, high, inner, value = node.params
         x = node.inputs[0]
         steps = [] if out.size == x.size else [Fill(out, value)]
@@ -252,6 +252,12 @@ class Scheduler:
             else:
                 merged.append(step)
         return merged
+
+
+def _contracts(node: Node) -> bool:
+    """Whether a contraction has a kernel: floats, and something to contract."""
+    return node.prim.name in CONTRACTIONS and node.outputs[0].dtype.kind == "f" and _native(node) \
+        and all(v.size for v in (*node.inputs, *node.outputs))
 
 
 def _can_merge(a: Map, b: Map) -> bool:

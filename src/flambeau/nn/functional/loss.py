@@ -514,7 +514,7 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
 
 def _check_listed_labels(input, target, *rest) -> None:
     labels = known_array(target)
-    if labels is not None and labels.size and (labels.min() < -1 or labels.max() >= input.shape[-1]):
+    if labels is not None and labels.size and (labels.min() < -1 or labels.max() >= (input.shape[-1] if input.ndim else 1)):
         raise RuntimeError(f"multilabel_margin_loss: argument #2 'target' is out of range (for input of shape {list(input.shape)})")
 
 
