@@ -123,7 +123,7 @@ def get_kernel(functional: Callable, input_type: type, allow_passthrough: bool =
         return kernels[_PIL]
     if allow_passthrough:
         return None
-    raise TypeError(f"Functional F.{functional.__name__} supports inputs of type {list(kernels)}, but got "
+    raise TypeError(f"Functional F.{functional.__name__} supports inputs of type {kernels.keys()}, but got "
                     f"{input_type} instead.")
 
 
