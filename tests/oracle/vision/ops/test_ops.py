@@ -140,7 +140,10 @@ def test_regions(scale, ratio):
 @pytest.mark.parametrize("scale", [1.0, 0.5])
 def test_pools(scale):
     same(lambda o, x: o.roi_pool(x, _like(x, ROIS), (3, 4), scale), MAPS)
-    same(lambda o, x: o.ps_roi_pool(x, _like(x, ROIS), 2, scale), MAPS)
+    same(lambda o, x: o.ps_roi_pool(x.detach(), _like(x, ROIS), 2, scale), MAPS)
+    # at the last row and column, torchvision's gradient is not that of what it computes
+    inside = np.concatenate([ROIS[:, :1], ROIS[:, 1:].clip(1, 9)], 1)
+    same(lambda o, x: o.ps_roi_pool(x, _like(x, inside), 2, scale), MAPS)
 
 
 def _like(x, array):

@@ -1,0 +1,4 @@
+"""Networks that give each pixel a class."""
+from .deeplabv3 import *
+from .fcn import *
+from .lraspp import *
