@@ -5,19 +5,35 @@ from typing import Any
 
 from ..runtime.levels import running
 from ..tensor.node import edge
-from ..tensor.tensor import Tensor
+from ..tensor.tensor import Tensor, alias
 from .engine import root_gradient, run_backward
+from .graph import GradientEdge
 
 
 def _as_tuple(x: Any) -> tuple:
-    return (x,) if x is None or isinstance(x, Tensor) else tuple(x)
+    return (x,) if x is None or isinstance(x, (Tensor, GradientEdge)) else tuple(x)
+
+
+def _roots(outputs: tuple, gradients: tuple) -> tuple:
+    """The outputs as tensors: a gradient edge is one with its gradient's values."""
+    if not any(isinstance(o, GradientEdge) for o in outputs):
+        return outputs
+    made = []
+    for o, g in zip(outputs, gradients):
+        if isinstance(o, GradientEdge):
+            if g is None:
+                raise RuntimeError("grad can be implicitly created only for scalar outputs")
+            at, o = o, alias(g)
+            o._node, o._nr = at.node, at.output_nr
+        made.append(o)
+    return tuple(made)
 
 
 def _input_edges(inputs: tuple, what: str) -> list:
     if not inputs:
         raise RuntimeError(f"{what}() received an empty iterable of inputs" if what == "grad" else
                            "`inputs` argument to `backward` cannot be empty.")
-    edges = [edge(t) for t in inputs]
+    edges = [(t.node, t.output_nr) if isinstance(t, GradientEdge) else edge(t) for t in inputs]
     if any(e is None for e in edges):
         raise RuntimeError("One of the differentiated Tensors does not require grad")
     return edges
@@ -31,6 +47,7 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
                            "functorch.vjp instead or call backward() outside of functorch transforms.")
     tensors = _as_tuple(tensors)
     grad_tensors = _as_tuple(grad_tensors) if grad_tensors is not None else (None,) * len(tensors)
+    tensors = _roots(tensors, grad_tensors)
     grads = [root_gradient(t, g, i) for i, (t, g) in enumerate(zip(tensors, grad_tensors))]
     edges = None if inputs is None else _input_edges(_as_tuple(inputs), "backward")
     run_backward(tensors, grads, create_graph if retain_graph is None else retain_graph, create_graph, edges, True)
@@ -46,6 +63,7 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
         raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
     if is_grads_batched:
         return _batched_grad(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads)
+    outputs = _roots(outputs, grad_outputs)
     grads = [root_gradient(t, g, i) for i, (t, g) in enumerate(zip(outputs, grad_outputs))]
     edges = _input_edges(inputs, "grad")
     results = run_backward(outputs, grads, create_graph if retain_graph is None else retain_graph, create_graph, edges, False)
@@ -74,8 +92,9 @@ def _batched_grad(outputs: tuple, inputs: tuple, grad_outputs: tuple, retain_gra
 
 from .anomaly_mode import detect_anomaly, is_anomaly_enabled, set_detect_anomaly  # noqa: E402
 from .function import Function  # noqa: E402
-from .grad_mode import (enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad,  # noqa: E402
-                        set_grad_enabled)
+from .gradcheck import gradcheck, gradgradcheck  # noqa: E402
+from .grad_mode import (enable_grad, enforce_grad_layout_policy, inference_mode, is_grad_enabled, is_inference_mode_enabled,  # noqa: E402
+                        no_grad, set_grad_enabled, set_multithreading_enabled)
 
 from .variable import Variable  # noqa: E402
 
@@ -90,5 +109,6 @@ def __getattr__(name: str) -> Any:
     raise missing_name(__name__, name)
 
 
-__all__ = ["Function", "Variable", "backward", "detect_anomaly", "enable_grad", "grad", "inference_mode", "is_anomaly_enabled",
-           "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled"]
+__all__ = ["Function", "Variable", "backward", "detect_anomaly", "enable_grad", "enforce_grad_layout_policy", "grad", "gradcheck",
+           "gradgradcheck", "inference_mode", "is_anomaly_enabled", "is_grad_enabled", "is_inference_mode_enabled", "no_grad",
+           "set_detect_anomaly", "set_grad_enabled", "set_multithreading_enabled"]

@@ -4,6 +4,7 @@ A node is always newer than the nodes its gradients flow to, so descending creat
 """
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from typing import Any, Sequence
 
@@ -91,6 +92,33 @@ def _step(node: Node, grads: list, create_graph: bool) -> list:
         raise
 
 
+class Pass:
+    """A running backward pass, node by node. chosen: whether it computes the gradients of given inputs only."""
+
+    __slots__ = ("nodes", "chosen")
+
+    def __init__(self, order: Sequence[Node], on_way: set[Node] | None):
+        self.nodes = set(order) if on_way is None else on_way
+        self.chosen = on_way is not None
+
+    def reaches(self, t: Tensor) -> bool:
+        """Whether t gets a gradient in this pass."""
+        return t._node in self.nodes
+
+
+class _Passes(threading.local):
+    def __init__(self) -> None:
+        self.running: list[Pass] = []
+
+
+_passes = _Passes()
+
+
+def current_pass() -> Pass | None:
+    """The backward pass that calls this hook or function."""
+    return _passes.running[-1] if _passes.running else None
+
+
 def run_backward(roots: Sequence[Tensor], grads: Sequence[Tensor], retain_graph: bool, create_graph: bool,
                  inputs: Sequence[tuple[Node, int]] | None, accumulate: bool) -> list[Tensor | None]:
     """Pushes `grads` from `roots` through the graph.
@@ -117,6 +145,7 @@ def run_backward(roots: Sequence[Tensor], grads: Sequence[Tensor], retain_graph:
     on_way = None if wanted is None else _leading(order, {n for n, _ in wanted})
     was_enabled = mode.enabled
     mode.enabled = create_graph
+    _passes.running.append(Pass(order, on_way))
     try:
         for node in order:
             slots = pending.pop(node, None)
@@ -146,6 +175,7 @@ def run_backward(roots: Sequence[Tensor], grads: Sequence[Tensor], retain_graph:
             if not retain_graph:
                 node.release()
     finally:
+        _passes.running.pop()
         mode.enabled = was_enabled
     return [captured.get(i) for i in inputs] if inputs is not None else []
 

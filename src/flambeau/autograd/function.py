@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..tensor import saved
 from ..tensor.grad_mode import mode
 from ..tensor.node import FREED, Node, edge
 from ..tensor.tensor import Tensor, alias
@@ -57,7 +58,7 @@ class FunctionNode(Node):
                 raise RuntimeError("one of the variables needed for gradient computation has been modified by an inplace operation: "
                                    f"[torch.{t.dtype._legacy}Tensor {list(t.shape)}], which is saved by {self.name()}, is at version "
                                    f"{t._storage.version}; expected version {version} instead.")
-        return self.saved_values
+        return tuple(t.unpack() if t.__class__ is saved.Packed else t for t in self.saved_values)
 
     def mark_dirty(self, *args: Any) -> None:
         """Says which inputs forward changed in place."""
@@ -88,6 +89,10 @@ class FunctionNode(Node):
                 versions.append((alias(t), t._storage.version))
         self.saved_values = tuple(t for t, _ in kept)
         self._saved_versions = versions
+        hook = saved.current() if saved.hooks else None
+        if hook is not None:
+            self.saved_values = tuple(t if t is None else saved.pack(t, hook) for t in self.saved_values)
+            self._saved_versions = []
         self.to_save = ()
         self.output_shapes = [(tuple(o.shape), o.dtype) if isinstance(o, Tensor) else None for o in outputs]
 

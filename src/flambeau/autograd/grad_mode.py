@@ -145,6 +145,40 @@ class inference_mode(_ContextDecorator):
         return inference_mode(self.mode)
 
 
+class _Setting(_ContextDecorator):
+    """A switch whose two positions do the same here: set at once when called, and back at the end when used as a context."""
+
+    _value = True  # of all threads: nothing reads it but `clone`
+
+    def __init__(self, value: bool) -> None:
+        self.prev, self.value = type(self)._value, bool(value)
+        type(self)._value = self.value
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: Any) -> None:
+        type(self)._value = self.prev
+
+    def clone(self) -> Any:
+        return type(self)(self.value)
+
+
+class set_multithreading_enabled(_Setting):
+    """Whether backward may walk the graph on several threads. Here the caller's thread walks it (and what it records is
+    computed by all threads) either way."""
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__(mode)
+
+
+class enforce_grad_layout_policy(_Setting):
+    """Whether `.grad` is to have its leaf's strides. Here it is contiguous either way."""
+
+    def __init__(self, enable: bool = True) -> None:
+        super().__init__(enable)
+
+
 def is_grad_enabled() -> bool:
     """Whether operations are recorded for backward."""
     return mode.enabled

@@ -8,6 +8,7 @@ from typing import Any, Callable
 
 from ..runtime.specialization import Gradient
 from .grad_mode import anomaly
+from .saved import Packed, hooks, pack_saved
 from .tensor import Tensor, make_tensor
 
 _next_sequence = itertools.count().__next__
@@ -251,7 +252,25 @@ def op_node(gradient: Gradient, tensors: list, operands: list, results: list, sk
         if i != skip:
             storage = tensors[i]._storage
             watched.append((storage, storage.version))
+    if hooks:
+        pack_saved(node, tensors)
     return node
+
+
+class HookedOpNode(OpNode):
+    """An `OpNode` whose saved values a hook has packed."""
+
+    __slots__ = ()
+
+    def backward(self, grads: list, create_graph: bool) -> list:
+        packed = self.saved
+        if packed is None:
+            raise RuntimeError(FREED)
+        self.saved = [p.unpack()._value() if p.__class__ is Packed else p for p in packed]
+        try:
+            return super().backward(grads, create_graph)
+        finally:
+            self.saved = packed
 
 
 _NUMBERS = {bool, int, float, complex}

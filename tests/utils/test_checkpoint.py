@@ -1,0 +1,111 @@
+"""Checkpoints: the same results and gradients, computed again when backward needs them."""
+import pytest
+
+import flambeau as torch
+from flambeau import nn
+from flambeau.utils.checkpoint import CheckpointError, checkpoint, checkpoint_sequential, detach_variable, set_checkpoint_early_stop
+
+
+def _x():
+    return torch.tensor([1.0, 2.0], requires_grad=True)
+
+
+class Counted:
+    """x³, counting its calls."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, x):
+        self.calls += 1
+        return x * x * x
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_gradients_and_calls(reentrant):
+    x, f = _x(), Counted()
+    y = checkpoint(f, x, use_reentrant=reentrant)
+    assert f.calls == 1 and torch.equal(y, x ** 3)
+    y.sum().backward()
+    assert f.calls == 2 and torch.equal(x.grad, 3 * x ** 2)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_random_numbers_are_the_same_again(reentrant):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2), nn.Tanh())
+    results = []
+    for run in (lambda x: net(x), lambda x: checkpoint_sequential(net, 2, x, use_reentrant=reentrant)):
+        torch.manual_seed(1)
+        net.zero_grad()
+        x = _x()
+        run(x).sum().backward()
+        results.append([x.grad, net[0].weight.grad, net[3].weight.grad, torch.rand(1)])
+    assert all(torch.equal(a, b) for a, b in zip(*results))
+
+
+def test_without_the_function_form():
+    x, f = _x(), Counted()
+    y = checkpoint(f, x, use_reentrant=False).sum()
+    y.backward(retain_graph=True)
+    y.backward()
+    assert f.calls == 3 and torch.equal(x.grad, 6 * x ** 2)
+    z = checkpoint(f, x, use_reentrant=False).sum()
+    g, = torch.autograd.grad(z, x, create_graph=True)
+    assert torch.equal(torch.autograd.grad(g.sum(), x)[0], 6 * x)
+    assert torch.equal(checkpoint(lambda x, *, k: x * k, x, use_reentrant=False, k=2), 2 * x)
+    nested = checkpoint(lambda x: checkpoint(torch.sin, x.exp(), use_reentrant=False).cos(), x, use_reentrant=False)
+    e = x.detach().exp()
+    assert torch.allclose(torch.autograd.grad(nested.sum(), x)[0], -e.sin().sin() * e.cos() * e)
+    with torch.no_grad():
+        assert not checkpoint(f, x, use_reentrant=False).requires_grad
+
+
+def test_saved_tensors_are_let_go():
+    kept = []
+
+    def f(x):
+        y = x.exp()
+        kept.append(y.grad_fn.saved)
+        return y.sin()
+    checkpoint(f, _x(), use_reentrant=False)
+    assert not any(isinstance(v, torch.Tensor) for v in kept[0])
+
+
+def test_functions_that_change_their_mind():
+    x = _x()
+
+    def changing(counts):
+        counts = iter(counts)
+
+        def f(x):
+            for _ in range(next(counts)):
+                x = x.sin()
+            return x
+        return f
+    with pytest.raises(CheckpointError, match="A different number of tensors was saved"):
+        checkpoint(changing([2, 1]), x, use_reentrant=False).sum().backward()
+    checkpoint(changing([1, 2]), x, use_reentrant=False).sum().backward()  # stops as soon as it has all
+    with set_checkpoint_early_stop(False), pytest.raises(CheckpointError, match="trying to save more tensors"):
+        checkpoint(changing([1, 2]), x, use_reentrant=False).sum().backward()
+    shapes = iter([x, torch.cat([x, x])])
+    with pytest.raises(CheckpointError, match="different metadata"):
+        checkpoint(lambda: next(shapes).sin(), use_reentrant=False).sum().backward()
+
+
+def test_errors_and_warnings():
+    x = _x()
+    with pytest.warns(UserWarning, match="use_reentrant parameter should be passed"):
+        checkpoint(torch.sin, x)
+    with pytest.warns(UserWarning, match="None of the inputs have requires_grad"):
+        checkpoint(torch.sin, torch.ones(1), use_reentrant=True)
+    with pytest.raises(RuntimeError, match="incompatible with .grad"):
+        torch.autograd.grad(checkpoint(torch.sin, x, use_reentrant=True).sum(), x)
+    with pytest.raises(ValueError, match="Unexpected keyword arguments: k"):
+        checkpoint(torch.sin, x, use_reentrant=True, k=1)
+    with pytest.raises(ValueError, match="determinism_check"):
+        checkpoint(torch.sin, x, use_reentrant=False, determinism_check="all")
+    with pytest.raises(RuntimeError, match="Only tuple of tensors"):
+        detach_variable(x)
+    a, b = detach_variable((x, 3))
+    assert a.is_leaf and a.requires_grad and b == 3
