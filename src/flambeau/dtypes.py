@@ -38,7 +38,8 @@ class dtype:
         return "torch." + self.name
 
     def __reduce__(self):
-        return _by_name, (self.name,)
+        # as PyTorch, a global of the module `torch`, where that is what programs import
+        return self.name if type(self).__module__ == "torch" else (_by_name, (self.name,))
 
     def __copy__(self):
         return self

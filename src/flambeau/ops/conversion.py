@@ -2,7 +2,8 @@
 # ruff: noqa: F821
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, Callable
 
 from .. import dtypes
 from .. import primitives as p
@@ -10,6 +11,7 @@ from ..dtypes import dtype as dtype_class, get_default_dtype
 from ..tensor.device import check_device, device as device_class
 from ..tensor.op import inplace, op
 from ..tensor.tensor import Tensor
+from ..tensor.views import clone, contiguous, select
 from .memory_format import in_format
 
 
@@ -42,9 +44,13 @@ def converted(self: Tensor, dtype: dtype_class, copy: bool = False, memory_forma
 
 
 def _laid_out(self: Tensor, memory_format: Any) -> Tensor:
-    from .memory_format import preserve_format
-    from ..tensor.views import contiguous
-    return self if memory_format is preserve_format else contiguous(self, memory_format)
+    """self in the memory format: itself if its strides are exactly those."""
+    from .memory_format import contiguous_format, preserve_format, strides_of_format
+    if memory_format is preserve_format:
+        return self
+    if memory_format is contiguous_format:
+        return contiguous(self)
+    return self if self.stride() == strides_of_format(tuple(self.shape), memory_format) else clone(self, memory_format=memory_format)
 
 
 def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -153,7 +159,7 @@ def zero(input: Tensor):
 
 
 @op("CopyBackwards")
-def _copied(self: Tensor, src: Tensor):
+def _copied(self: Tensor, src: Scalar):
     """src in self's shape and dtype."""
     if p.broadcast_shapes(self.shape, src.shape) != self.shape:
         raise RuntimeError(f"output with shape {list(self.shape)} doesn't match the broadcast shape "
@@ -169,7 +175,20 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     return self if src is self else _copy_in_place(self, src)
 
 
+def _each_once(method: Callable) -> Callable:
+    """A method that writes one value everywhere: of an expanded tensor, to one of the elements that share a place."""
+    @functools.wraps(method)
+    def fill(self: Tensor, *args: Any) -> Tensor:
+        target = self
+        for d in reversed(range(self.ndim)):
+            if self.shape[d] > 1 and self.stride(d) == 0:
+                target = select(target, d, 0)
+        method(target, *args)
+        return self
+    return fill
+
+
 METHODS = {
     **{name: _cast_method(name, dtype) for name, dtype in _CASTS.items()},
-    "to": to, "type": type_, "type_as": type_as, "cpu": cpu, "cuda": cuda, "fill_": inplace(fill), "zero_": inplace(zero), "copy_": copy_,
+    "to": to, "type": type_, "type_as": type_as, "cpu": cpu, "cuda": cuda, "fill_": _each_once(inplace(fill)), "zero_": _each_once(inplace(zero)), "copy_": copy_,
 }

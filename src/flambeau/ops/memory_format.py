@@ -49,6 +49,7 @@ def strides_of_format(shape: tuple[int, ...], format: memory_format) -> tuple[in
 def in_format(x: Tensor, format: Any, like: Tensor) -> Tensor:
     """x, a fresh contiguous tensor, laid out in `format`; `preserve_format` (the default) takes the order of a dense `like`."""
     shape, strides, _ = like._geometry()
+    want: tuple[int, ...] | None = strides
     if format is None or format is preserve_format:
         order = dense_order(shape, strides)
     elif format is contiguous_format:
@@ -58,11 +59,13 @@ def in_format(x: Tensor, format: Any, like: Tensor) -> Tensor:
         if want is None:
             raise RuntimeError(f"required rank {4 if format is channels_last else 5} tensor to use {format.name} format")
         order = dense_order(shape, want)
-    if order is None:
+    if order is None or order == list(range(len(order))):
         return x
     from ..tensor.views import permute
-    inverse = [order.index(i) for i in range(len(order))]
-    return permute(_physical(x, tuple(order)), inverse) if order != list(range(len(order))) else x
+    out = permute(_physical(x, tuple(order)), [order.index(i) for i in range(len(order))])
+    assert out._view is not None and want is not None
+    out._view.strides = want  # those of dimensions of size 1, too, for which any would do
+    return out
 
 
 def _physical(x: Tensor, order: tuple[int, ...]) -> Tensor:

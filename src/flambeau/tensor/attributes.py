@@ -10,6 +10,7 @@ from ..dtypes import widen
 from ..ir.types import contiguous_strides
 from ..runtime.trace import Value
 from .device import CPU
+from .layout import strided
 from .node import AccumulateGrad, Node
 from .tensor import Tensor, alias
 
@@ -280,6 +281,15 @@ def size(self: Tensor, dim: int | None = None) -> Any:
     return shape[dim]
 
 
+def _converted(t: Tensor) -> Tensor:
+    """t, with PyTorch's warning where its history gets lost in a conversion to a Python number."""
+    if t._node is not None and _requires_grad(t):
+        from ..warning import warn_once
+        warn_once("Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+                  "Consider using tensor.detach() first.")
+    return t
+
+
 ATTRIBUTES: dict[str, Any] = {
     "requires_grad": property(_requires_grad, _set_requires_grad), "grad": property(_grad, _set_grad, lambda self: _set_grad(self, None)),
     "grad_fn": property(_grad_fn), "is_leaf": property(_is_leaf), "data": property(alias, _set_data),
@@ -287,7 +297,7 @@ ATTRIBUTES: dict[str, Any] = {
     "_base": property(lambda self: None if self._view is None else self._view.base),
     "retains_grad": property(lambda self: "_retained" in self.__dict__),
     "device": property(lambda self: CPU), "is_cuda": property(lambda self: False), "is_cpu": property(lambda self: True),
-    "is_sparse": property(lambda self: False), "is_quantized": property(lambda self: False), "is_meta": property(lambda self: False),
+    "layout": property(lambda self: strided), "is_sparse": property(lambda self: False), "is_quantized": property(lambda self: False), "is_meta": property(lambda self: False),
     "is_mps": property(lambda self: False), "is_xpu": property(lambda self: False), "is_nested": property(lambda self: False),
     "is_mkldnn": property(lambda self: False), "is_sparse_csr": property(lambda self: False),
     "itemsize": property(lambda self: self.dtype.itemsize), "nbytes": property(lambda self: self.shape.numel() * self.dtype.itemsize),
@@ -298,7 +308,7 @@ ATTRIBUTES: dict[str, Any] = {
     "get_device": lambda self: -1, "requires_grad_": requires_grad_, "retain_grad": retain_grad, "register_hook": register_hook,
     "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook, "backward": backward, "detach": detach, "detach_": detach_,
     "item": item, "tolist": tolist, "numpy": numpy, "__array__": _array, "__bool__": _bool, "__index__": _index, "__len__": _len,
-    "__iter__": _iter, "__int__": lambda self: int(_scalar(self)), "__float__": lambda self: float(_scalar(self)),
-    "__complex__": lambda self: complex(_scalar(self)), "__hash__": object.__hash__, "__array_priority__": 1000,
+    "__iter__": _iter, "__int__": lambda self: int(_scalar(self)), "__float__": lambda self: float(_scalar(_converted(self))),
+    "__complex__": lambda self: complex(_scalar(_converted(self))), "__hash__": object.__hash__, "__array_priority__": 1000,
 }
 

@@ -22,7 +22,7 @@ from .attributes import host_array
 from .op import op
 from .tensor import Tensor, make_view
 from .views import unsqueeze
-from .write import assign, check_writable
+from .write import assign, check_writable, refuse_partial_overlap
 
 SEQUENCE_AS_TUPLE = ("Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in "
                      "pytorch 2.9; use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as "
@@ -449,6 +449,8 @@ def write_part(view: Tensor, value: Any) -> None:
         value = _number(view, value)
     elif value._storage is view._storage and value._geometry() == view._geometry():
         return  # x[i] += 1 has written already, and now assigns x[i] to itself
+    elif value._storage is view._storage:
+        refuse_partial_overlap((value,), view)
     elif value.dtype.kind == "c" and view.dtype.kind != "c":
         warn_once("Casting complex values to real discards the imaginary part", 5)
     assign(view, _copied(value, tuple(view.shape), view.dtype))

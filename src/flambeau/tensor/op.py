@@ -21,11 +21,15 @@ from ..runtime.specialization import Specialization
 from ..runtime.trace import SCALAR_TYPES, Value, record, trace
 from .grad_mode import mode
 from .node import op_node
+from .not_strided import NotStrided, call_sparse
 from .tensor import Tensor, make_tensor
 
 STATIC, TENSOR, SCALAR, TENSORS = range(4)
 NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
 _KINDS = {"Tensor": TENSOR, "Tensor | None": TENSOR, "Tensors": TENSORS, "Scalar": SCALAR, "Scalar | None": SCALAR}
+
+
+_OUT = inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None)
 
 
 class Op:
@@ -36,12 +40,12 @@ class Op:
     arguments at each call, for errors that depend on values (an index out of range).
     """
 
-    __slots__ = ("name", "grad_name", "body", "kinds", "optional", "defaults", "names", "n_positional", "specializations", "returns", "check",
+    __slots__ = ("name", "grad_name", "body", "kinds", "optional", "defaults", "names", "n_positional", "specializations", "returns", "check", "parameters",
                  "_inplace")
 
     def __init__(self, name: str, grad_name: str | Callable[..., str] | None, body: Callable, returns: Any = None, check: Any = None):
         self.name, self.grad_name, self.returns, self.check = name, grad_name, returns, check
-        parameters = list(inspect.signature(body).parameters.values())
+        parameters = self.parameters = list(inspect.signature(body).parameters.values())
         self.n_positional = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
         self.body = body if self.n_positional == len(parameters) else _positional(body, parameters)
         self.names = tuple(p.name for p in parameters)
@@ -50,6 +54,10 @@ class Op:
         self.defaults = tuple(p.default for p in parameters)
         self.specializations: dict[tuple, Specialization] = {}
         self._inplace: Op | None = None
+
+    def signature(self, with_out: bool) -> inspect.Signature:
+        """What `inspect` shows of the function, or of its in-place method, which takes no `out`."""
+        return inspect.Signature([*self.parameters, *[_OUT] * with_out], __validate_parameters__=False)
 
     def bind(self, args: tuple, kwargs: dict) -> tuple:
         """Positional arguments in the order of the parameters, defaults filled in; PyTorch's TypeErrors."""
@@ -108,6 +116,7 @@ def _inplace_variant(op: Op) -> Op:
     variant = Op.__new__(Op)
     variant.name, variant.grad_name, variant.body = op.name + "_", op.grad_name, body
     variant.names, variant.kinds, variant.optional, variant.defaults, variant.n_positional = op.names, op.kinds, op.optional, op.defaults, op.n_positional
+    variant.parameters = op.parameters
     variant.specializations, variant.returns, variant.check, variant._inplace = {}, None, op.check, None
     return variant
 
@@ -310,7 +319,7 @@ def record_specialization(spec: Specialization, inputs: list) -> list[Tensor]:
 
 def apply_inplace(op: Op, args: tuple) -> Tensor:
     """Records `op` and writes its result over args[0]."""
-    from .write import assign, check_writable
+    from .write import assign, check_writable, refuse_partial_overlap
     target = args[0]
     check_writable(target)
     variant = op.inplace
@@ -327,6 +336,10 @@ def apply_inplace(op: Op, args: tuple) -> Tensor:
         op.check(*args)
         if spec.fallible:
             trace.mark()
+    storage = target._storage
+    for t in tensors:
+        if t is not None and t._storage is storage and t is not target:
+            refuse_partial_overlap(tensors, target)
     result = _record(spec, operands, tensors, 0)[0]
     assign(target, result)
     node = result._node
@@ -354,15 +367,18 @@ def op(grad_name: str | Callable[..., str] | None, *, name: str | None = None, r
                 out = kwargs.pop("out", None)
                 args = entry.bind(args, kwargs)
                 if out is not None:
-                    from .write import refuse_shared_memory, write_out
-                    if strict_out is True:
-                        refuse_shared_memory(args, out)
-                    return write_out(apply(entry, args), out, bool(strict_out))
+                    from .write import refuse_partial_overlap, refuse_shared_memory, write_out
+                    (refuse_shared_memory if strict_out is True else refuse_partial_overlap)(args, out)
+                    return write_out(apply(entry, args), out, bool(strict_out), entry.name)
             elif len(args) != n or keyword_only:
                 tail = tails.get(len(args))
                 args = entry.bind(args, kwargs) if tail is None else args + tail
-            return apply(entry, args)
+            try:
+                return apply(entry, args)
+            except NotStrided:
+                return call_sparse(entry.name, args)
         function.op = entry  # type: ignore[attr-defined]
+        function.__signature__ = entry.signature(with_out=True)  # type: ignore[attr-defined]
         return function
     return decorate
 
@@ -376,8 +392,12 @@ def inplace(function: Callable) -> Callable:
     def method(*args, **kwargs):
         if kwargs or len(args) != n:
             args = entry.bind(args, kwargs)
-        return apply_inplace(entry, args)
+        try:
+            return apply_inplace(entry, args)
+        except NotStrided:
+            return call_sparse(entry.name + "_", args)
     method.__name__ = method.__qualname__ = entry.name + "_"
+    method.__signature__ = entry.signature(with_out=False)  # type: ignore[attr-defined]
     return method
 
 
@@ -419,5 +439,7 @@ def inplace_operator(function: Callable) -> Callable:
             return apply_inplace(entry, (self, other, *tail))
         except TypeError:
             return NotImplemented
+        except NotStrided:
+            return call_sparse(entry.name + "_", (self, other, *tail))
     method.__doc__ = function.__doc__
     return method

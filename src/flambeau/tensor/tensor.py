@@ -19,19 +19,23 @@ from .size import Size
 from .storage import Storage
 
 
+MANY, NO_GRAD = "many", "no_grad"
+
+
 class View:
     """Geometry of a tensor that is not its whole storage in natural order, and where its value was last derived.
 
     dtype: what the memory is read as; strides and offset count its elements. base: the tensor that this is a view of (None
     after `detach`). tracked: whether writes through other views of the base reach this tensor's autograd history.
+    origin: None, or why a write through this view cannot be differentiated: MANY (made with others by one call), NO_GRAD.
     """
 
-    __slots__ = ("shape", "strides", "offset", "dtype", "base", "tracked", "version", "epoch", "slot", "node_version")
+    __slots__ = ("shape", "strides", "offset", "dtype", "base", "tracked", "version", "epoch", "slot", "node_version", "origin")
 
     def __init__(self, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, dtype: dtype, base: Any, tracked: bool,
                  version: int):
         self.shape, self.strides, self.offset, self.dtype = shape, strides, offset, dtype
-        self.base, self.tracked = base, tracked
+        self.base, self.tracked, self.origin = base, tracked, None
         self.version = self.node_version = version
         self.epoch = -1
         self.slot = -1
@@ -128,6 +132,9 @@ class Tensor:
             return
         if base._node is None:
             self._node = None
+        elif view.origin is MANY and mode.enabled:
+            from .write import refuse_write
+            refuse_write(self, "its base or another view of its base has been modified inplace")
         else:
             from .node import as_strided_node
             self._node, self._nr = as_strided_node(base, view), 0
@@ -194,6 +201,10 @@ def make_view(t: Tensor, shape: tuple[int, ...], strides: tuple[int, ...], offse
             t._refresh_node()
         base, tracked = (parent.base, enabled and parent.tracked) if parent.base is not None else (t, enabled)
     out._view = View(shape, strides, offset, t.dtype if dtype is None else dtype, base, tracked and backward is not None, storage.version)
+    if not enabled:
+        out._view.origin = NO_GRAD
+    elif parent is not None:
+        out._view.origin = parent.origin
     if enabled and t._node is not None and backward is not None:
         from .node import ViewNode
         out._node = ViewNode(grad_name, t, backward)

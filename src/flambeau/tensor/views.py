@@ -11,8 +11,9 @@ import numpy as np
 from ..ir.types import contiguous_strides, tensor_type
 from ..primitives import bitcast, strided_sum, strided_view
 from ..runtime.trace import Value
+from .not_strided import NotStrided, call_sparse
 from .op import op
-from .tensor import Tensor, View, make_view
+from .tensor import MANY, Tensor, View, make_view
 
 
 def index_error(dim: int, ndim: int) -> IndexError:
@@ -211,7 +212,10 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """input with a dimension of size 1 put in at `dim`."""
-    shape, strides, offset = input._geometry()
+    try:
+        shape, strides, offset = input._geometry()
+    except NotStrided:
+        return call_sparse("unsqueeze", (input, dim))
     d = wrap_dim(dim, len(shape) + 1)
     stride = shape[d] * strides[d] if d < len(shape) else 1
     return make_view(input, (*shape[:d], 1, *shape[d:]), (*strides[:d], stride, *strides[d:]), offset,
@@ -222,7 +226,10 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 def permute(input: Tensor, *dims: Any) -> Tensor:
     """Dimension i of the result is dimension dims[i] of input."""
     dims = as_shape(dims)
-    shape, strides, offset = input._geometry()
+    try:
+        shape, strides, offset = input._geometry()
+    except NotStrided:
+        return call_sparse("permute", (input, *dims))
     if len(dims) != len(shape):
         raise RuntimeError(f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
                            f"ordering of dimensions i.e. input.dim() = {len(shape)} is not equal to len(dims) = {len(dims)}")
@@ -236,7 +243,10 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
 
 def transpose(input: Tensor, dim0: int, dim1: int, _name: str = "TransposeBackward0") -> Tensor:
     """input with two dimensions exchanged."""
-    shape, strides, offset = input._geometry()
+    try:
+        shape, strides, offset = input._geometry()
+    except NotStrided:
+        return call_sparse("transpose", (input, dim0, dim1))
     a, b = wrap_dim(dim0, len(shape)), wrap_dim(dim1, len(shape))
     if not shape or a == b:
         return make_view(input, shape, strides, offset, _name, lambda g: g)
@@ -326,7 +336,10 @@ def slice_view(input: Tensor, dim: int, start: int, stop: int, step: int) -> Ten
 
 def select(input: Tensor, dim: int, index: Any) -> Tensor:
     """The slice number `index` along `dim`, without that dimension."""
-    shape, strides, offset = input._geometry()
+    try:
+        shape, strides, offset = input._geometry()
+    except NotStrided:
+        return call_sparse("select", (input, dim, index))
     if not shape:
         raise IndexError("select() cannot be applied to a 0-dim tensor.")
     d = wrap_dim(dim, len(shape))
@@ -360,6 +373,9 @@ def make_views(t: Tensor, geometries: Sequence[tuple], grad_name: str, backward:
         node = MultiViewNode(grad_name, t, backward, len(views))
         for i, v in enumerate(views):
             v._node, v._nr = node, i
+    if mode.enabled:
+        for v in views:
+            v._view.origin = MANY
     return views
 
 

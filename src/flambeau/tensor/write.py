@@ -1,7 +1,8 @@
 """In-place writes: through a tensor into its storage, with PyTorch's rules about leaves, views and overlap."""
 from __future__ import annotations
 
-from typing import Any
+from math import prod
+from typing import Any, Iterable, NoReturn
 
 from ..dtypes import can_cast
 from ..ir.graph import trace as trace_graph
@@ -79,6 +80,22 @@ def check_writable(t: Tensor) -> None:
                            "location. Please clone() the tensor before performing the operation.")
 
 
+def refuse_write(t: Tensor, event: str) -> NoReturn:
+    """PyTorch's error for a differentiable write through a view that was made with others, or without gradients."""
+    from .tensor import NO_GRAD
+    view = t._view
+    assert view is not None
+    many = ("This view is the output of a function that returns multiple views. Such functions do not allow the output views to be modified "
+            "inplace. You should replace the inplace operation by an out-of-place one.")
+    if t._node is not None and view.origin is not NO_GRAD:
+        raise RuntimeError(f"Output {t._nr} of {t._node.name().partition('Backward')[0]} is a view and {event}. {many}")
+    alone = ("Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the "
+             "inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if you want the "
+             "inplace to be tracked).")
+    raise RuntimeError(f"A view was created in no_grad mode and {event} with grad mode enabled. "
+                       + (alone if view.origin is NO_GRAD else many))
+
+
 def assign(t: Tensor, new: Tensor) -> None:
     """Writes `new` (same shape and dtype) over t, and makes new's history t's."""
     storage = t._storage
@@ -89,6 +106,8 @@ def assign(t: Tensor, new: Tensor) -> None:
             t._node, t._nr = new._node, new._nr
         return
     base = view.base
+    if view.origin is not None and mode.enabled and base is not None and not new._node is t._node is base._node is None:
+        refuse_write(t, "is being modified inplace")
     value = new._value()
     spec = _write_specialization(storage.value.type, value.type, view.strides, view.offset)
     if mode.enabled and view.tracked and base is not None and (new._node is not None or base._node is not None):
@@ -109,26 +128,50 @@ def assign(t: Tensor, new: Tensor) -> None:
             view.node_version = storage.version
 
 
+def refuse_partial_overlap(operands: Iterable, out: Any) -> None:
+    """RuntimeError if an output is a part of an operand's memory, or all of it in another order: both dense."""
+    for o in out if isinstance(out, (tuple, list)) else (out,):
+        for a in operands:
+            if isinstance(a, Tensor) and isinstance(o, Tensor) and a._storage is o._storage and a is not o:
+                x, y = a._geometry(), o._geometry()
+                if x != y and a.dtype is o.dtype and _is_dense(*x[:2]) and _is_dense(*y[:2]) \
+                        and x[2] < y[2] + prod(y[0]) and y[2] < x[2] + prod(x[0]):
+                    raise RuntimeError(_SHARED)
+
+
+def _is_dense(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """Whether each element has a place of its own, without gaps between them."""
+    step = 1
+    for stride, size in sorted((st, sz) for sz, st in zip(shape, strides) if sz != 1):
+        if stride != step:
+            return False
+        step *= size
+    return True
+
+
+_SHARED = ("unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. Please "
+           "clone() the tensor before performing the operation.")
+
+
 def refuse_shared_memory(operands: Any, out: Any) -> None:
     """RuntimeError if an output uses the memory of an operand."""
     outs = out if isinstance(out, tuple) else (out,)
     if any(isinstance(a, Tensor) and a._storage is o._storage for a in operands for o in outs):
-        raise RuntimeError("unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
-                           "location. Please clone() the tensor before performing the operation.")
+        raise RuntimeError(_SHARED)
 
 
-def write_out(result: Any, out: Any, strict: bool = False) -> Any:
+def write_out(result: Any, out: Any, strict: bool = False, name: str = "") -> Any:
     """The `out=` form: copies results into given tensors, which are resized when their shape differs. strict: dtypes must agree."""
     if isinstance(result, tuple):
         for r, o in zip(result, out):
-            write_out(r, o, strict)
+            write_out(r, o, strict, name)
         return type(result)(out)
     from ..ops.conversion import cast_to
     from .views import resize_
     if not isinstance(out, Tensor):
         raise TypeError(f"argument 'out' must be Tensor, not {type(out).__name__}")
     if mode.enabled and (out._node is not None or result._node is not None):
-        raise RuntimeError("functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+        raise RuntimeError((name and name + "(): ") + "functions with out=... arguments don't support automatic differentiation, but one of the arguments "
                            "requires grad.")
     if strict and result.dtype is not out.dtype:
         raise RuntimeError(f"Expected out tensor to have dtype {result.dtype.c_name}, but got {out.dtype.c_name} instead")

@@ -47,7 +47,7 @@ def _signature_with_inplace(function):
     import inspect
     old = inspect.signature(function)
     extra = inspect.Parameter("inplace", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False)
-    return old.replace(parameters=[*old.parameters.values(), extra])
+    return old.replace(parameters=[*[p for p in old.parameters.values() if p.name != "out"], extra])
 
 
 def _positional_inplace(activation, entry, function):
