@@ -26,7 +26,7 @@ def test_help(arguments, capsys):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    ([], "arguments are required: {run,demo,inspect}"),
+    ([], "arguments are required: {run,demo,"),
     (["frobnicate"], "invalid choice: 'frobnicate'"),
     (["run"], "arguments are required: SCRIPT"),
     (["run", "-m"], "expected one argument"),
