@@ -120,10 +120,10 @@ def broadcast_to(input: Tensor, size: Any) -> Tensor:
 
 
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
-    """The tensors expanded to their common shape, as views."""
+    """The tensors expanded to their common shape, as views; those that have it are returned as they are."""
     xs = tensors_of(tensors)
     shape = p.broadcast_shapes(*[tuple(x.shape) for x in xs])
-    return tuple([expand(x, shape) for x in xs])
+    return tuple([x if tuple(x.shape) == shape else expand(x, shape) for x in xs])
 
 
 def broadcast_shapes(*shapes: Any) -> Any:
