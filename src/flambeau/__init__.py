@@ -115,6 +115,7 @@ _LAZY_NAMES = {
     **dict.fromkeys(("cosine_similarity", "pairwise_distance", "pdist"), ".nn.functional.distance"),
     "constant_pad_nd": ".nn.functional.padding", "vmap": ".func.vmap",
     **dict.fromkeys(("pixel_shuffle", "pixel_unshuffle", "channel_shuffle"), ".nn.functional.vision"),
+    "sparse_coo_tensor": ".sparse.coo",
     "inf": "math", "nan": "math", "pi": "math", "e": "math",
 }
 

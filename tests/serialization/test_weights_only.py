@@ -431,7 +431,7 @@ def test_nonsense_about_tensors_is_refused(data):
 @pytest.mark.parametrize(
     "name,what",
     [
-        ("_rebuild_sparse_tensor", "sparse"),
+        ("_rebuild_sparse_csr_tensor", "sparse"),
         ("_rebuild_qtensor", "quantized"),
         ("_rebuild_nested_tensor", "nested"),
         ("_rebuild_meta_tensor_no_storage", "meta device"),

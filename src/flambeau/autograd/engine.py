@@ -11,7 +11,7 @@ from typing import Any, Sequence
 from ..dtypes import dtype
 from ..runtime.trace import Value
 from ..tensor.grad_mode import anomaly, mode
-from ..tensor.node import AccumulateGrad, Node
+from ..tensor.node import AccumulateGrad, Node, sum_of_gradients
 from ..tensor.tensor import Tensor, make_tensor
 from .plan import run_plan
 
@@ -126,7 +126,6 @@ def run_backward(roots: Sequence[Tensor], grads: Sequence[Tensor], retain_graph:
     inputs: (node, output number) pairs whose gradients are returned, or, with `accumulate`, the leaves that alone get
     theirs accumulated. Without inputs every reached leaf accumulates.
     """
-    from ..ops.arithmetic import add
     order = _reachable([t._node for t in roots])
     if inputs is None and not create_graph and not anomaly.enabled and run_plan(order, roots, grads, retain_graph):
         return []
@@ -136,7 +135,7 @@ def run_backward(roots: Sequence[Tensor], grads: Sequence[Tensor], retain_graph:
         slots = pending.get(node)
         if slots is None:
             slots = pending[node] = [None] * node.n_outputs
-        slots[nr] = g if slots[nr] is None else add(slots[nr], g)
+        slots[nr] = g if slots[nr] is None else sum_of_gradients(slots[nr], g)
 
     for t, g in zip(roots, grads):
         arrive(t._node, t._nr, g)

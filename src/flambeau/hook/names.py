@@ -9,7 +9,7 @@ ROOMS = frozenset({"autograd.engine", "autograd.plan", "cli", "download", "dtype
                    "xla"})
 
 # Packages of flambeau that are one module in PyTorch: what is below them is a room, too.
-SINGLE_MODULES = ("compiler", "func", "nn.functional", "serialization")
+SINGLE_MODULES = ("compiler", "func", "nn.functional", "serialization", "sparse")
 
 # Where PyTorch shows the functions and classes that flambeau defines in rooms; the first that has one names it.
 NAMESPACES = ("flambeau", "flambeau.autograd", "flambeau.nn.functional", "flambeau.linalg", "flambeau.fft",

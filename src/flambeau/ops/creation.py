@@ -12,6 +12,8 @@ from ..dtypes import bool_, default_complex, dtype as dtype_class, get_default_d
 from ..ir.types import contiguous_strides, tensor_type
 from ..runtime.trace import Value
 from ..tensor.device import check_device
+from ..tensor.layout import sparse_coo, strided
+from ..tensor.not_strided import NotStrided, call_sparse
 from ..tensor.tensor import Tensor, make_tensor
 from ..tensor.views import as_strided, permute
 from .conversion import as_dtype
@@ -85,11 +87,21 @@ def _factory(name: str, value: Any, doc: str) -> Any:
         if kwargs:
             raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(kwargs))}'")
         shape = sizes(name, size)
+        if layout is not None and layout is not strided:
+            return _not_strided(shape, value, layout, dtype, device, requires_grad)
         dt = as_dtype(dtype) if dtype is not None else out.dtype if out is not None else get_default_dtype()
         return finished(lambda: _in_memory_format(filled(shape, value, dt), memory_format), dt, dtype, out, device, requires_grad)
     factory.__name__ = factory.__qualname__ = name
     factory.__doc__ = doc
     return factory
+
+
+def _not_strided(shape: tuple[int, ...], value: Any, layout: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    """A sparse tensor without elements, where zeros are asked for."""
+    if layout is not sparse_coo or value:
+        raise NotStrided("fill_")
+    from ..sparse.coo import sparse_coo_tensor
+    return sparse_coo_tensor(size=shape, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def _in_memory_format(t: Tensor, memory_format: Any) -> Tensor:
@@ -145,8 +157,13 @@ def _like(input: Tensor, value: Any, dtype: Any, device: Any, requires_grad: boo
         raise TypeError(f"argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     dt = input.dtype if dtype is None else as_dtype(dtype)
     value = _check_value(_number(value), dt)
-    made = finished(lambda: in_format(filled(tuple(input.shape), value, dt), memory_format, input), dt, dtype, None, device,
-                    requires_grad)
+    try:
+        made = finished(lambda: in_format(filled(tuple(input.shape), value, dt), memory_format, input), dt, dtype, None, device,
+                        requires_grad)
+    except NotStrided:
+        if value != 0:
+            raise NotStrided("fill_") from None
+        return call_sparse("zeros_like", (input,)).to(dt).requires_grad_(requires_grad)
     return made if input._storage.value.__class__ is Value else _per_example(made, input)
 
 

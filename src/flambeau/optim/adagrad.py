@@ -4,6 +4,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from .. import primitives as p
+from ..autograd.grad_mode import no_grad
 from ..tensor.tensor import Tensor
 from .elementwise import ElementwiseOptimizer, check_nonnegative, check_rate
 from .optimizer import ParamsT
@@ -39,6 +40,20 @@ class Adagrad(ElementwiseOptimizer):
 
     def _tensor_state(self, group):
         return {"sum": self.defaults["initial_accumulator_value"]}
+
+    def _with_sparse(self, group, x, g):
+        """Updates the elements that g has."""
+        if group["weight_decay"]:
+            raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+        state = self.state[x]
+        g = (-g if group["maximize"] else g).coalesce()
+        with no_grad():
+            state["step"] += 1
+            state["sum"].add_(g._with(g.values() ** 2))
+            deviation = state["sum"].sparse_mask(g).values().sqrt() + group["eps"]
+            rate = float(group["lr"]) / (1 + (state["step"].item() - 1) * group["lr_decay"])
+            x.add_(g._with(g.values() / deviation), alpha=-rate)
+        return False
 
     @staticmethod
     def shared(o, numbers):

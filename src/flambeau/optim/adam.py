@@ -77,6 +77,9 @@ class Adam(Optimizer):
                                       foreach=foreach, capturable=capturable, differentiable=differentiable, fused=fused,
                                       decoupled_weight_decay=decoupled_weight_decay))
 
+    def _with_sparse(self, group: dict[str, Any], x: Tensor, g: Tensor) -> bool:
+        raise RuntimeError("Adam does not support sparse gradients, please consider SparseAdam instead")
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         for group in self.param_groups:

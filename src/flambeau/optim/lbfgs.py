@@ -35,7 +35,8 @@ class LBFGS(Optimizer):
     # ------------------------------------------------------------------ all parameters as one vector
 
     def _flat_gradient(self) -> Tensor:
-        return cat([_flat(filled(tuple(x.shape), 0, x.dtype) if x.grad is None else x.grad) for x in self._params])
+        return cat([_flat(filled(tuple(x.shape), 0, x.dtype) if x.grad is None else x.grad.to_dense())
+                    for x in self._params])
 
     def _move(self, t: Any, direction: Tensor) -> None:
         at = 0

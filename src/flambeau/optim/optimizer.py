@@ -225,15 +225,21 @@ class Optimizer:
                         p.grad.zero_()
 
     def with_gradients(self, group: dict[str, Any]) -> tuple[list[Tensor], list[Tensor]]:
-        """The group's parameters that have a gradient, and the gradients."""
+        """The group's parameters that have a gradient, and the gradients. RuntimeError for a sparse one."""
         params, grads = [], []
         for p in group["params"]:
             node = p._node
             g = node.grad if node.__class__ is AccumulateGrad else p.grad
             if g is not None:
+                if g.__class__ is not Tensor and g.is_sparse and not self._with_sparse(group, p, g):
+                    continue
                 params.append(p)
                 grads.append(g)
         return params, grads
+
+    def _with_sparse(self, group: dict[str, Any], x: Tensor, g: Tensor) -> bool:
+        """What a step does with a sparse gradient g of x: False where the update is done with it."""
+        raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
 
     @staticmethod
     def closure_loss(closure: Callable | None) -> Any:

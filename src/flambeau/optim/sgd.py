@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import primitives as p
+from ..autograd.grad_mode import no_grad
 from ..ops.creation import filled
 from ..tensor.tensor import Tensor
 from .optimizer import Optimizer, ParamsT, record_update
@@ -62,6 +63,20 @@ class SGD(Optimizer):
         for group in self.param_groups:
             for name, value in (("nesterov", False), ("maximize", False), ("foreach", None), ("differentiable", False), ("fused", False)):
                 group.setdefault(name, value)
+
+    def _with_sparse(self, group: dict[str, Any], x: Tensor, g: Tensor) -> bool:
+        """Updates the rows that g has; its momentum is sparse, too."""
+        if group["weight_decay"]:
+            raise RuntimeError("add(sparse, dense) is not supported. Use add(dense, sparse) instead.")
+        g = -g if group["maximize"] else g  # type: ignore[operator]
+        if group["momentum"]:
+            buffer = self.state[x].get("momentum_buffer")
+            buffer = g.clone() if buffer is None else buffer * group["momentum"] + g * (1 - group["dampening"])  # type: ignore
+            self.state[x]["momentum_buffer"] = buffer
+            g = g + buffer * group["momentum"] if group["nesterov"] else buffer
+        with no_grad():
+            x.add_(g, alpha=-float(group["lr"]))  # type: ignore[attr-defined]
+        return False
 
     def step(self, closure=None):
         """Performs one update."""

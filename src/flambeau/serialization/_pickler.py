@@ -11,6 +11,7 @@ from collections import OrderedDict
 from typing import Any
 
 from .. import dtypes
+from ..tensor.layout import layout
 from ..tensor.storage import Storage
 from ..tensor.tensor import Tensor
 from ._location import location_tag
@@ -30,7 +31,8 @@ class NamedGlobal:
 
 
 _UTILS = {name: NamedGlobal("torch._utils", name) for name in (
-    "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter", "_rebuild_parameter_with_state")}
+    "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter", "_rebuild_parameter_with_state", "_rebuild_sparse_tensor")}
+_GET_LAYOUT = NamedGlobal("torch.serialization", "_get_layout")
 _FROM_TYPE = NamedGlobal("torch._tensor", "_rebuild_from_type_v2")
 _STORAGES = {d: NamedGlobal(*storage_class(d)) for d in dtypes.ALL}
 _UNTYPED = NamedGlobal("torch.storage", "UntypedStorage")
@@ -113,6 +115,12 @@ def _rebuild_call(tensor: Tensor, requires_grad: bool) -> tuple[NamedGlobal, tup
     return _UTILS["_rebuild_tensor_v2"], args
 
 
+def _reduce_sparse(tensor: Any) -> tuple:
+    """A sparse tensor by its parts; without its gradient's history, as PyTorch's."""
+    parts = (tensor._indices(), tensor._values(), tensor.shape, tensor.is_coalesced())
+    return _UTILS["_rebuild_sparse_tensor"], (tensor.layout, parts)
+
+
 def _own_pickling(cls: type) -> bool:
     """Whether a subclass of Tensor says itself how it is pickled."""
     return (cls.__reduce_ex__ is not Tensor.__reduce_ex__) or (cls.__reduce__ is not Tensor.__reduce__)
@@ -150,6 +158,10 @@ def pickler_class(pickle_module: Any) -> type:
                 return _rebuild_call(obj.tensor, False)
             if t is dtypes.dtype:
                 return obj.name
+            if t is layout:
+                return _GET_LAYOUT, (repr(obj),)
+            if isinstance(obj, Tensor) and obj.is_sparse:  # type: ignore[attr-defined]
+                return _reduce_sparse(obj)
             if isinstance(obj, Tensor) and not _own_pickling(t):
                 return reduce_tensor(obj)
             return NotImplemented

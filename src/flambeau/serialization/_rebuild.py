@@ -11,6 +11,7 @@ import numpy as np
 from .. import dtypes
 from ..ir.types import contiguous_strides
 from ..tensor.device import device
+from ..tensor.layout import sparse_coo
 from ..tensor.size import Size
 from ..tensor.tensor import Tensor
 from ._storages import Memory, StoredStorage
@@ -141,6 +142,23 @@ def rebuild_from_numpy(data: Any, dtype: Any, location: Any, requires_grad: Any)
     return rebuild_tensor_v2(stored, 0, data.shape, contiguous_strides(data.shape), requires_grad, None)
 
 
+def rebuild_sparse_tensor(layout: Any, data: Any) -> Any:
+    """A sparse tensor of (indices, values, size), with whether it is coalesced in newer files."""
+    from ..sparse.coo import linear_index, sparse, sparse_coo_tensor
+    from ..tensor.attributes import host_array
+    if layout is not sparse_coo or not isinstance(data, tuple) or len(data) not in (3, 4):
+        raise RuntimeError("corrupt sparse tensor: it has no parts, or a layout that flambeau does not have yet")
+    indices, values, size, *coalesced = data
+    if not isinstance(indices, Tensor) or not isinstance(values, Tensor) or indices.dtype is not dtypes.int64:
+        raise RuntimeError("corrupt sparse tensor: it has no positions or no values")
+    made = sparse_coo_tensor(indices, values, _sizes("the size", size))
+    linear = linear_index(host_array(indices), tuple(made.shape))
+    ordered = bool(coalesced and coalesced[0] is True)
+    if ordered and not bool((np.diff(linear) > 0).all()):
+        raise RuntimeError("corrupt sparse tensor: it is said to be coalesced, and is not")
+    return sparse(made._indices_array, values, tuple(made.shape), ordered)
+
+
 def size_of(sizes: Any = ()) -> Size:
     """torch.Size."""
     return Size(_sizes("a torch.Size", sizes))
@@ -166,8 +184,8 @@ REBUILDERS = {
     "torch._utils._rebuild_device_tensor_from_numpy": rebuild_from_numpy,
     "torch._utils._rebuild_xla_tensor": rebuild_from_numpy,
     "torch._tensor._rebuild_from_type_v2": rebuild_from_type_v2,
-    "torch._utils._rebuild_sparse_tensor": _absent("a sparse tensor"),
-    "torch._utils._rebuild_sparse_csr_tensor": _absent("a sparse tensor"),
+    "torch._utils._rebuild_sparse_tensor": rebuild_sparse_tensor,
+    "torch._utils._rebuild_sparse_csr_tensor": _absent("a sparse tensor in rows or columns"),
     "torch._utils._rebuild_qtensor": _absent("a quantized tensor"),
     "torch._utils._rebuild_nested_tensor": _absent("a nested tensor"),
     "torch._utils._rebuild_meta_tensor_no_storage": _absent("a tensor on the meta device"),

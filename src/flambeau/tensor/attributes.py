@@ -11,6 +11,7 @@ from ..ir.types import contiguous_strides
 from ..runtime.trace import Value
 from .device import CPU
 from .layout import strided
+from .layout import strided
 from .node import AccumulateGrad, Node
 from .tensor import Tensor, alias
 

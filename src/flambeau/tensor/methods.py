@@ -27,6 +27,23 @@ def _late(name: str, module: str):
     return method
 
 
+# methods of the room of sparse tensors, which loads with the first of them
+_SPARSE = ("to_sparse", "sparse_mask")
+
+
+def _sparse(name: str):
+    def method(self, *args, **kwargs):
+        from ..sparse import coo
+        return getattr(coo, name)(self, *args, **kwargs)
+    method.__name__ = method.__qualname__ = name
+    return method
+
+
+def _to_dense(self, dtype=None, *, masked_grad=None):
+    """The tensor itself, in another dtype if one is given: it is strided already."""
+    return self if dtype is None else self.to(dtype)
+
+
 def attach() -> None:
     """Gives Tensor its attributes and methods."""
     for name, attribute in ATTRIBUTES.items():
@@ -34,6 +51,9 @@ def attach() -> None:
     for name in ("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "t", "movedim", "expand",
                  "narrow", "select", "unbind", "diagonal", "unfold", "as_strided", "clone", "is_contiguous", "contiguous", "resize_"):
         setattr(Tensor, name, getattr(views, name))
+    for name in _SPARSE:
+        setattr(Tensor, name, _sparse(name))
+    Tensor.to_dense = _to_dense  # type: ignore[attr-defined]
     for name, module in _LATE.items():
         setattr(Tensor, name, _late(name, module))
     for family in FAMILIES:

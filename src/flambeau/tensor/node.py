@@ -109,6 +109,12 @@ def edge(t: Tensor):
     return None if t._node is None else (t._node, t._nr)
 
 
+def sum_of_gradients(a: Tensor, b: Tensor) -> Tensor:
+    """a + b, where either may be sparse."""
+    from ..ops.arithmetic import add
+    return add(b, a) if a.is_sparse and not b.is_sparse else add(a, b)  # type: ignore[attr-defined]
+
+
 class AccumulateGrad(Node):
     """The sink of a leaf: adds gradients up in `.grad`."""
 
@@ -127,7 +133,9 @@ class AccumulateGrad(Node):
 
     def accumulate(self, g: Tensor, create_graph: bool, fresh: bool = False) -> None:
         """Adds g to `.grad`, in place where that is allowed. fresh: nobody else has this tensor or its storage."""
-        if self.grad is None:
+        if g.__class__ is not Tensor and g.is_sparse or self.grad.__class__ is not Tensor and self.grad is not None and self.grad.is_sparse:
+            self.grad = g if self.grad is None else sum_of_gradients(self.grad, g)
+        elif self.grad is None:
             # a gradient is a tensor of its own: not a view of, and not the same object as, someone else's
             self.grad = g if create_graph or fresh else make_tensor(g._value())
         else:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ... import primitives as p
 from ...dtypes import int64
 from ...runtime.trace import Value
 from ...tensor.attributes import every_value, host_array
+from ...tensor.grad_mode import mode
 from ...tensor.indexing import known_array
+from ...tensor.node import AccumulateGrad, Node, edge
 from ...tensor.op import op
-from ...tensor.tensor import Tensor
+from ...tensor.tensor import Tensor, make_tensor
 
 
 def _out_of_range(index: Any, size: int) -> int | None:
@@ -73,12 +77,48 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
         padding_idx = padding_idx % weight.shape[0]
     if max_norm is not None:
         renorm_rows(weight, input, max_norm, norm_type)
+    if sparse and weight.requires_grad and mode.enabled:
+        return _with_sparse_gradient(input, weight, padding_idx, scale_grad_by_freq)
     if scale_grad_by_freq and weight.requires_grad:
         import flambeau as torch
         counts = torch.bincount(input.reshape(-1), minlength=weight.shape[0])[input.reshape(-1)].reshape(input.shape)
         out = _embedding(input, weight, padding_idx)
         return _scaled_gradient(out, counts.to(out.dtype).unsqueeze(-1))
     return _embedding(input, weight, padding_idx)
+
+
+class SparseRows(Node):
+    """The node of an embedding whose weight gets a sparse gradient: the rows that were looked up, with their positions."""
+
+    __slots__ = ("index", "weight_shape", "padding_idx", "scaled")
+
+    def __init__(self, index: Tensor, weight: Tensor, padding_idx: int | None, scaled: bool):
+        super().__init__((edge(weight),))
+        self.index, self.weight_shape, self.padding_idx, self.scaled = index, tuple(weight.shape), padding_idx, scaled
+
+    def name(self) -> str:
+        return "EmbeddingBackward0"
+
+    def backward(self, grads: list, create_graph: bool) -> list:
+        if grads[0] is None:
+            return [None]
+        if self.scaled:
+            raise RuntimeError("embedding_backward: scale_grad_by_freq not supported with sparse gradients")
+        from ...sparse.coo import index_tensor, sparse
+        positions = np.array(host_array(self.index).reshape(-1), np.int64)
+        rows = grads[0].reshape(-1, self.weight_shape[1])
+        if self.padding_idx is not None and (positions == self.padding_idx).any():
+            kept = np.flatnonzero(positions != self.padding_idx)
+            positions, rows = positions[kept], rows.index_select(0, index_tensor(kept))
+        gradient = sparse(positions[None, :], rows, self.weight_shape, False)
+        # nodes other than a leaf's compute with strided tensors
+        return [gradient if isinstance(self.edges[0][0], AccumulateGrad) else gradient.to_dense()]
+
+
+def _with_sparse_gradient(input, weight, padding_idx, scaled: bool):
+    out = _embedding(input, weight.detach(), padding_idx)
+    out._node, out._nr = SparseRows(make_tensor(input._value()), weight, padding_idx, scaled), 0
+    return out
 
 
 @op("EmbeddingBackward0")
@@ -106,6 +146,8 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
     import flambeau as torch
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")
+    if mode == "max" and sparse:
+        raise ValueError("max mode does not support sparse weights")
     if per_sample_weights is not None and mode != "sum":
         raise NotImplementedError(f"embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got "
                                   f"mode='{mode}'). Please open a feature request on GitHub.")

@@ -1,0 +1,85 @@
+"""Matrix products with sparse operands."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..ops.creation import filled
+from ..ops.shape import stack
+from ..tensor.tensor import Tensor
+from .coo import SparseTensor, index_tensor, sparse
+
+
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of two matrices: of two sparse ones sparse, else strided."""
+    for name, m in (("input", input), ("mat2", mat2)):
+        if m.ndim != 2:
+            raise RuntimeError(f"sparse.mm: {name} must be a matrix, got {m.ndim}-D tensor")
+    if input.dtype is not mat2.dtype:
+        raise RuntimeError(f"expected scalar type {input.dtype._legacy} but found {mat2.dtype._legacy}")
+    if input.shape[1] != mat2.shape[0]:
+        if isinstance(input, SparseTensor) and not isinstance(mat2, SparseTensor):
+            raise RuntimeError(f"addmm: Argument #3 (dense): Expected dim 0 size {input.shape[1]}, got {mat2.shape[0]}")
+        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({input.shape[0]}x{input.shape[1]} and {mat2.shape[0]}x{mat2.shape[1]})")
+    if not isinstance(input, SparseTensor):
+        return mm(mat2.t(), input.t()).t()  # type: ignore[attr-defined]
+    if isinstance(mat2, SparseTensor):
+        return _sparse_times_sparse(input.coalesce(), mat2.coalesce())
+    rows, columns = _entries(input)
+    terms = input._values_tensor.unsqueeze(1) * mat2.index_select(0, index_tensor(columns))  # type: ignore[attr-defined]
+    return filled((input.shape[0], mat2.shape[1]), 0, terms.dtype).index_add(0, index_tensor(rows), terms)  # type: ignore[attr-defined]
+
+
+def _entries(matrix: SparseTensor) -> np.ndarray:
+    if matrix.sparse_dim() != 2:
+        raise RuntimeError(f"sparse.mm: expected a matrix with two sparse dimensions, got {matrix.sparse_dim()}")
+    matrix._linear()  # for its errors
+    return matrix._indices_array
+
+
+def _sparse_times_sparse(a: SparseTensor, b: SparseTensor) -> SparseTensor:
+    """Each entry (i, k) of a meets the entries (k, j) of b, which lie together since b is in order."""
+    (rows, inner), (b_rows, b_columns) = _entries(a), _entries(b)
+    first, last = np.searchsorted(b_rows, inner, "left"), np.searchsorted(b_rows, inner, "right")
+    counts = last - first
+    from_a = np.repeat(np.arange(len(rows)), counts)
+    ends = np.cumsum(counts)
+    from_b = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts) + np.repeat(first, counts)
+    values = a._values_tensor.index_select(0, index_tensor(from_a)) \
+        * b._values_tensor.index_select(0, index_tensor(from_b))  # type: ignore[attr-defined]
+    positions = np.stack([rows[from_a], b_columns[from_b]])
+    return sparse(positions, values, (a.shape[0], b.shape[1]), False).coalesce()
+
+
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """The product of a matrix and a vector."""
+    return mm(input, vec.unsqueeze(1)).squeeze(1)  # type: ignore[attr-defined]
+
+
+def matmul(input: Tensor, other: Tensor) -> Tensor:
+    """input @ other, for matrices and vectors."""
+    if input.ndim == 2 and other.ndim == 1:
+        return mv(input, other)
+    if input.ndim == 1 and other.ndim == 2:
+        return mv(other.t(), input)  # type: ignore[attr-defined]
+    return bmm(input, other) if input.ndim == other.ndim == 3 else mm(input, other)
+
+
+def addmm(input: Any, mat1: Tensor, mat2: Tensor, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta·input + alpha·(mat1 @ mat2)."""
+    return input * beta + mm(mat1, mat2) * alpha
+
+
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Products of the matrices of a sparse batch (B, N, M) and a strided one (B, M, P)."""
+    return stack([mm(input[i], mat2[i]) for i in range(input.shape[0])])  # type: ignore[index]
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """input @ weightᵀ + bias, for a matrix input."""
+    out = mm(input, weight.t())  # type: ignore[attr-defined]
+    return out if bias is None else out + bias
+
+
+VARIANTS = {"mm": mm, "mv": mv, "matmul": matmul, "addmm": addmm, "bmm": bmm, "linear": linear}
