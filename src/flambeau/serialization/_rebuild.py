@@ -152,7 +152,7 @@ def rebuild_sparse_tensor(layout: Any, data: Any) -> Any:
     if not isinstance(indices, Tensor) or not isinstance(values, Tensor) or indices.dtype is not dtypes.int64:
         raise RuntimeError("corrupt sparse tensor: it has no positions or no values")
     made = sparse_coo_tensor(indices, values, _sizes("the size", size))
-    linear = linear_index(host_array(indices), tuple(made.shape))
+    linear = linear_index(host_array(indices), tuple(made.shape)[:made.sparse_dim()])
     ordered = bool(coalesced and coalesced[0] is True)
     if ordered and not bool((np.diff(linear) > 0).all()):
         raise RuntimeError("corrupt sparse tensor: it is said to be coalesced, and is not")
