@@ -96,8 +96,8 @@ newaxis = None  # x[newaxis] puts a dimension in
 
 # packages that load when they are first used, so that `import flambeau` stays quick
 _LAZY = frozenset(("accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions", "fft", "func", "futures", "hub",
-                   "jit", "linalg", "mps", "multiprocessing", "nn", "onnx", "optim", "overrides", "profiler", "serialization", "signal", "sparse",
-                   "special", "testing", "types", "utils", "version", "vision", "xpu"))
+                   "jit", "linalg", "masked", "mps", "multiprocessing", "nn", "onnx", "optim", "overrides", "profiler", "serialization",
+                   "signal", "sparse", "special", "testing", "types", "utils", "version", "vision", "xpu"))
 # names whose modules load when they are first used
 _LAZY_NAMES = {
     "__version__": ".torch_version", "lobpcg": ".ops.lobpcg",
@@ -112,7 +112,7 @@ _LAZY_NAMES = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), ".nn.functional.conv"),
     **dict.fromkeys(("alpha_dropout", "dropout", "feature_alpha_dropout"), ".nn.functional.dropout"),
     **dict.fromkeys(("batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"), ".nn.functional.normalization"),
-    **dict.fromkeys(("cosine_similarity", "pairwise_distance", "pdist"), ".nn.functional.distance"),
+    **dict.fromkeys(("cdist", "cosine_similarity", "pairwise_distance", "pdist"), ".nn.functional.distance"),
     "constant_pad_nd": ".nn.functional.padding", "vmap": ".func.vmap",
     **dict.fromkeys(("pixel_shuffle", "pixel_unshuffle", "channel_shuffle"), ".nn.functional.vision"),
     "sparse_coo_tensor": ".sparse.coo",

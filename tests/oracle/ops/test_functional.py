@@ -69,3 +69,12 @@ def test_floats_beyond_integers(agree, dtype):
 @pytest.mark.parametrize("name", "i0 special.i1 special.bessel_j0 special.bessel_y1 special.airy_ai special.modified_bessel_i1".split())
 def test_expansions_at_infinity(agree, name):
     agree(f"do out = t.{name}(ext)", "float32")
+
+
+@pytest.mark.parametrize("call", [
+    "x, y", "z, z + 1", "z, x", "x, y, 1.0", "x, y, 0.0", "x, y, 3.0", "x, x", "x, y, float('inf')", "x, y, -1.0", "x, z[..., :2]", "v, x",
+    "x, y, compute_mode='use_mm_for_euclid_dist'", "x, y, 2.0, 'donot_use_mm_for_euclid_dist'", "x, y, 2.0, 'x'", "x.repeat(9, 1), y",
+    "e, e", "e[:, :0], e[:, :0]", "x, y.to(t.float32)", "x.half(), y.half()", "x.long(), y.long()",
+])
+def test_distances_of_all_pairs(agree, call):
+    agree(f"t.cdist({call})")
