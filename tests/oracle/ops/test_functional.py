@@ -51,7 +51,7 @@ def test_integers_become_floats(agree, call):
 @pytest.mark.parametrize("mode", ["replicate", "reflect", "circular"])
 @pytest.mark.parametrize("pad", [(-4, 5), (3, -2), (-1, 2), (-2, -1), (2, -4)])
 def test_padding_that_crops(agree, mode, pad):
-    if mode != "circular" or max(pad) <= 2:  # PyTorch leaves memory unset where too little is left to wrap
+    if mode != "circular" or 4 + min(pad) >= max(pad):  # PyTorch leaves memory unset where too little is left to wrap
         agree(f"t.nn.functional.pad(z, {pad}, '{mode}')")
 
 
