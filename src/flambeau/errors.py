@@ -4,13 +4,15 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-from types import TracebackType
-from typing import Any, Iterable, NamedTuple
+from functools import lru_cache
+from types import CodeType, TracebackType
+from typing import Any, Iterable
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _EXAMPLES = os.path.join(_PACKAGE, "examples") + os.sep  # programs as a user writes them
 
 
+@lru_cache(maxsize=None)
 def is_own(filename: str) -> bool:
     """Whether a file is part of flambeau."""
     return filename.startswith(_PACKAGE) and not filename.startswith(_EXAMPLES)
@@ -21,26 +23,43 @@ def user_frames(stack: Iterable[Any]) -> list[Any]:
     return [frame for frame in stack if not is_own(frame.filename)]
 
 
-class Site(NamedTuple):
-    """A line of the user's program."""
+Site = tuple[CodeType, int]  # a place in the user's program: its code, and the instruction
 
-    filename: str
-    lineno: int
 
-    def __str__(self) -> str:
-        source = linecache.getline(self.filename, self.lineno).strip()
-        return f'  File "{self.filename}", line {self.lineno}' + (f"\n    {source}" if source else "")
+class _Known(dict):
+    """filename → is_own(filename), without a call for those seen before: this is on the recorder's path."""
+
+    def __missing__(self, filename: str) -> bool:
+        own = self[filename] = is_own(filename)
+        return own
+
+
+_own = _Known()
 
 
 def call_site() -> Site | None:
-    """The line of the user's program that is being executed."""
-    frame = sys._getframe(1)
+    """The place in the user's program that is being executed."""
+    frame: Any = sys._getframe(1)
     while frame is not None:
-        filename = frame.f_code.co_filename
-        if not is_own(filename):
-            return Site(filename, frame.f_lineno)
-        frame = frame.f_back  # type: ignore[assignment]
+        code = frame.f_code
+        if not _own[code.co_filename]:
+            return code, frame.f_lasti
+        frame = frame.f_back
     return None
+
+
+def locate(site: Site) -> tuple[str, int]:
+    """(file, line number) of a place."""
+    code, instruction = site
+    lines = (line for start, end, line in code.co_lines() if start <= instruction < end and line)
+    return code.co_filename, next(lines, code.co_firstlineno)
+
+
+def describe(site: Site) -> str:
+    """A place as tracebacks show it: file, line number, source."""
+    filename, lineno = locate(site)
+    source = linecache.getline(filename, lineno).strip()
+    return f'  File "{filename}", line {lineno}' + (f"\n    {source}" if source else "")
 
 
 def without_own_frames(error: BaseException, traceback: TracebackType | None) -> TracebackType | None:

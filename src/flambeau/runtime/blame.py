@@ -10,7 +10,7 @@ from typing import Any, Callable, Sequence
 
 import numpy as np
 
-from ..errors import Site
+from ..errors import Site, describe
 from ..interpret import Interpreter
 from .specialization import Specialization
 
@@ -49,5 +49,5 @@ def _run_alone(spec: Specialization, arrays: list[Any], value: Callable[..., Any
 
 def _located(error: Exception, name: str, site: Site) -> Exception:
     message = str(error.args[0]) if error.args else ""
-    error.args = (f"{message}\n  raised by {name}, whose operands are computed only now; it was called in\n{site}", *error.args[1:])
+    error.args = (f"{message}\n  raised by {name}, whose operands are computed only now; it was called in\n{describe(site)}", *error.args[1:])
     return error

@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Any, NamedTuple, TextIO
 
-from ..errors import Site, call_site
+from ..errors import Site, call_site, locate
 from ..ir.graph import Graph
 from ..ir.types import TensorType
 from .trace import Value, flush, trace
@@ -113,7 +113,10 @@ class _WatchedRecords(list):
 
 
 def _where(site: Site | None) -> str:
-    return "(unknown)" if site is None else f"{os.path.basename(site.filename)}:{site.lineno}"
+    if site is None:
+        return "(unknown)"
+    filename, lineno = locate(site)
+    return f"{os.path.basename(filename)}:{lineno}"
 
 
 def _cut(text: str, width: int) -> str:
