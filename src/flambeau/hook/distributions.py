@@ -9,7 +9,8 @@ from typing import Iterator
 
 from .. import version
 
-VERSIONS = {"torch": version.__version__, "torchvision": version.torchvision}
+VERSIONS = {"torch": version.__version__, "torchaudio": version.torchaudio, "torchtext": version.torchtext,
+            "torchvision": version.torchvision}
 
 
 class _Presented(Distribution):

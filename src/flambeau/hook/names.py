@@ -1,11 +1,12 @@
 """Which of flambeau's modules stands for which of PyTorch's: files lie where PyTorch's class paths say."""
 from __future__ import annotations
 
-ROOTS = {"torch": "flambeau", "torchvision": "flambeau.vision"}
+ROOTS = {"torch": "flambeau", "torchaudio": "flambeau.audio", "torchtext": "flambeau.text",
+         "torchvision": "flambeau.vision"}
 
 # Modules of flambeau that have no counterpart in PyTorch. `torch.tensor` and `torch.ops` are not modules there, either.
-ROOMS = frozenset({"autograd.engine", "autograd.plan", "cli", "download", "dtypes", "errors", "examples", "hook", "interpret", "ir", "misc",
-                   "number_formats", "ops", "optim.elementwise", "primitives", "runtime", "safetensors", "tensor", "vision", "warning",
+ROOMS = frozenset({"audio", "autograd.engine", "autograd.plan", "cli", "control_flow", "download", "dtypes", "errors", "examples", "hook", "interpret", "ir", "misc",
+                   "number_formats", "ops", "optim.elementwise", "primitives", "runtime", "safetensors", "tensor", "text", "vision", "warning",
                    "xla"})
 
 # Packages of flambeau that are one module in PyTorch: what is below them is a room, too.
