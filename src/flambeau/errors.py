@@ -6,7 +6,7 @@ import os
 import sys
 from functools import lru_cache
 from types import CodeType, TracebackType
-from typing import Any, Iterable
+from typing import Any, Iterable, NamedTuple
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _EXAMPLES = os.path.join(_PACKAGE, "examples") + os.sep  # programs as a user writes them
@@ -48,11 +48,18 @@ def call_site() -> Site | None:
     return None
 
 
-def locate(site: Site) -> tuple[str, int]:
-    """(file, line number) of a place."""
+class Line(NamedTuple):
+    """A line of the user's program."""
+
+    filename: str
+    lineno: int
+
+
+def locate(site: Site) -> Line:
+    """The line of a place."""
     code, instruction = site
     lines = (line for start, end, line in code.co_lines() if start <= instruction < end and line)
-    return code.co_filename, next(lines, code.co_firstlineno)
+    return Line(code.co_filename, next(lines, code.co_firstlineno))
 
 
 def describe(site: Site) -> str:

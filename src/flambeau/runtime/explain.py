@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Any, NamedTuple, TextIO
 
-from ..errors import Site, call_site, locate
+from ..errors import Line, Site, call_site, locate
 from ..ir.graph import Graph
 from ..ir.types import TensorType
 from .trace import Value, flush, trace
@@ -19,7 +19,7 @@ class Call(NamedTuple):
     name: str
     operands: tuple[TensorType, ...]
     results: tuple[TensorType, ...]
-    site: Site | None
+    site: Line | None
 
 
 class Explained(NamedTuple):
@@ -27,7 +27,7 @@ class Explained(NamedTuple):
 
     calls: list[Call]
     graph: Graph
-    site: Site | None
+    site: Line | None
 
     def __str__(self) -> str:
         return "\n".join([self._title(), *self._call_lines(), *self._memory_lines()])
@@ -94,8 +94,9 @@ class explain:
         sites = records.sites if isinstance(records, _WatchedRecords) else [None] * len(records)
         for (spec, *operands), site in zip(records, sites):
             types = tuple([slots[i].type if slots[i].__class__ is Value else t.type for i, t in zip(operands, spec.graph.inputs)])
-            calls.append(Call(spec.name, types, spec.out_types, site))
-        explained = Explained(calls, program.graph, call_site())
+            calls.append(Call(spec.name, types, spec.out_types, None if site is None else locate(site)))
+        here = call_site()
+        explained = Explained(calls, program.graph, None if here is None else locate(here))
         self.programs.append(explained)
         print(explained, file=self.file or sys.stdout)
 
@@ -112,11 +113,8 @@ class _WatchedRecords(list):
         super().append(record)
 
 
-def _where(site: Site | None) -> str:
-    if site is None:
-        return "(unknown)"
-    filename, lineno = locate(site)
-    return f"{os.path.basename(filename)}:{lineno}"
+def _where(site: Line | None) -> str:
+    return "(unknown)" if site is None else f"{os.path.basename(site.filename)}:{site.lineno}"
 
 
 def _cut(text: str, width: int) -> str:
