@@ -28,7 +28,8 @@ class Geometric(ProbsOrLogits, Distribution):
             if not valid.all():
                 raise ValueError(f"Expected parameter probs ({type(self.probs).__name__} of shape "
                                  f"{tuple(self.probs.shape)}) of "
-                                 f"distribution {self!r} to be positive but found invalid values:\n{self.probs[~valid]}")
+                                 f"distribution {self!r} to be positive but found invalid values:"
+                                 f"\n{self.probs[~valid]}")
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Geometric:
         new = self._expanded(Geometric, _instance, batch_shape, probs=(), logits=())

@@ -32,7 +32,8 @@ class Independent(Distribution):
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Independent:
         new = self._expanded(Independent, _instance, batch_shape, self.event_shape)
-        new.base_dist = self.base_dist.expand(torch.Size(batch_shape) + self.event_shape[:self.reinterpreted_batch_ndims])
+        own = self.event_shape[:self.reinterpreted_batch_ndims]
+        new.base_dist = self.base_dist.expand(torch.Size(batch_shape) + own)
         new.reinterpreted_batch_ndims = self.reinterpreted_batch_ndims
         return new
 

@@ -110,8 +110,9 @@ class Wishart(ScaleMatrix, ExponentialFamily):
         """As of `Distribution`; draws that rounding makes singular are drawn again, max_try_correction (3) times at
         most."""
         sample = self._bartlett_sampling(torch.Size(sample_shape))
-        redrawn = self._of_batch(self.support.check(sample))  # all that are valid, once more: PyTorch's stream of numbers
-        for attempt in range(3 if max_try_correction is None else max_try_correction):
+        # all that are valid are drawn once more: so does PyTorch, and its stream of numbers is the same
+        redrawn = self._of_batch(self.support.check(sample))
+        for attempt in range(10 if max_try_correction is None else max_try_correction):
             if not redrawn.any():
                 break
             if attempt:
