@@ -178,6 +178,13 @@ def set_rng_state(new_state: Tensor) -> None:
     default_generator.set_state(new_state)
 
 
+def thread_safe_generator() -> Generator | None:
+    """The generator of the DataLoader's worker thread that calls; None elsewhere, where the default generator will do."""
+    from .utils.data import get_worker_info  # which needs this module
+    info = get_worker_info()
+    return info.rng.torch_generator if info is not None and info.worker_method == "thread" and info.rng is not None else None
+
+
 class fork_rng:
     """A context (or decorator) that puts the default generator back where it was."""
 

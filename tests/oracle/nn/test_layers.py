@@ -232,6 +232,20 @@ def test_layer(record):
     compare(ours, theirs, arrays)
 
 
+@pytest.mark.parametrize("text", [text for text, *_ in LAYERS if "Lazy" not in text])
+def test_initial_values_and_reset_parameters(text):
+    layers = [made(module, text) for module in (flambeau, torch)]
+    if not hasattr(layers[1], "reset_parameters"):
+        assert not hasattr(layers[0], "reset_parameters")
+        return
+    compare_state(*layers)
+    for module, layer in zip((flambeau, torch), layers):
+        module.manual_seed(11)
+        layer.reset_parameters()
+    compare_state(*layers)
+    assert flambeau.rand(3).tolist() == torch.rand(3).tolist()  # as much was drawn
+
+
 def compare_state(ours, theirs):
     our_state, their_state = ours.state_dict(), theirs.state_dict()
     assert list(our_state) == list(their_state)
