@@ -17,6 +17,7 @@ from .primitives import householder as packed
 from .primitives import linalg as la
 from .primitives.linalg import LinAlgError
 from .tensor.attributes import every_value
+from .tensor.autocast import in_float32
 from .tensor.op import op
 from .tensor.tensor import Tensor
 from .tensor.views import wrap_dim
@@ -453,6 +454,7 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
     return (values > tolerance.unsqueeze(-1)).sum(-1)
 
 
+@in_float32
 def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:
     """X that minimises ‖A X − B‖, with (solution, residuals, rank, singular_values) of which a driver leaves some empty."""
     from .dtypes import finfo

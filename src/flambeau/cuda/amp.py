@@ -1,27 +1,47 @@
-"""`torch.cuda.amp`: autocast for CUDA, which computes as usual where there is none."""
+"""`torch.cuda.amp`: the old names of mixed precision on CUDA, where there is none: they warn and do nothing."""
 from __future__ import annotations
 
 import functools
-from typing import Any
+import warnings
+from typing import Any, Callable
+
+from ..amp import autocast_mode, grad_scaler
+from ..dtypes import dtype as dtype_class, float16
 
 
-class autocast:
-    """A context (or decorator) that changes nothing without CUDA, and warns once if it is asked to be enabled, as PyTorch does."""
+def _deprecated(old: str, new: str) -> None:
+    warnings.warn(f"`torch.cuda.amp.{old}` is deprecated. Please use `torch.amp.{new}` instead.", FutureWarning, stacklevel=3)
 
-    def __init__(self, enabled: bool = True, dtype: Any = None, cache_enabled: bool = True) -> None:
-        if enabled:
-            import warnings
-            warnings.warn("User provided device_type of 'cuda', but CUDA is not available. Disabling", UserWarning, stacklevel=2)
 
-    def __enter__(self) -> autocast:
-        return self
+class autocast(autocast_mode.autocast):
+    """`torch.amp.autocast('cuda', …)`."""
 
-    def __exit__(self, *exc: Any) -> None:
-        return None
+    def __init__(self, enabled: bool = True, dtype: dtype_class = float16, cache_enabled: bool = True) -> None:
+        _deprecated("autocast(args...)", "autocast('cuda', args...)")
+        super().__init__("cuda", dtype, enabled, cache_enabled)
 
-    def __call__(self, fn: Any) -> Any:
-        @functools.wraps(fn)
-        def wrapped(*args, **kwargs):
-            with self:
-                return fn(*args, **kwargs)
-        return wrapped
+
+class GradScaler(grad_scaler.GradScaler):
+    """`torch.amp.GradScaler('cuda', …)`."""
+
+    def __init__(self, init_scale: float = 2.0 ** 16, growth_factor: float = 2.0, backoff_factor: float = 0.5, growth_interval: int = 2000,
+                 enabled: bool = True) -> None:
+        _deprecated("GradScaler(args...)", "GradScaler('cuda', args...)")
+        super().__init__("cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
+
+
+def custom_fwd(fwd: Callable | None = None, *, cast_inputs: Any = None) -> Any:
+    """`torch.amp.custom_fwd(…, device_type='cuda')`."""
+    _deprecated("custom_fwd(args...)", "custom_fwd(args..., device_type='cuda')")
+    return functools.partial(autocast_mode.custom_fwd, device_type="cuda")(fwd=fwd, cast_inputs=cast_inputs)
+
+
+def custom_bwd(bwd: Callable) -> Callable:
+    """`torch.amp.custom_bwd(…, device_type='cuda')`."""
+    _deprecated("custom_bwd(args...)", "custom_bwd(args..., device_type='cuda')")
+    return autocast_mode.custom_bwd(bwd, device_type="cuda")
+
+
+def amp_definitely_not_available() -> bool:
+    """True: there is no CUDA."""
+    return True

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..dtypes import dtype as dtype_class, float16, float32, float64
 from ..ir.types import contiguous_strides
+from ..tensor.autocast import in_float32
 from ..tensor.tensor import Tensor, make_view
 from ..tensor.views import select
 
@@ -48,6 +49,7 @@ def view_as_real(input: Tensor) -> Tensor:
                      lambda g: view_as_complex(g.contiguous()), input.dtype.to_real())
 
 
+@in_float32
 def view_as_complex(input: Tensor) -> Tensor:
     """A real tensor whose last dimension has size 2 (real part, imaginary part) as a complex one, on the same memory."""
     if input.dtype not in (float16, float32, float64):

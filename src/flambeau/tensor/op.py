@@ -19,6 +19,7 @@ import numpy as np
 from ..ir.graph import GraphBuilder, Var
 from ..runtime.specialization import Specialization
 from ..runtime.trace import SCALAR_TYPES, Value, record, trace
+from .autocast import active as autocasts, cast_operands
 from .grad_mode import mode
 from .node import op_node
 from .not_strided import NotStrided, call_sparse
@@ -187,6 +188,8 @@ def _wrong_argument(op: Op, position: int, a: Any) -> TypeError:
 
 def apply(op: Op, args: tuple) -> Any:
     """Records a call of `op`; returns its tensor, or tensors."""
+    if autocasts:
+        args = cast_operands(op.name, args)  # type: ignore[assignment]
     key: list[Any] = []
     operands: list[Any] = []
     tensors: list[Any] = []  # that the operands came from

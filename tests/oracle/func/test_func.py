@@ -135,6 +135,7 @@ def test_the_same_random_numbers(name, randomness):
 def test_gradients_of_each_example(name):
     make, shape = {
         "Linear": (lambda t: t.nn.Linear(4, 3), (4,)), "Conv2d": (lambda t: t.nn.Conv2d(2, 4, 3, groups=2), (1, 2, 5, 5)),
+        "BatchNorm1d": (lambda t: t.nn.BatchNorm1d(4).eval(), (3, 4)),
         "TransformerEncoderLayer": (lambda t: t.nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True), (1, 3, 8)),
     }[name]
     results = []

@@ -10,6 +10,7 @@ from ... import primitives as p
 from ...dtypes import int64
 from ...ir.graph import Var
 from ...ops.promotion import not_implemented, promoted, to_float
+from ...tensor.autocast import in_float32
 from ...tensor.indexing import known_array
 from ...tensor.op import op
 from ...tensor.tensor import Tensor as TensorClass
@@ -558,6 +559,7 @@ def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, r
     return _multilabel_soft_margin(input, target, weight, legacy_reduction(size_average, reduce, reduction))
 
 
+@in_float32
 def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False, size_average=None, reduce=None,
                         reduction="mean"):
     """max(0, d(a, p) − d(a, n) + margin), d the p-norm distance; swap uses the smaller of d(a, n) and d(p, n) (Balntas et al. 2016)."""

@@ -11,6 +11,7 @@ from ... import primitives as p
 from ...dtypes import int64
 from ...ops.creation import from_array
 from ...tensor.attributes import host_array
+from ...tensor.autocast import in_float32
 from ...tensor.op import op
 from ...tensor.tensor import Tensor as TensorClass
 from .loss import check_reduction, reduced
@@ -61,6 +62,7 @@ def _labels(targets: Any, lengths: np.ndarray) -> np.ndarray:
     return rows
 
 
+@in_float32
 def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction="mean", zero_infinity=False):
     """−log of the probability of all ways to spell the targets along the input (Graves et al. 2006).
 
