@@ -86,11 +86,11 @@ from . import autograd, return_types
 from .autograd import (enable_grad, inference_mode, is_anomaly_enabled, is_grad_enabled, is_inference_mode_enabled, no_grad,
                        set_grad_enabled)
 
-from .misc import (are_deterministic_algorithms_enabled, compile, get_default_device, get_float32_matmul_precision,
-                   get_num_interop_threads, get_num_threads, is_complex, is_deterministic_algorithms_warn_only_enabled, is_floating_point,
+from .misc import (are_deterministic_algorithms_enabled, compile, get_default_device, get_deterministic_debug_mode,
+                   get_float32_matmul_precision, get_num_interop_threads, get_num_threads, is_complex, is_deterministic_algorithms_warn_only_enabled, is_floating_point,
                    is_inference, is_same_size, is_signed, is_storage, is_tensor, numel, result_type, set_default_device,
-                   set_default_tensor_type, set_float32_matmul_precision, set_num_interop_threads, set_num_threads,
-                   typename, use_deterministic_algorithms)
+                   set_default_tensor_type, set_deterministic_debug_mode, set_float32_matmul_precision, set_flush_denormal,
+                   set_num_interop_threads, set_num_threads, typename, use_deterministic_algorithms)
 
 newaxis = None  # x[newaxis] puts a dimension in
 
@@ -105,15 +105,21 @@ _LAZY_NAMES = {
     "install": ".hook", "explain": ".runtime.explain",
     **dict.fromkeys(("save", "load"), ".serialization"),
     **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"), ".ops.recurrent"),
-    **dict.fromkeys(("celu", "celu_", "hardshrink", "log_softmax", "prelu", "relu_", "rrelu", "rrelu_", "selu", "selu_", "softmax",
-                     "threshold", "threshold_"), ".nn.functional.activation"),
+    **dict.fromkeys(("celu", "celu_", "hardshrink", "prelu", "relu_", "rrelu", "rrelu_", "selu", "selu_", "threshold", "threshold_"),
+                    ".nn.functional.activation"),
     **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_max_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d", "max_pool3d",
                      "max_pool1d_with_indices"), ".nn.functional.pooling"),
     **dict.fromkeys(("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), ".nn.functional.conv"),
-    **dict.fromkeys(("alpha_dropout", "dropout", "feature_alpha_dropout"), ".nn.functional.dropout"),
-    **dict.fromkeys(("batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"), ".nn.functional.normalization"),
+    **dict.fromkeys(("alpha_dropout", "alpha_dropout_", "batch_norm", "conv_tbc", "cosine_embedding_loss", "ctc_loss", "dropout",
+                     "dropout_", "embedding", "feature_alpha_dropout", "feature_alpha_dropout_", "feature_dropout", "feature_dropout_",
+                     "group_norm", "hinge_embedding_loss", "instance_norm", "kl_div", "layer_norm", "log_softmax",
+                     "margin_ranking_loss", "native_channel_shuffle", "poisson_nll_loss", "softmax", "triplet_margin_loss"),
+                    ".ops.neural"),
+    **dict.fromkeys(("cond", "sym_float", "sym_int", "sym_ite", "sym_max", "sym_min", "sym_not", "sym_sum", "while_loop"),
+                    ".control_flow"),
+    "AcceleratorError": ".accelerator", "OutOfMemoryError": ".accelerator", "rms_norm": ".nn.functional.normalization",
     **dict.fromkeys(("cdist", "cosine_similarity", "pairwise_distance", "pdist"), ".nn.functional.distance"),
-    "constant_pad_nd": ".nn.functional.padding", "vmap": ".func.vmap", "autocast": ".amp.autocast_mode",
+    "constant_pad_nd": ".nn.functional.padding", "from_file": ".ops.from_data", "vmap": ".func.vmap", "autocast": ".amp.autocast_mode",
     **dict.fromkeys(("is_autocast_enabled", "set_autocast_enabled", "get_autocast_dtype", "set_autocast_dtype", "is_autocast_cache_enabled",
                      "set_autocast_cache_enabled", "autocast_increment_nesting", "autocast_decrement_nesting", "clear_autocast_cache",
                      "is_autocast_cpu_enabled", "set_autocast_cpu_enabled", "get_autocast_cpu_dtype", "set_autocast_cpu_dtype",

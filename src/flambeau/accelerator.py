@@ -4,6 +4,14 @@ from __future__ import annotations
 from typing import Any
 
 
+class AcceleratorError(RuntimeError):
+    """What an accelerator's failure would be: there is none to raise it."""
+
+
+class OutOfMemoryError(RuntimeError):
+    """What an accelerator without enough memory would raise."""
+
+
 def is_available() -> bool:
     """False."""
     return False

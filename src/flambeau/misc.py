@@ -7,10 +7,10 @@ from .dtypes import set_default_dtype
 from .ir.types import tensor_type
 from .tensor.tensor import Tensor
 
-__all__ = ["are_deterministic_algorithms_enabled", "compile", "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads",
+__all__ = ["are_deterministic_algorithms_enabled", "compile", "get_deterministic_debug_mode", "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads",
            "is_complex", "is_deterministic_algorithms_warn_only_enabled", "is_floating_point", "is_inference", "is_same_size",
            "is_signed", "is_storage", "is_tensor", "numel", "result_type", "set_default_device", "get_default_device",
-           "set_default_tensor_type", "set_float32_matmul_precision", "set_num_interop_threads", "set_num_threads",
+           "set_default_tensor_type", "set_deterministic_debug_mode", "set_flush_denormal", "set_float32_matmul_precision", "set_num_interop_threads", "set_num_threads",
            "typename", "use_deterministic_algorithms"]
 
 
@@ -125,6 +125,28 @@ def are_deterministic_algorithms_enabled() -> bool:
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
     """Whether only warnings were asked for."""
     return _deterministic[1]
+
+
+def set_deterministic_debug_mode(debug_mode: int | str) -> None:
+    """0 "default", 1 "warn" or 2 "error": `use_deterministic_algorithms` by one number."""
+    names = ("default", "warn", "error")
+    if isinstance(debug_mode, str):
+        if debug_mode not in names:
+            raise RuntimeError(f"invalid value of debug_mode, expected one of `default`, `warn`, `error`, but got {debug_mode}")
+        debug_mode = names.index(debug_mode)
+    if debug_mode not in (0, 1, 2):
+        raise RuntimeError(f"invalid value of debug_mode, expected 0, 1, or 2, but got {debug_mode}")
+    use_deterministic_algorithms(debug_mode > 0, warn_only=debug_mode == 1)
+
+
+def get_deterministic_debug_mode() -> int:
+    """The number that `set_deterministic_debug_mode` takes."""
+    return 0 if not _deterministic[0] else 1 if _deterministic[1] else 2
+
+
+def set_flush_denormal(mode: bool, /) -> bool:
+    """False: denormal numbers stay as they are, whatever is asked for."""
+    return False
 
 
 def get_float32_matmul_precision() -> str:

@@ -189,6 +189,29 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     return t
 
 
+def from_file(filename: str, shared: bool | None = None, size: int = 0, *, dtype: Any = None, layout: Any = None, device: Any = None,
+              pin_memory: bool = False) -> Tensor:
+    """The first `size` elements of a file as a 1-D tensor that is mapped to memory.
+
+    shared: changes are written to the file, which is made if it is missing; otherwise they stay in memory.
+    """
+    import os
+    check_device(device)
+    dt = get_default_dtype() if dtype is None else as_dtype(dtype)
+    if dt.encoded:
+        raise TypeError(f"Got unsupported ScalarType {dt._legacy}")
+    wanted = size * dt.itemsize
+    have = os.path.getsize(filename) if os.path.exists(filename) else -1
+    if have < wanted:
+        if not shared:
+            raise RuntimeError(f"unable to mmap {wanted} bytes from file <{filename}>: " + (
+                "No such file or directory (2)" if have < 0 else "file is too small"))
+        with open(filename, "ab") as file:
+            file.truncate(wanted)
+    array = np.memmap(filename, dt.np, "r+" if shared else "c", shape=(size,)) if size else np.empty(0, dt.np)
+    return from_numpy(array)
+
+
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """data as a tensor, without a copy where that is possible: a tensor with its history, an array's memory."""
     check_device(device)

@@ -158,7 +158,7 @@ def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = 1, dim: int = -1
 
 # ------------------------------------------------------------------ gradient of sampled functions
 
-def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> list[Tensor]:
+def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> tuple[Tensor, ...]:
     """Estimates of the partial derivatives along `dim` (all by default): central differences, second order accurate in
     the interior.
 
@@ -172,7 +172,7 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: in
     if not single and not isinstance(spacing, Tensor):
         steps = list(spacing)
     _check_gradient(input, dims, steps, dim, edge_order)
-    return [_derivative(input, step, d, edge_order) for step, d in zip(steps, dims)]
+    return tuple([_derivative(input, step, d, edge_order) for step, d in zip(steps, dims)])
 
 
 def _check_gradient(input: Tensor, dims: list[int], steps: Sequence[Any], dim: Any, edge_order: int) -> None:

@@ -330,18 +330,16 @@ def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
 
 @op("SoftmaxBackward0", name="softmax")
 def _softmax(input: Tensor, dim, dtype=None):
+    d = wrap_dim(dim, input.ndim)
     x = _softmax_input(input, dtype)
-    if not x.size:
-        return x
-    return softmax_of(x, wrap_dim(dim, x.ndim))
+    return softmax_of(x, d) if x.size else x
 
 
 @op("LogSoftmaxBackward0", name="log_softmax")
 def _log_softmax(input: Tensor, dim, dtype=None):
+    d = wrap_dim(dim, input.ndim)
     x = _softmax_input(input, dtype)
-    if not x.size:
-        return x
-    return log_softmax_of(x, wrap_dim(dim, x.ndim))
+    return log_softmax_of(x, d) if x.size else x
 
 
 def softmax(input, dim=None, _stacklevel=3, dtype=None):

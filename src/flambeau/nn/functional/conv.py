@@ -224,3 +224,16 @@ def fold(input: Tensor, output_size, kernel_size, dilation=1, padding=0, stride=
     out = p.strided_sum(cols, (n, c, *plane), (c * image, image, *k_strides, *b_strides), 0)
     out = p.pad(out, (0, 0, -padding[0], -padding[1]), (0, 0, -padding[0], -padding[1]))
     return out if input.ndim == 3 else p.reshape(out, out.shape[1:])
+
+
+def conv_tbc(input, weight, bias, pad=0):
+    """conv1d on (time, batch, channels): weight (width, C_in, C_out), bias (C_out,), zeros padded at both ends."""
+    if input.ndim != 3 or weight.ndim != 3 or bias.ndim != 1:
+        raise RuntimeError("Input must have 3 dims: time, batch, in_channel" if input.ndim != 3 else
+                           "Weight tensor must have 3 dims: kernel_width, in_channels, out_channels." if weight.ndim != 3 else
+                           "Bias must be 1-D")
+    if input.shape[2] != weight.shape[1]:
+        raise RuntimeError("Input dim 2 (input channels) is not == dim 1 in the weight tensor.")
+    if weight.shape[2] != bias.shape[0]:
+        raise RuntimeError("Bias size must equal dim 2 in the weight tensor (output channels).")
+    return conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad).permute(2, 0, 1)

@@ -269,6 +269,22 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
     return _cross_entropy_labels(input, target, weight, ignore_index, reduction, label_smoothing)
 
 
+def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weight=None, reduction="mean", ignore_index=None,
+                         label_smoothing=0.0, options=None):
+    """cross_entropy of the logits input·linear_weightᵀ + linear_bias.
+
+    input (*, D); linear_weight (C, D), or (C, d_1, …, d_K, D) for logits (*, C, d_1, …, d_K); linear_bias as linear_weight
+    without D. ignore_index is −100 by default, and only for targets of class numbers. options, which elsewhere say how to
+    save memory, change nothing.
+    """
+    import flambeau as torch
+    logits = torch.tensordot(input, linear_weight, dims=([-1], [-1]))
+    if linear_bias is not None:
+        logits = logits + linear_bias
+    return cross_entropy(logits, target, weight, ignore_index=-100 if ignore_index is None else ignore_index, reduction=reduction,
+                         label_smoothing=label_smoothing)
+
+
 def _check_same(name: str, input, target) -> None:
     if input.shape != target.shape:
         raise ValueError(f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. Please "

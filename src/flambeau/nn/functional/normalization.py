@@ -96,6 +96,11 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     """
     if training:
         _verify_batch_size(input.size())
+    return batch_norm_unchecked(input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+def batch_norm_unchecked(input, running_mean, running_var, weight, bias, training, momentum, eps):
+    """`batch_norm`, which also takes one value per channel in training."""
     if not input.numel():
         return input.clone()
     if input.ndim < 2:

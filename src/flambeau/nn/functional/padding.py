@@ -8,7 +8,7 @@ from ...tensor.op import op
 
 
 @op("ConstantPadNdBackward0", name="constant_pad_nd")
-def _constant(input: Tensor, pad, value):
+def constant_pad_nd(input: Tensor, pad, value=0):
     """pad lists (before, after) from the last dimension on; negative values crop."""
     low, high = _per_dimension(pad, input.ndim)
     for n, a, b in zip(input.shape, low, high):
@@ -104,7 +104,7 @@ def pad(input, pad, mode="constant", value=None):
         raise RuntimeError("Padding length should be less than or equal to two times the input dimension but got padding length "
                            f"{len(pad)} and input of dimension {input.ndim}")
     if mode == "constant":
-        return _constant(input, pad, 0 if value is None else value)
+        return constant_pad_nd(input, pad, 0 if value is None else value)
     if value is not None and value != 0:
         raise ValueError(f"Padding mode \"{mode}\" doesn't take in value argument")
     if mode not in ("reflect", "replicate", "circular"):
