@@ -40,10 +40,6 @@ def _number_dtype(x: Var) -> dtype_class:
     return dt
 
 
-def _as_complex(x: Var) -> Var:
-    return p.cast(x, _number_dtype(x).to_complex())
-
-
 def _as_real(name: str, what: str, x: Var) -> Var:
     if x.dtype.kind == "c":
         raise RuntimeError(f"{name} expects a {what} input tensor, but got {x.dtype._legacy}")
@@ -96,7 +92,7 @@ def _filled(x: Var, sizes: dict[int, int | None]) -> dict[int, int]:
 
 
 def _complex(x: Var, sizes: dict, norm: str | None, forward: bool) -> Var:
-    x = _as_complex(x)
+    x = p.cast(x, _number_dtype(x))
     return c2c(_resized(x, _filled(x, sizes)), tuple(sizes), _scale(norm, forward), forward)
 
 
@@ -111,7 +107,7 @@ def _from_real(x: Var, sizes: dict, norm: str | None, forward: bool) -> Var:
 
 def _to_real(x: Var, sizes: dict, norm: str | None, forward: bool) -> Var:
     """irfft and, forward, hfft: the former of the conjugate, and scaled as a forward transform."""
-    x = _as_complex(x)
+    x = p.cast(x, _number_dtype(x).to_complex())
     *others, last = sizes
     n = 2 * (x.shape[last] - 1) if sizes[last] is None else sizes[last]
     x = _resized(x, {**_filled(x, sizes), last: n // 2 + 1 if n > 0 else n})

@@ -12,7 +12,7 @@ import numpy as np
 from ..ir.graph import Var
 from ..ir.types import TensorType, tensor_type
 from .base import Primitive
-from .elementwise import mul, real
+from .elementwise import cast, mul, real
 from .shape import concat, pad, slice_dim
 
 # NumPy's `norm` by scale: it names by which transform carries the factor 1/N
@@ -20,19 +20,32 @@ _FORWARD_NORM = ("backward", "ortho", "forward")
 _INVERSE_NORM = ("forward", "ortho", "backward")
 
 
+# NumPy 1 computes in double precision and makes an array for each dimension
+_WRITES_OVER = int(np.__version__.partition(".")[0]) >= 2
+
+
 def _c2c_kernel(x: np.ndarray, dims: tuple[int, ...], scale: int, forward: bool) -> np.ndarray:
-    transform, norms = (np.fft.fftn, _FORWARD_NORM) if forward else (np.fft.ifftn, _INVERSE_NORM)
-    return transform(x, axes=dims, norm=norms[scale]).astype(x.dtype,
-                                                             copy=False)  # NumPy 1 computes in double precision
+    transform, norm = (np.fft.fft, _FORWARD_NORM[scale]) if forward else (np.fft.ifft, _INVERSE_NORM[scale])
+    dtype = np.result_type(x.dtype, np.complex64)
+    y = transform(x, axis=dims[-1], norm=norm).astype(dtype, copy=False)
+    for dim in dims[:-1]:
+        y = transform(y, axis=dim, norm=norm, **({"out": y} if _WRITES_OVER else {})).astype(dtype, copy=False)
+    return y
 
 
-c2c_p = Primitive("fft_c2c", lambda x, dims, scale, forward: x, _c2c_kernel,
-                  lambda g, y, xs, dims, scale, forward: (c2c(g, dims, scale, not forward),), kind="host")
+def _c2c_vjp(g: Var, y: Var, xs: tuple[Var, ...], dims: tuple[int, ...], scale: int, forward: bool) -> tuple[Var]:
+    back = c2c(g, dims, scale, not forward)
+    return (back if xs[0].dtype.kind == "c" else real(back),)
+
+
+c2c_p = Primitive("fft_c2c", lambda x, dims, scale, forward: tensor_type(x.dtype.to_complex(), x.shape), _c2c_kernel,
+                  _c2c_vjp,
+                  kind="host")
 
 
 def c2c(x: Var, dims: tuple[int, ...], scale: int, forward: bool) -> Var:
-    """The transform of complex x along dims."""
-    return c2c_p((x,), dims, scale, forward) if dims and x.size else x
+    """The transform of x, complex or real, along dims."""
+    return c2c_p((x,), dims, scale, forward) if dims and x.size else cast(x, x.dtype.to_complex())
 
 
 def _r2c_types(x: TensorType, dim: int, scale: int) -> TensorType:
