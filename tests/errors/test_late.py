@@ -35,6 +35,8 @@ LATE = {
     "gather": (lambda: torch.ones(3).gather(0, pending(3)), RuntimeError, "index 3 is out of bounds for dimension 0 with size 3"),
     "scatter": (lambda: torch.ones(3).scatter(0, pending(3), torch.ones(1)), RuntimeError, "index 3 is out of bounds"),
     "index_select": (lambda: torch.ones(3).index_select(0, pending(3)), IndexError, "index out of range in self"),
+    "bernoulli": (lambda: torch.bernoulli(pending(0.5, 1.5)), RuntimeError, "Expected p_in >= 0 && p_in <= 1"),
+    "remainder": (lambda: torch.tensor([1, 2]) % pending(1, 0), RuntimeError, "ZeroDivisionError"),
     "max_unpool2d": (lambda: F.max_unpool2d(torch.ones(1, 1, 1, 1), pending(9).reshape(1, 1, 1, 1), 2), RuntimeError,
                      "Found an invalid max index: 9"),
 }
@@ -52,7 +54,7 @@ def test_the_line_of_the_call(name):
     line = call.__code__.co_firstlineno
     lines = text.split("\n")
     assert f'File "{__file__}", line {line}' in lines[-2]
-    assert name in lines[-1]
+    assert name.replace("remainder", "%") in lines[-1]
     assert unused.tolist() == [3, 3]  # what does not depend on the failed call is computed all the same
     with pytest.raises(RuntimeError, match="failed earlier"):
         result.tolist()

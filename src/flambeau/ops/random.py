@@ -11,13 +11,13 @@ import math
 from typing import Any
 
 from .. import primitives as p
-from ..dtypes import bfloat16, bool_, dtype as dtype_class, float16, float32, float64, get_default_dtype, int64
+from ..dtypes import bfloat16, bool_, dtype as dtype_class, float16, float32, float64, get_default_dtype, int64, widen
 from ..ir.graph import Var
 from ..ir.graph import trace as trace_graph
 from ..primitives.random import STATE
 from ..runtime.levels import running
 from ..runtime.specialization import Specialization
-from ..runtime.trace import SCALAR_TYPES, Value, record
+from ..runtime.trace import SCALAR_TYPES, Value, record, trace
 from ..tensor.tensor import Tensor, make_tensor
 from ..tensor.views import as_shape
 
@@ -33,15 +33,22 @@ def _generator(generator: Any):
     return generator
 
 
-def draw(name: str, body: Any, static: tuple, scalars: tuple = (), generator: Any = None, operands: tuple = ()) -> list[Value]:
-    """Records `body(state, *operands, *scalars, *static) -> (…, next state)` and moves the generator on."""
+def draw(name: str, body: Any, static: tuple, scalars: tuple = (), generator: Any = None, operands: tuple = (),
+         check: Any = None) -> list[Value]:
+    """Records `body(state, *operands, *scalars, *static) -> (…, next state)` and moves the generator on.
+
+    check([state, *operands]) raises the errors of values that are computed already.
+    """
     g = _generator(generator)
     key = (name, static, tuple(v.type for v in operands), tuple(s.__class__ for s in scalars))
     spec = _specs.get(key)
     if spec is None:
         types = [STATE, *[v.type for v in operands], *[SCALAR_TYPES[s.__class__] for s in scalars]]
         graph, _ = trace_graph(lambda *xs: body(*xs, *static), types)
-        spec = _specs[key] = Specialization(name, name, graph, False)
+        spec = _specs[key] = Specialization(name, name, graph, False, None, check)
+    if check is not None:
+        check([g.state, *operands])
+        trace.mark()
     if running():
         from ..tensor.transforms import record_draw
         *results, state = record_draw(spec, [g.state, *operands, *scalars])
@@ -376,6 +383,7 @@ def random_(self, *args, generator=None, **kwargs):
 def _bernoulli_body(state, probability, shape, dt):
     """A tensor of probabilities is compared with a draw of its own precision."""
     wide = float64 if probability.dtype is float64 else float32
+    probability = p.require(probability, p.bitwise_and(p.ge(probability, 0), p.le(probability, 1)))
     u, state = uniform01(state, math.prod(shape), wide)
     hit = p.lt(p.reshape(u, shape), p.broadcast_to(p.cast(probability, wide), shape))
     return p.cast(hit, dt), state
@@ -396,12 +404,16 @@ def bernoulli(input, p=None, *, generator=None, out=None):
     if input.dtype.kind != "f":
         raise NotImplementedError(f"\"bernoulli_tensor_cpu_p_\" not implemented for '{input.dtype._legacy}'")
     value = input.detach()._value()
-    if value.buffer is not None:
-        from ..tensor.attributes import host_array
-        a = host_array(input)
-        if a.size and not ((a >= 0) & (a <= 1)).all():
+    drawn = draw("bernoulli", _bernoulli_body, (shape, input.dtype), (), generator, (value,), _check_probabilities)
+    return _into(make_tensor(drawn[0]), out)
+
+
+def _check_probabilities(operands: list) -> None:
+    value = operands[1]
+    if value.__class__ is Value and value.buffer is not None:
+        a = widen(value.buffer, value.type.dtype)
+        if not ((a >= 0) & (a <= 1)).all():
             raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
-    return _into(make_tensor(draw("bernoulli", _bernoulli_body, (shape, input.dtype), (), generator, (value,))[0]), out)
 
 
 def _check_probability(p) -> None:
@@ -415,7 +427,7 @@ def bernoulli_(self, p=0.5, *, generator=None):
     if isinstance(p, Tensor):
         from .shape import broadcast_to
         value = broadcast_to(p.detach(), shape)._value()
-        return _fill(self, draw("bernoulli_", _bernoulli_body, (shape, dt), (), generator, (value,))[0])
+        return _fill(self, draw("bernoulli_", _bernoulli_body, (shape, dt), (), generator, (value,), _check_probabilities)[0])
     _check_probability(p)
     return _fill(self, draw("bernoulli_", _bernoulli_number_body, (shape, dt), (float(p),), generator)[0])
 

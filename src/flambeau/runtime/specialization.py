@@ -12,7 +12,7 @@ from ..ir.types import TensorType
 UNIT = 1 << 18  # elements: what a record costs beside itself (see `trace`)
 
 
-_DIVISIONS = ("div", "floor_divide", "rem", "fmod")
+_DIVISIONS = ("div", "floor_divide", "remainder", "fmod")
 
 
 def _may_fail(node: Node) -> bool:
