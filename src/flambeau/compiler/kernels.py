@@ -17,6 +17,7 @@ from .expression import Apply, Constant, Expression, Load, Position, loads
 from .kernel import CHUNK, Kernel
 from .llvm.emit import I64, Emitter, Index, Value, const, lanes_of, vector
 from .schedule import Fill, Map, Reduce
+from .transpose import emit_transpose, turned_axis
 
 
 
@@ -136,6 +137,10 @@ def emit_map(k: Kernel, step: Map) -> int:
     sizes, maps = collapse(step.domain, [x.offset if isinstance(x, Load) else x.map for x in found] + [s.offset for s in step.stores])
     map_of = {id(x): m for x, m in zip(found, maps)}
     store_maps = maps[len(found):]
+    if len(found) == 1 and isinstance(found[0], Load):
+        axis = turned_axis(step, sizes, maps[0], maps[1], e.target.isa.lanes(8))
+        if axis is not None:
+            return emit_transpose(k, step, sizes, maps[0], maps[1], axis)
     k.prepare([x.var for x in found if isinstance(x, Load)] + [s.target for s in step.stores])
 
     def point(index: Sequence[Index], lanes: int, count: int | None) -> None:

@@ -1,14 +1,23 @@
-"""Rewrites a graph into what the kernels take: convolutions whose operand already carries its padding.
+"""Rewrites a graph into what the kernels take: convolutions whose operand already carries its padding, and products
+whose broadcast operand is walked along its rows.
 
     conv(x, w, low, high)            → conv(pad(x), w)
     conv_weight_grad(x, g, low, …)   → conv_weight_grad(pad(x), g)      (the padded input is shared with the forward's)
     conv_input_grad(g, w, …)         → bordered_input_grad(pad(g), w)
+    dot(aᵀ, b)                       → dot(copy(aᵀ), b)                 (a column's elements fall into few cache sets)
 """
 from __future__ import annotations
 
+from math import prod
+
 from ..ir.graph import Graph, GraphBuilder, Node, Var
-from ..primitives.shape import pad
+from ..ir.types import tensor_type
+from ..primitives.shape import concat_p, pad, permute
 from .loops.contraction import ConvShape, input_grad_border
+
+
+COLUMN_STEPS, COLUMN_REUSE, COLUMN_BYTES = 64, 64, 1024  # least length of columns, uses of each, distance of neighbours
+ROW_MAJOR_VIEWS = ("reshape",)
 
 
 class LoweredPrimitive:
@@ -53,9 +62,31 @@ def _rewrite(node: Node, args: list[Var], builder: GraphBuilder) -> tuple[Var, .
     return builder.call(BORDERED_INPUT_GRAD, (_padded(g, border, border), w), (size, stride, low, dilation, groups, border, g.shape), types)
 
 
+def _walks_columns(node: Node) -> bool:
+    """Whether a product aᵀ·b reads long columns of a row-major `a`, and enough of them that a copy pays."""
+    a, b = node.inputs
+    ca, cb, ba, _ = node.params
+    if ba or not ca or ca != tuple(range(len(ca))) or len(ca) == a.ndim or node.outputs[0].dtype.name not in ("float32", "float64"):
+        return False
+    if a.node is not None and a.node.prim.kind == "view" and a.node.prim.name not in ROW_MAJOR_VIEWS:
+        return False
+    steps, rows = prod([a.shape[d] for d in ca]), prod(a.shape[len(ca):])
+    columns = b.size // max(steps, 1)
+    return steps >= COLUMN_STEPS and columns >= COLUMN_REUSE and rows * a.dtype.itemsize >= COLUMN_BYTES
+
+
+def _copy_columns(node: Node, args: list[Var], builder: GraphBuilder) -> tuple[Var, ...]:
+    a, b = args
+    ca, cb, ba, bb = node.params
+    order = (*range(len(ca), a.ndim), *ca)
+    a = builder.call(concat_p, (permute(a, order),), (0,), [tensor_type(a.dtype, tuple([a.shape[d] for d in order]))])[0]
+    free = a.ndim - len(ca)
+    return builder.call(node.prim, (a, b), (tuple(range(free, a.ndim)), cb, ba, bb), [o.type for o in node.outputs])
+
+
 def legalize(graph: Graph) -> Graph:
-    """The same graph on lowered convolutions."""
-    if not any(n.prim.name.startswith("conv") for n in graph.nodes):
+    """The same graph on lowered contractions."""
+    if not any(n.prim.kind == "contraction" for n in graph.nodes):
         return graph
     builder = GraphBuilder()
     env = {v: builder.input(v.type) for v in graph.inputs}
@@ -63,6 +94,8 @@ def legalize(graph: Graph) -> Graph:
         args = [env[v] for v in node.inputs]
         if node.prim.name in ("conv", "conv_weight_grad", "conv_input_grad") and node.outputs[0].dtype.name in ("float32", "float64"):
             outs = _rewrite(node, args, builder)
+        elif node.prim.name == "dot" and _walks_columns(node):
+            outs = _copy_columns(node, args, builder)
         else:
             outs = builder.call(node.prim, tuple(args), node.params, [o.type for o in node.outputs])
         env.update(zip(node.outputs, outs))

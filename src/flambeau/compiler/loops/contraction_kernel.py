@@ -419,7 +419,12 @@ class _Tile:
         element = k.elements["out"]
         if element != k.sum_type:
             value = e.b.fptrunc(value, vector(element, lanes_of(value.type)))
-        e.store_some(value, e.at(self.out, offset, element), count)
+        stride = k.outer[axis].out if axis >= 0 else 1
+        if stride == 1 or lanes_of(value.type) == 1:
+            e.store_some(value, e.at(self.out, offset, element), count)
+        else:
+            for i in range(count):
+                e.store(e.b.extract_element(value, ir.IntType(32)(i)), e.at(self.out, offset + i * (stride or 0), element))
 
 
 def add_lanes(e: Emitter, sums: list[Value]) -> Value:

@@ -5,7 +5,7 @@ multiply-adds (two a cycle), loads and broadcasts (a broadcast folded into its a
 from L2 where a tile reads more than L1 holds. Tiles that stick out over an axis cost what their cut-off shape costs. The cheapest candidate wins; everything depends on shapes and the ISA
 alone, so a kernel's result does not depend on the machine's load or number of threads.
 
-Vectors lie either along an output axis (`vector_axis >= 0`), contiguous in the output: one operand is loaded as vectors
+Vectors lie either along an output axis (`vector_axis >= 0`), contiguous in the output if that is no detour: one operand is loaded as vectors
 there, the other, which does not depend on the axis, is broadcast; or along the innermost reduced axis, contiguous in both
 operands: sums are then lanes, added up at the end (x·wᵀ with row-major x and w).
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
-from math import ceil, prod
+from math import ceil, inf, prod
 
 import numpy as np
 
@@ -28,6 +28,8 @@ PANEL_ROWS = 160             # of the result, for which a panel is packed
 MAX_PARTIALS = 512 * 1024     # elements of partial results that a split reduction may write
 FEW_CHUNKS = 16              # where chunks are to be large
 FMA_LATENCY = 4
+SLOW = 1.5                   # times the cycles of the multiplications alone: from here on other ways are tried
+SCATTER_CYCLES = 2.0         # to store one lane of a vector
 LOAD_CYCLES = 0.7            # a load or broadcast of a whole vector; two a cycle is what the manuals say
 L1_BYTES = 24 * 1024         # what a tile's operands may take of the first cache
 LINE_BYTES, LINE_CYCLES = 64, 2.5  # a line from L2, measured with many streams
@@ -224,24 +226,38 @@ def _candidates(c: Contraction, isa: Isa) -> list[_Candidate]:
     steps = prod(x.size for x in c.reduced)
     found = []
     for axis, x in enumerate(c.outer):
-        packed = _operands_to_pack(c, axis)
-        if x.out == 1 and packed is not None:
-            best = _best_tile(c, isa, axis, lanes, packed)
-            # a packed element is loaded and stored once for each panel; one by one where it is strided
-            packing = sum((0.5 if x.stride(op) in (0, 1) else 2.0) * steps * prod(y.size for y in c.outer if y.stride(op))
-                          for op in packed)
-            found.append(_Candidate(axis, lanes, best[1], packed, steps * best[0] + packing))
+        if x.out == 1:
+            found += _along_output(c, isa, axis, lanes)
     inner = [x for x in c.reduced if x.a in (0, 1) and x.b in (0, 1) and x.a + x.b]
     if inner:
         n = max(x.size for x in inner)
         best = _best_tile(c, isa, -1, lanes)
         sums = prod(x.size for x in c.outer) * 2.0  # adding up the lanes
         found.append(_Candidate(-1, lanes, best[1], "", best[0] * steps / n * ceil(n / lanes) + sums))
+    ideal = steps * prod(x.size for x in c.outer) / lanes / 2
+    if min((x.cycles for x in found), default=inf) > SLOW * ideal:  # short rows, strided ones: results are stored one by one
+        for axis, x in enumerate(c.outer):
+            if x.out != 1 and x.size >= lanes:
+                found += _along_output(c, isa, axis, lanes)
     if not found:
         # nothing is contiguous: scalars
         best = _best_tile(c, isa, -1, 1)
         found.append(_Candidate(-1, 1, best[1], "", best[0] * steps))
     return found
+
+
+def _along_output(c: Contraction, isa: Isa, axis: int, lanes: int) -> list[_Candidate]:
+    """The candidate with vectors along this output axis, if there is one."""
+    packed = _operands_to_pack(c, axis)
+    if packed is None:
+        return []
+    x = c.outer[axis]
+    steps = prod(r.size for r in c.reduced)
+    cycles, tile = _best_tile(c, isa, axis, lanes, packed)
+    # a packed element is loaded and stored once for each panel; one by one where it is strided
+    packing = sum((0.5 if x.stride(op) in (0, 1) else 2.0) * steps * prod(y.size for y in c.outer if y.stride(op)) for op in packed)
+    scattering = 0.0 if x.out == 1 else SCATTER_CYCLES * prod(y.size for y in c.outer)
+    return [_Candidate(axis, lanes, tile, packed, steps * cycles + packing + scattering)]
 
 
 def _operands_to_pack(c: Contraction, axis: int) -> str | None:
