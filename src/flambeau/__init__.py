@@ -86,7 +86,7 @@ from . import autograd, return_types
 from .autograd import (enable_grad, inference_mode, is_anomaly_enabled, is_grad_enabled, is_inference_mode_enabled, no_grad,
                        set_grad_enabled)
 
-from .misc import (are_deterministic_algorithms_enabled, compile, get_default_device, get_deterministic_debug_mode,
+from .misc import (are_deterministic_algorithms_enabled, compile, get_default_device, get_deterministic_debug_mode, get_device_module,
                    get_float32_matmul_precision, get_num_interop_threads, get_num_threads, is_complex, is_deterministic_algorithms_warn_only_enabled, is_floating_point,
                    is_inference, is_same_size, is_signed, is_storage, is_tensor, numel, result_type, set_default_device,
                    set_default_tensor_type, set_deterministic_debug_mode, set_float32_matmul_precision, set_flush_denormal,
@@ -97,7 +97,7 @@ newaxis = None  # x[newaxis] puts a dimension in
 # packages that load when they are first used, so that `import flambeau` stays quick
 _LAZY = frozenset(("accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions", "fft", "func", "futures", "hub",
                    "jit", "linalg", "masked", "mps", "multiprocessing", "nn", "onnx", "optim", "overrides", "profiler", "serialization",
-                   "signal", "sparse", "special", "testing", "types", "utils", "version", "vision", "xpu"))
+                   "signal", "sparse", "special", "storage", "testing", "types", "utils", "version", "vision", "xpu"))
 # names whose modules load when they are first used
 _LAZY_NAMES = {
     "__version__": ".torch_version", "lobpcg": ".ops.lobpcg",
@@ -117,7 +117,7 @@ _LAZY_NAMES = {
                     ".ops.neural"),
     **dict.fromkeys(("cond", "sym_float", "sym_int", "sym_ite", "sym_max", "sym_min", "sym_not", "sym_sum", "while_loop"),
                     ".control_flow"),
-    "AcceleratorError": ".accelerator", "OutOfMemoryError": ".accelerator", "rms_norm": ".nn.functional.normalization",
+    "TypedStorage": ".storage", "UntypedStorage": ".storage", "AcceleratorError": ".accelerator", "OutOfMemoryError": ".accelerator", "rms_norm": ".nn.functional.normalization",
     **dict.fromkeys(("cdist", "cosine_similarity", "pairwise_distance", "pdist"), ".nn.functional.distance"),
     "constant_pad_nd": ".nn.functional.padding", "from_file": ".ops.from_data", "vmap": ".func.vmap", "autocast": ".amp.autocast_mode",
     **dict.fromkeys(("is_autocast_enabled", "set_autocast_enabled", "get_autocast_dtype", "set_autocast_dtype", "is_autocast_cache_enabled",

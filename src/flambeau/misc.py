@@ -7,7 +7,7 @@ from .dtypes import set_default_dtype
 from .ir.types import tensor_type
 from .tensor.tensor import Tensor
 
-__all__ = ["are_deterministic_algorithms_enabled", "compile", "get_deterministic_debug_mode", "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads",
+__all__ = ["are_deterministic_algorithms_enabled", "compile", "get_deterministic_debug_mode", "get_device_module", "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads",
            "is_complex", "is_deterministic_algorithms_warn_only_enabled", "is_floating_point", "is_inference", "is_same_size",
            "is_signed", "is_storage", "is_tensor", "numel", "result_type", "set_default_device", "get_default_device",
            "set_default_tensor_type", "set_deterministic_debug_mode", "set_flush_denormal", "set_float32_matmul_precision", "set_num_interop_threads", "set_num_threads",
@@ -21,8 +21,8 @@ def is_tensor(obj: Any, /) -> bool:
 
 def is_storage(obj: Any, /) -> bool:
     """Whether obj is a storage."""
-    from .tensor.storage import Storage
-    return isinstance(obj, Storage)
+    from .storage import TypedStorage, UntypedStorage
+    return isinstance(obj, (TypedStorage, UntypedStorage))
 
 
 def is_floating_point(input: Tensor) -> bool:
@@ -104,6 +104,17 @@ def set_num_interop_threads(n: int, /) -> None:
     if n <= 0:
         raise RuntimeError("Expected nthreads > 0 to be true, but got false.")
     _interop = n
+
+
+def get_device_module(device: Any = None) -> Any:
+    """The module of a kind of device: `torch.cpu` by default and for "cpu", `torch.cuda` for "cuda", …"""
+    from importlib import import_module
+    from .tensor.device import device as device_class
+    kind = "cpu" if device is None else device.type if isinstance(device, device_class) else device_class(device).type
+    try:
+        return import_module("." + kind, __package__)
+    except ModuleNotFoundError:
+        raise RuntimeError(f"Device '{kind}' does not have a corresponding module registered as 'torch.{kind}'.") from None
 
 
 # ------------------------------------------------------------------ settings

@@ -1,11 +1,13 @@
 """Where a tensor's memory lies, and access to its elements from Python."""
 from __future__ import annotations
 
+import mmap
 from typing import Any, Callable
 
 import numpy as np
 
 from ..dtypes import from_numpy_dtype, narrow
+from ..runtime.trace import Value
 from .attributes import host_array
 from .layout import strided
 from .tensor import Tensor, alias
@@ -46,6 +48,43 @@ def set_(self: Tensor, source: Tensor | None = None, storage_offset: int | None 
                                             storage_offset or 0)
     plain = alias(source)
     self._storage, self._view = plain._storage, plain._view
+    return self
+
+
+def untyped_storage(self: Tensor) -> Any:
+    """The memory that this tensor is a view of, as bytes."""
+    from ..storage import UntypedStorage
+    return UntypedStorage(self._storage)
+
+
+def storage(self: Tensor) -> Any:
+    """The memory that this tensor is a view of, as elements of its dtype. Deprecated in PyTorch."""
+    from ..storage import TypedStorage
+    from ..warning import warn_once
+    warn_once("TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only storage class. This should "
+              "only matter to you if you are using storages directly.  To access UntypedStorage directly, use tensor.untyped_storage() "
+              "instead of tensor.storage()")
+    return TypedStorage(wrap_storage=untyped_storage(self), dtype=self.dtype)
+
+
+def is_shared(self: Tensor) -> bool:
+    """Whether processes that are forked later share this tensor's memory: see `share_memory_`."""
+    array: Any = self._storage.value.buffer
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return isinstance(array, (mmap.mmap, memoryview))
+
+
+def share_memory_(self: Tensor) -> Tensor:
+    """Moves the tensor to memory that processes forked later share with this one, and each other."""
+    if not is_shared(self):
+        memory = self._storage
+        old = memory.value.array()
+        shared = np.frombuffer(mmap.mmap(-1, max(old.nbytes, 1)), old.dtype, old.size).reshape(old.shape)
+        np.copyto(shared, old)
+        memory.value = Value(memory.value.type, shared)
+        memory.pin_forever()
+        memory.version += 1
     return self
 
 
@@ -105,6 +144,7 @@ def _grad_dtype(self: Tensor) -> Any:
 
 
 METHODS: dict[str, Any] = {
+    "untyped_storage": untyped_storage, "storage": storage, "is_shared": is_shared, "share_memory_": share_memory_,
     "data_ptr": data_ptr, "const_data_ptr": data_ptr, "dim_order": dim_order, "is_set_to": is_set_to, "set_": set_,
     "is_same_size": lambda self, other: self.shape == other.shape, "pin_memory": pin_memory, "is_pinned": lambda self, device=None: False,
     "apply_": apply_, "map_": map_, "__array_wrap__": _array_wrap, "__reversed__": _reversed, "layout": property(lambda self: strided),
