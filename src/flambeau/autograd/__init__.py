@@ -102,8 +102,10 @@ _LAZY = frozenset(("forward_ad", "functional"))  # modules that load when they a
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+    if name == "NestedIOFunction":
+        return import_module(".nested", __name__).NestedIOFunction
     if name in _LAZY:
-        from importlib import import_module
         return import_module("." + name, __name__)
     from ..hook.missing import missing_name
     raise missing_name(__name__, name)

@@ -3,10 +3,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..runtime.levels import running
+from ..runtime.trace import Value
 from ..tensor import saved
 from ..tensor.grad_mode import mode
 from ..tensor.node import FREED, Node, edge
 from ..tensor.tensor import Tensor, alias
+from .grad_mode import no_grad
 
 
 class FunctionNode(Node):
@@ -104,7 +107,12 @@ class FunctionNode(Node):
             grads = [filled(*s[:1], 0, s[1]) if g is None and s is not None else g for g, s in zip(grads, self.output_shapes)]
         was, mode.enabled = mode.enabled, create_graph
         try:
-            results = self.function.backward(self, *grads)
+            if all(g is None or g._storage.value.__class__ is Value for g in grads):
+                results = self.function.backward(self, *grads)
+            else:
+                from ..tensor.transforms import returning
+                with returning(grads):
+                    results = self.function.backward(self, *grads)
         finally:
             mode.enabled = was
         results = list(results) if isinstance(results, tuple) else [results]
@@ -171,26 +179,56 @@ class Function(metaclass=FunctionMeta):
 
     vjp = backward
 
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """One tangent for each output, from one (or None) for each argument of forward. Defined by subclasses."""
+        raise NotImplementedError("You must implement the jvp function for custom autograd.Function to use it with forward mode AD.")
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, *args: Any) -> Any:
+        """(outputs, out_dims) for a batch: args have it in the dimensions in_dims. Defined by subclasses that do not set
+        `generate_vmap_rule`."""
+        raise NotImplementedError("To use autograd.Function with vmap, you must either override the vmap staticmethod or set "
+                                  "generate_vmap_rule=True.")
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Runs forward without recording and puts the function's node in its place."""
-        node = FunctionNode(cls, args)
-        recording = mode.enabled and any(node.needs_input_grad)
-        separate = cls.setup_context is not Function.setup_context
-        was, mode.enabled = mode.enabled, False
-        try:
-            if separate:
-                result = cls.forward(*args, **kwargs)
-                cls.setup_context(node, args, result)
-            else:
-                result = cls.forward(node, *args, **kwargs)
-        finally:
-            mode.enabled = was
-        outputs = result if isinstance(result, tuple) else (result,)
-        outputs = tuple(_attach(o, i, node, args, recording) for i, o in enumerate(outputs))
-        node._n = max(len(outputs), 1)
-        node.finish(outputs)
-        return outputs if isinstance(result, tuple) else outputs[0]
+        if running():
+            from .function_transforms import apply_transformed, check_transformable
+            check_transformable(cls)
+            return apply_transformed(cls, args, kwargs, lambda *args, **kwargs: call(cls, args, kwargs)[0])
+        return call(cls, args, kwargs)[0]
+
+
+def call(cls: Any, args: tuple, kwargs: dict) -> tuple[Any, FunctionNode]:
+    """(what a custom function returns, its node)."""
+    if cls.setup_context is not Function.setup_context:
+        with no_grad():
+            result = cls.forward(*args, **kwargs)
+        return attached(cls, args, result)
+    node = FunctionNode(cls, args)
+    with no_grad():
+        result = cls.forward(node, *args, **kwargs)
+    return _finished(node, args, result), node
+
+
+def attached(cls: Any, args: tuple, result: Any) -> tuple[Any, FunctionNode]:
+    """(the result of a `forward` without ctx, with a node; the node, whose context `setup_context` has filled)."""
+    node = FunctionNode(cls, args)
+    with no_grad():
+        cls.setup_context(node, args, result)
+    return _finished(node, args, result), node
+
+
+def _finished(node: FunctionNode, args: tuple, result: Any) -> Any:
+    """The results, as what comes from the node."""
+    recording = mode.enabled and any(node.needs_input_grad)
+    outputs = result if isinstance(result, tuple) else (result,)
+    outputs = tuple(_attach(o, i, node, args, recording) for i, o in enumerate(outputs))
+    node._n = max(len(outputs), 1)
+    node.finish(outputs)
+    return outputs if isinstance(result, tuple) else outputs[0]
 
 
 def _attach(out: Any, i: int, node: FunctionNode, args: tuple, recording: bool) -> Any:

@@ -5,7 +5,7 @@ ROOTS = {"torch": "flambeau", "torchaudio": "flambeau.audio", "torchtext": "flam
          "torchvision": "flambeau.vision"}
 
 # Modules of flambeau that have no counterpart in PyTorch. `torch.tensor` and `torch.ops` are not modules there, either.
-ROOMS = frozenset({"audio", "autograd.engine", "autograd.plan", "cli", "control_flow", "download", "dtypes", "errors", "examples", "hook", "interpret", "ir", "misc",
+ROOMS = frozenset({"audio", "autograd.engine", "autograd.function_transforms", "autograd.nested", "autograd.plan", "cli", "control_flow", "download", "dtypes", "errors", "examples", "hook", "interpret", "ir", "misc",
                    "number_formats", "ops", "optim.elementwise", "primitives", "runtime", "safetensors", "tensor", "text", "vision", "warning",
                    "xla"})
 

@@ -56,7 +56,7 @@ class Transformed(Value):
 
     def record(self, spec: Specialization, operands: Sequence[Any]) -> list[Value]:
         """Records a call with this value among its operands: the innermost transformation has its way first."""
-        returning = {d.level for v in operands for d in _layers(v) if d.__class__ is Dual and d.swapped}
+        returning = {level for v in operands for level in returning_levels(v)}
         operands = [v.current(returning) if isinstance(v, Transformed) else v for v in operands]
         levels = [v.level for v in operands if isinstance(v, Transformed)]
         if not levels:
@@ -148,6 +148,11 @@ def _repeat(t: TensorType, n: int) -> Specialization:
 def batch_levels(value: Value) -> set[BatchLevel]:
     """The batches that a value is an example of."""
     return {v.level for v in _layers(value) if isinstance(v, Batched)}
+
+
+def returning_levels(value: Any) -> set[Level]:
+    """The levels of forward mode that a value is a gradient on its way back to."""
+    return {v.level for v in _layers(value) if isinstance(v, Dual) and v.swapped}
 
 
 def written(old: Value, new: Value) -> Value:

@@ -11,7 +11,7 @@ from typing import Any, Callable, Iterator, Sequence
 
 from ..runtime.levels import outside, running
 from ..runtime.trace import Value, record
-from ..runtime.transform import Batched, BatchLevel, Dual, DualLevel, batch_levels, batched, cover, primal_of
+from ..runtime.transform import Batched, BatchLevel, Dual, DualLevel, batch_levels, batched, cover, primal_of, returning_levels
 from .grad_mode import mode
 from .node import Node, _next_sequence, edge
 from .not_strided import SparseValue
@@ -129,6 +129,17 @@ def _seen_from(value: Value, levels: list[BatchLevel]) -> Value:
     return batched(inner, level)
 
 
+@contextmanager
+def aside(level: BatchLevel) -> Iterator[None]:
+    """Inside, this level is not among the running ones: what belongs to it is done by other means."""
+    at = running().index(level)
+    running().remove(level)
+    try:
+        yield
+    finally:
+        running().insert(at, level)
+
+
 class PassageNode(Node):
     """The node of tensors that cross the border of a transformation. fn(gradients) gives one for each edge."""
 
@@ -212,6 +223,19 @@ def without_tangents(t: Tensor) -> Tensor:
     value = t._value()
     plain = primal_of(value)
     return t if plain is value else make_tensor(plain)
+
+
+@contextmanager
+def returning(gradients: Sequence[Tensor | None]) -> Iterator[None]:
+    """Inside, levels that have ended but that gradients return to are there again, for what a custom function has saved."""
+    ended = [level for g in gradients if g is not None for level in returning_levels(g._storage.value) if not level.alive]
+    for level in ended:
+        level.alive = True
+    try:
+        yield
+    finally:
+        for level in ended:
+            level.alive = False
 
 
 # ------------------------------------------------------------------ gradients of what was closed over
