@@ -44,11 +44,24 @@ def small(kind, data):
     return struct.pack("<HH", kind, len(data)) + data.ljust(4, b"\0") if 0 < len(data) <= 4 else element(kind, data)
 
 
+class Sparse:
+    """A matrix to be stored by columns."""
+
+    def __init__(self, dense):
+        self.dense = dense
+
+    def columns(self):
+        rows = [np.flatnonzero(column) for column in self.dense.T]
+        starts = np.cumsum([0, *map(len, rows)])
+        return np.concatenate(rows).astype("<i4"), starts.astype("<i4"), np.ones(starts[-1], np.uint8)
+
+
 NUMBERS = {"float64": (6, 9), "uint8": (9, 2), "uint16": (11, 4), "int32": (12, 5)}  # (class, element type)
 
 
 def matrix(name, value):
-    """A variable: array, str, list (a row of cells), or a list of dicts in a tuple (a column of structures)."""
+    """A variable: array, `Sparse`, str, list (a row of cells, of sparse ones a column), tuple of dicts (a column of
+    structures)."""
     if isinstance(value, str):
         kind, shape, body = 4, (1, len(value)), small(16, value.encode())
     elif isinstance(value, tuple):
@@ -56,8 +69,13 @@ def matrix(name, value):
         kind, shape = 2, (len(value), 1)
         body = small(5, struct.pack("<i", 32)) + element(1, b"".join(f.encode().ljust(32, b"\0") for f in fields))
         body += b"".join(matrix("", row[field]) for row in value for field in fields)
+    elif isinstance(value, Sparse):
+        rows, starts, entries = value.columns()
+        kind, shape = 5, value.dense.shape
+        body = small(5, rows.tobytes()) + small(5, starts.tobytes()) + small(2, entries.tobytes())
     elif isinstance(value, list):
-        kind, shape, body = 1, (1, len(value)), b"".join(matrix("", entry) for entry in value)
+        shape = (len(value), 1) if isinstance(value[0], Sparse) else (1, len(value))
+        kind, body = 1, b"".join(matrix("", entry) for entry in value)
     else:
         value = np.atleast_2d(value)
         kind, stored = NUMBERS[str(value.dtype)]
@@ -307,6 +325,192 @@ def omniglot(root):
         pack(folder / f"{name}.zip", folder, name)
 
 
+def country211(root):
+    for split in ("train", "valid", "test"):
+        for k, name in enumerate(("AD/1.jpg", "ZW/2.jpg")):
+            image(root / "country211" / split / name, k)
+
+
+def fer2013(root):
+    rng = np.random.default_rng(3)
+    faces = [" ".join(map(str, rng.integers(0, 256, 48 * 48))) for _ in range(3)]
+    usages = ("Training", "PublicTest", "PrivateTest")
+    text(root / "fer2013" / "train.csv", "emotion,pixels\n" + "".join(f"{k},{face}\n" for k, face in enumerate(faces)))
+    text(root / "fer2013" / "test.csv", "pixels\n" + "".join(f"{face}\n" for face in faces[:2]))
+    for other, head in (("fer", "emotion,pixels,Usage"), ("icml", "emotion, Usage, pixels")):
+        name = "fer2013.csv" if other == "fer" else "icml_face_data.csv"
+        rows = [f"{k},{face},{usage}" if other == "fer" else f"{k},{usage},{face}"
+                for k, (face, usage) in enumerate(zip(faces, usages))]
+        text(root / other / "fer2013" / name, head + "\n" + "\n".join(rows) + "\n")
+
+
+def fgvc_aircraft(root):
+    data = root / "fgvc-aircraft-2013b" / "data"
+    for k, name in enumerate(("0034309", "1234567")):
+        image(data / "images" / f"{name}.jpg", k)
+    for level, names, file in (("variant", ["707-320", "A300 B4"], "variants"), ("family", ["707", "A300"], "families"),
+                               ("manufacturer", ["Boeing", "Airbus"], "manufacturers")):
+        text(data / f"{file}.txt", "\n".join(names) + "\n")
+        for split in ("train", "trainval", "test"):
+            text(data / f"images_{level}_{split}.txt", f"1234567 {names[1]}\n0034309 {names[0]}\n")
+
+
+def imagenette(root):
+    for size in ("", "-320", "-160"):
+        for k, name in enumerate(("train/n01440764/a.JPEG", "train/n03425413/b.JPEG", "val/n03888257/c.JPEG")):
+            image(root / f"imagenette2{size}" / name, k)
+
+
+def rendered_sst2(root):
+    for split in ("train", "valid", "test"):
+        for k, name in enumerate(("negative/1.png", "positive/2.png")):
+            image(root / "rendered-sst2" / split / name, k)
+
+
+def semeion(root):
+    rng = np.random.default_rng(4)
+    rows = [" ".join(f"{value}.0000" for value in rng.integers(0, 2, 256)) + " "
+            + " ".join(str(int(k == label)) for k in range(10)) for label in (3, 0, 9)]
+    text(root / "semeion.data", " \n".join(rows) + " \n")
+
+
+def stanford_cars(root):
+    folder = root / "stanford_cars"
+    for split, notes in (("train", folder / "devkit" / "cars_train_annos.mat"),
+                         ("test", folder / "cars_test_annos_withlabels.mat")):
+        for k in (1, 2):
+            image(folder / f"cars_{split}" / f"{k:05d}.jpg", k)
+        mat(notes, {"annotations": tuple({"bbox_x1": np.array([[39]], np.uint8), "class": np.array([[label]], np.uint8),
+                                          "fname": f"{k:05d}.jpg"} for k, label in ((1, 2), (2, 1)))})
+    mat(folder / "devkit" / "cars_meta.mat", {"class_names": ["AM General Hummer SUV 2000", "Acura RL Sedan 2012"]})
+
+
+def sun397(root):
+    for k, name in enumerate(("a/abbey/sun_aaa.jpg",)):
+        image(root / "SUN397" / name, k)
+    text(root / "SUN397" / "ClassName.txt", "/a/abbey\n/a/apartment_building/outdoor\n")
+
+
+def clevr(root):
+    folder = root / "clevr" / "CLEVR_v1.0"
+    for split in ("train", "val", "test"):
+        scenes = []
+        for k in (0, 1):
+            name = f"CLEVR_{split}_{k:06d}.png"
+            image(folder / "images" / split / name, k)
+            scenes.append({"image_filename": name, "objects": [{}] * (k + 3)})
+        text(folder / "scenes" / f"CLEVR_{split}_scenes.json", json.dumps({"scenes": scenes}))
+
+
+def moving_mnist(root):
+    (root / "MovingMNIST").mkdir(parents=True)
+    videos = np.random.default_rng(5).integers(0, 256, (20, 3, 64, 64), dtype=np.uint8)
+    np.save(root / "MovingMNIST" / "mnist_test_seq.npy", videos)
+
+
+def kitti(root):
+    raw = root / "Kitti" / "raw"
+    for part in ("training", "testing"):
+        image(raw / part / "image_2" / "000000.png", 0)
+    text(raw / "training" / "label_2" / "000000.txt",
+         "Pedestrian 0.00 0 -0.20 712.40 143.00 810.73 307.92 1.89 0.48 1.20 1.84 1.47 8.41 0.01\n"
+         "DontCare -1 -1 -10 1.0 2.0 3.0 4.0 -1 -1 -1 -1000 -1000 -1000 -10\n")
+
+
+def flickr(root):
+    for k, name in enumerate(("1000268201_693b08cb0e.jpg", "1001773457_577c3a7d70.jpg")):
+        image(root / name, k)
+    cells = "".join(f"<tr><td><a href='x'>http://www.flickr.com/photos/p/{key}/</a></td><td><ul><li>One {key} . </li>"
+                    f"<li>Two</li></ul></td></tr>" for key in ("1001773457", "1000268201"))
+    text(root / "8k.html", f"<html><body><a>none</a><table>{cells}<tr><td>Image Not Found</td><td><ul><li>x</li></ul>"
+         "</td></tr></table></body></html>")
+    text(root / "30k.token", "1001773457_577c3a7d70.jpg#0\tTwo dogs\n1000268201_693b08cb0e.jpg#0\tA child\n"
+         "1001773457_577c3a7d70.jpg#1\tA black dog\n")
+
+
+def widerface(root):
+    folder = root / "widerface"
+    for split in ("train", "val", "test"):
+        for k, name in enumerate(("0--Parade/a_1.jpg", "1--Handshaking/b_2.jpg")):
+            image(folder / f"WIDER_{split}" / "images" / name, k)
+        text(folder / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt",
+             "0--Parade/a_1.jpg\n2\n449 330 122 149 0 1 0 0 2 0 \n361 98 263 339 1 0 0 0 0 1 \n"
+             "1--Handshaking/b_2.jpg\n0\n0 0 0 0 0 0 0 0 0 0 \n")
+    text(folder / "wider_face_split" / "wider_face_test_filelist.txt", "0--Parade/a_1.jpg\n1--Handshaking/b_2.jpg\n")
+
+
+def cityscapes(root):
+    for split, modes in (("train", ("gtFine", "gtCoarse")), ("val", ("gtFine",)), ("train_extra", ("gtCoarse",))):
+        stem = "aachen_000000_000019"
+        image(root / "leftImg8bit" / split / "aachen" / f"{stem}_leftImg8bit.png", 0)
+        for mode in modes:
+            folder = root / mode / split / "aachen"
+            for k, kind in enumerate(("instanceIds", "labelIds", "color")):
+                image(folder / f"{stem}_{mode}_{kind}.png", k, mode="RGB" if kind == "color" else "L")
+            text(folder / f"{stem}_{mode}_polygons.json", json.dumps({"imgHeight": 5, "objects": [{"label": "road"}]}))
+
+
+def inaturalist(root):
+    for k, name in enumerate(("00000_Animalia_Chordata_Aves_Passeriformes_Corvidae_Corvus_corax",
+                              "00001_Animalia_Chordata_Mammalia_Carnivora_Felidae_Lynx_lynx")):
+        image(root / "2021_valid" / name / "a.jpg", k, mode="L" if k else "RGB")
+    for version, species in (("2017", ("Corvus corax", "Pica pica")), ("2018", ("1", "0"))):
+        for k, (group, name) in enumerate(zip(("Aves", "Mammalia"), species)):
+            image(root / version / group / name / "a.jpg", k)
+
+
+def phototour(root):
+    folder = root / "liberty"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(6)
+    for k in range(2):
+        grid = rng.integers(0, 256, (128, 192), dtype=np.uint8)
+        Image.fromarray(grid).save(folder / f"patches{k:04d}.bmp")
+    text(folder / "info.txt", "".join(f"{k // 2} 0\n" for k in range(12)))
+    text(folder / "m50_100000_100000_0.txt", "0 0 0 1 0 0 0\n2 1 0 5 2 0 0\n")
+
+
+def pcam(root):
+    import h5py
+
+    rng = np.random.default_rng(7)
+    (root / "pcam").mkdir(parents=True)
+    for split in ("train", "valid"):
+        stem = root / "pcam" / f"camelyonpatch_level_2_split_{split}"
+        with h5py.File(f"{stem}_x.h5", "w") as file:
+            file["x"] = rng.integers(0, 256, (2, 96, 96, 3), dtype=np.uint8)
+        with h5py.File(f"{stem}_y.h5", "w") as file:
+            file["y"] = np.array([1, 0], np.uint8).reshape(2, 1, 1, 1)
+
+
+def lsun(root):
+    import lmdb
+
+    for k, name in enumerate(("bedroom_train", "tower_val")):
+        with lmdb.open(str(root / f"{name}_lmdb"), map_size=1 << 20) as env, env.begin(write=True) as transaction:
+            for j in range(2 - k):
+                transaction.put(f"key{j}".encode(), png(k * 2 + j))
+
+
+def sbu(root):
+    folder = root / "dataset"
+    image(folder / "4385058960_b0f291553e.jpg", 0)
+    text(folder / "SBU_captioned_photo_dataset_urls.txt",
+         "http://x.com/1/gone.jpg\nhttp://x.com/4385058960_b0f291553e.jpg\n")
+    text(folder / "SBU_captioned_photo_dataset_captions.txt", "A thing \nA wooden chair  \n")
+    tar(root / "SBUCaptionedPhotoDataset.tar.gz", {}, "w:gz")
+
+
+def sbd(root):
+    for split in ("train", "val", "train_noval"):
+        text(root / f"{split}.txt", "2008_000002\n")
+    image(root / "img" / "2008_000002.jpg", 0)
+    edges = [Sparse(np.random.default_rng(k).random((5, 6)) < 0.2) for k in range(20)]
+    mat(root / "cls" / "2008_000002.mat", {"GTcls": ({
+        "Boundaries": edges, "Segmentation": np.arange(30, dtype=np.uint8).reshape(5, 6),
+        "CategoriesPresent": np.array([[1, 2]], np.uint8)},)})
+
+
 CASES = {
     "STL10": (stl10, [{}, {"split": "test"}, {"split": "unlabeled"}, {"split": "train+unlabeled"},
                       {"split": "train", "folds": 3}, {"split": "train+unlabeled", "folds": 0},
@@ -339,17 +543,51 @@ CASES = {
                         {"split": "all"}]),
     "LFWPairs": (lfw, [{}, {"split": "train", "image_set": "original"}, {"image_set": "cropped"}]),
     "Omniglot": (omniglot, [{}, {"background": False}]),
+    "Country211": (country211, [{}, {"split": "valid"}, {"split": "val"}]),
+    "FER2013": (fer2013, [{}, {"split": "test"}, {"root": "ROOT/fer"}, {"root": "ROOT/icml", "split": "test"},
+                          {"split": "val"}]),
+    "FGVCAircraft": (fgvc_aircraft, [{}, {"split": "test", "annotation_level": "family"},
+                                     {"split": "train", "annotation_level": "manufacturer"}, {"split": "x"},
+                                     {"annotation_level": "x"}]),
+    "Imagenette": (imagenette, [{}, {"split": "val", "size": "160px"}, {"size": "640px"}]),
+    "RenderedSST2": (rendered_sst2, [{}, {"split": "val"}, {"split": "valid"}]),
+    "SEMEION": (semeion, [{"download": False}]),
+    "StanfordCars": (stanford_cars, [{}, {"split": "test"}, {"split": "val"}, {"download": True}]),
+    "SUN397": (sun397, [{}]),
+    "CLEVRClassification": (clevr, [{}, {"split": "val"}, {"split": "test"}, {"split": "x"}]),
+    "MovingMNIST": (moving_mnist, [{}, {"split": "train", "split_ratio": 4}, {"split": "test"}, {"split": "val"},
+                                   {"split_ratio": 20}, {"split_ratio": 0.5}]),
+    "Kitti": (kitti, [{}, {"train": False}]),
+    "Flickr8k": (flickr, [{"ann_file": "ROOT/8k.html"}]),
+    "Flickr30k": (flickr, [{"ann_file": "ROOT/30k.token"}]),
+    "WIDERFace": (widerface, [{}, {"split": "val"}, {"split": "test"}, {"split": "x"}]),
+    "Cityscapes": (cityscapes, [{}, {"split": "val", "target_type": "polygon"},
+                                {"mode": "coarse", "split": "train_extra", "target_type": ["semantic", "color"]},
+                                {"mode": "coarse", "split": "test"}, {"mode": "x"}, {"target_type": "x"},
+                                {"split": "test"}]),
+    "INaturalist": (inaturalist, [{"version": "2021_valid"},
+                                  {"version": "2021_valid", "target_type": ["genus", "full"]},
+                                  {"version": "2017", "target_type": "super"}, {"version": "2018"},
+                                  {"version": "2017", "target_type": "genus"}, {"version": "2016"}]),
+    "PhotoTour": (phototour, [{"name": "liberty"}, {"name": "liberty", "train": False}, {"name": "paris"}]),
+    "PCAM": (pcam, [{}, {"split": "val"}, {"split": "valid"}]),
+    "LSUN": (lsun, [{"classes": ["bedroom_train", "tower_val"]}, {"classes": ["attic_train"]}, {"classes": ["tower_x"]},
+                    {"classes": 3}]),
+    "SBU": (sbu, [{"download": False}]),
+    "SBDataset": (sbd, [{}, {"image_set": "train_noval", "mode": "segmentation"}, {"mode": "x"}]),
 }
 
-NEEDS = {"Caltech101": "scipy", "Flowers102": "scipy", "SVHN": "scipy", "ImageNet": "scipy",
-         "CocoDetection": "pycocotools", "CocoCaptions": "pycocotools"}
+# Packages that torchvision needs to read a set; those that writing it here needs
+NEEDS = {**{name: ["scipy"] for name in ("Caltech101", "Flowers102", "SVHN", "ImageNet", "StanfordCars", "SBDataset")},
+         "CocoDetection": ["pycocotools"], "CocoCaptions": ["pycocotools"], "PCAM": ["h5py"], "LSUN": ["lmdb"]}
+TO_WRITE = {"PCAM": "h5py", "LSUN": "lmdb"}
 
 
 def make(library, name, root, options):
     """The data set `library.datasets.NAME` on the files below `root`."""
     options = {key: value.replace("ROOT", str(root)) if isinstance(value, str) else value
                for key, value in options.items()}
-    return getattr(library.datasets, name)(str(root), **options)
+    return getattr(library.datasets, name)(options.pop("root", str(root)), **options)
 
 
 def plain(value, root):
@@ -363,7 +601,7 @@ def plain(value, root):
         return ["array", str(value.dtype), list(value.shape),
                 value.tolist() if value.size < 40 else hashlib.md5(content.tobytes()).hexdigest()]
     if isinstance(value, dict):
-        return {str(key): plain(entry, root) for key, entry in value.items()}
+        return {plain(str(key), root): plain(entry, root) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [type(value).__name__, *(plain(entry, root) for entry in value)]
     if isinstance(value, Path):
@@ -372,7 +610,7 @@ def plain(value, root):
 
 
 # What one library has and the other need not: how images are read, and pycocotools' own class
-SKIPPED = {"loader", "coco", "transform", "target_transform", "transforms"}
+SKIPPED = {"loader", "coco", "h5py", "dbs", "transform", "target_transform", "transforms"}
 
 
 def summary(library, name, root, options):

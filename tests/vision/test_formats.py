@@ -11,7 +11,13 @@ import flambeau.vision
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "datasets.json").read_text())
 
 
+WITHOUT_DOWNLOAD = {"ImageNet", "CocoDetection", "CocoCaptions", "Cityscapes", "FER2013", "Flickr8k", "Flickr30k",
+                    "StanfordCars", "LSUN", "SBU", "SBDataset"}
+
+
 def files(name, folder):
+    if name in image_sets.TO_WRITE:
+        pytest.importorskip(image_sets.TO_WRITE[name])
     folder.mkdir(exist_ok=True)
     image_sets.CASES[name][0](folder)
     return folder
@@ -26,7 +32,7 @@ def test_what_torchvision_reads(name, tmp_path, as_mirror):
         assert got == expected, options
 
 
-@pytest.mark.parametrize("name", sorted(set(image_sets.CASES) - {"ImageNet", "CocoDetection", "CocoCaptions"}))
+@pytest.mark.parametrize("name", sorted(set(image_sets.CASES) - WITHOUT_DOWNLOAD))
 def test_download_from_a_mirror_of_unpacked_files(name, tmp_path, as_mirror):
     as_mirror(files(name, tmp_path / "mirror"))
     for options, expected in zip(image_sets.CASES[name][1], RECORDED[name], strict=True):
@@ -93,8 +99,10 @@ def test_caltech101_is_an_archive_of_archives(tmp_path, as_mirror):
     assert left == ["101_ObjectCategories", "Annotations"]
 
 
-@pytest.mark.parametrize("name", image_sets.CASES)
+@pytest.mark.parametrize("name", sorted(set(image_sets.CASES) - {"LSUN"}))  # which fails in lmdb
 def test_what_is_missing_is_named(name, tmp_path):
+    if name in image_sets.TO_WRITE:
+        pytest.importorskip(image_sets.TO_WRITE[name])
     with pytest.raises((RuntimeError, FileNotFoundError)) as info:
         image_sets.make(flambeau.vision, name, tmp_path / "root", image_sets.CASES[name][1][0])
     assert str(tmp_path / "root") in str(info.value)

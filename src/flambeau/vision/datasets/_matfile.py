@@ -12,9 +12,10 @@ import numpy as np
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _TEXTS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
 _MATRIX, _COMPRESSED = 14, 15
-_CELL, _STRUCT, _CHAR, _FIRST_NUMBER, _LAST_NUMBER = 1, 2, 4, 6, 15
+_CELL, _STRUCT, _CHAR, _SPARSE, _FIRST_NUMBER, _LAST_NUMBER = 1, 2, 4, 5, 6, 15
 MAX_RATIO = 1100  # deflate cannot do better than 1032 : 1
 MAX_DEPTH = 32
+MAX_SPARSE = 1 << 26  # entries of a sparse matrix, which is made dense
 
 
 class _Damaged(Exception):
@@ -24,9 +25,9 @@ class _Damaged(Exception):
 def load_mat(path: str | os.PathLike) -> dict[str, Any]:
     """The variables in a MATLAB 5 file, by name.
 
-    Numbers are arrays of the dtype in the file, text is str (or a list of str, one a row), a cell array is an array of
-    objects, a structure array a dict of arrays of objects, one for each field. Errors: RuntimeError if the file is
-    damaged or of another version; FileNotFoundError.
+    Numbers are arrays of the dtype in the file (sparse ones made dense), text is str (or a list of str, one a row), a
+    cell array is an array of objects, a structure array a dict of arrays of objects, one for each field.
+    Errors: RuntimeError if the file is damaged or of another version; FileNotFoundError.
     """
     with open(path, "rb") as file:
         content = file.read()
@@ -110,6 +111,8 @@ class _Reader:
             fields = [names.tobytes()[k:k + size].split(b"\0")[0].decode() for k in range(0, len(names), size)]
             values, _ = self._objects(math.prod(shape) * len(fields), data, at, depth)
             return {field: values[k::len(fields)].reshape(shape, order="F") for k, field in enumerate(fields)}
+        if kind == _SPARSE:
+            return self._sparse(shape, data, at)
         if _FIRST_NUMBER <= kind <= _LAST_NUMBER:
             values, _ = self.numbers(data, at)
             return values.reshape(shape, order="F")
@@ -125,6 +128,18 @@ class _Reader:
                 raise _Damaged(f"an element of type {kind} where a matrix should be")
             values[k] = self.matrix(inner, depth + 1)[1]
         return values, at
+
+    def _sparse(self, shape: tuple[int, ...], data: Any, at: int) -> np.ndarray:
+        """Compressed columns: rows of the entries, where each column begins among them, the entries."""
+        rows, at = self.numbers(data, at)
+        starts, at = self.numbers(data, at)
+        entries, _ = self.numbers(data, at)
+        if math.prod(shape) > MAX_SPARSE:
+            raise _Damaged(f"a sparse matrix has the shape {shape}")
+        dense = np.zeros(shape, entries.dtype)
+        columns = np.repeat(np.arange(shape[1]), np.diff(starts))
+        dense[rows[:len(columns)], columns] = entries[:len(columns)]
+        return dense
 
     def _text(self, shape: tuple[int, ...], data: Any, at: int) -> Any:
         kind, raw, _ = self.element(data, at)
