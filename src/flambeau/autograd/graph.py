@@ -8,7 +8,6 @@ from typing import Any, Callable, Iterable, Iterator, NamedTuple, Sequence
 from ..tensor import saved
 from ..tensor.node import Node, edge
 from ..tensor.tensor import Tensor, make_tensor
-from ..utils.hooks import RemovableHandle
 
 __all__ = ["GradientEdge", "Node", "allow_mutation_on_saved_tensors", "disable_saved_tensors_hooks", "get_gradient_edge", "increment_version",
            "register_multi_grad_hook", "save_on_cpu", "saved_tensors_hooks"]
@@ -94,7 +93,7 @@ def allow_mutation_on_saved_tensors() -> Iterator[_AllowMutationOnSavedContext]:
 
 # ------------------------------------------------------------------ gradients of several tensors
 
-def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable, *, mode: str = "all") -> RemovableHandle:
+def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable, *, mode: str = "all") -> Any:
     """fn runs in every backward in which the tensors take part.
 
     mode 'all': fn(gradients) when those of all that the backward reaches are known, None for the others; 'any': fn(gradient)
@@ -125,20 +124,18 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable, *, mode: s
             elif mode == "all" and last:
                 fn(state["gradients"])
         return hook
-    handles = [t.register_hook(arrived(i)) for i, t in enumerate(tensors)]  # type: ignore[attr-defined]
-    return _Handles(handles)
+    return _together([t.register_hook(arrived(i)) for i, t in enumerate(tensors)])  # type: ignore[attr-defined]
 
 
-class _Handles(RemovableHandle):
-    def __init__(self, handles: list[RemovableHandle]) -> None:
-        self.handles = handles
+def _together(handles: list) -> Any:
+    """One handle for several."""
+    from ..utils.hooks import RemovableHandle
 
-    def remove(self) -> None:
-        for handle in self.handles:
-            handle.remove()
+    class Handle(RemovableHandle):
+        def __init__(self) -> None:
+            self.handles = handles
 
-    def __getstate__(self) -> tuple:
-        return tuple(self.handles)
-
-    def __setstate__(self, state: tuple) -> None:
-        self.handles = list(state)
+        def remove(self) -> None:
+            for handle in self.handles:
+                handle.remove()
+    return Handle()
