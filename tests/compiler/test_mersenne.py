@@ -52,3 +52,24 @@ def test_many_fills_are_one():
     whole = fill(HOST, one, 5000)
     parts = np.concatenate([fill(HOST, many, n) for n in [100] * 50])
     assert (whole == parts).all() and (one == many).all()
+
+
+def test_a_program_draws_what_the_interpreter_draws():
+    from flambeau.compiler.executor import CompiledProgram
+    from flambeau.interpret import Interpreter
+    from flambeau.ir.graph import trace
+    from flambeau.primitives.random import STATE, random_bits
+
+    def body(state):
+        few, state = random_bits(state, 5)
+        many, state = random_bits(state, 3000)
+        return few, many, state
+    graph, _ = trace(body, [STATE])
+    program = CompiledProgram(graph)
+    assert len(program.parts) == 1
+    _, state = seeded(11)
+    for _ in range(3):
+        expected = Interpreter().prepare(graph)([state.copy()])
+        got = program([state])
+        assert all((x == y).all() for x, y in zip(got, expected))
+        state = got[2]

@@ -20,7 +20,7 @@ from .kernel import Kernel
 from .kernels import emit_fill, emit_map, emit_reduce
 from .legalize import legalize
 from .schedule import Contract, Fill, Host, Map, Reduce, Scheduler, Special, Step
-from .special import SPECIAL
+from .special import CHECKED, SPECIAL
 from .threads import Program, join
 
 ALIGNMENT = 64
@@ -146,7 +146,7 @@ def donations(graph: Graph, steps: list[Step]) -> dict[Var, Var]:
     given: set[Var] = set()
     found: dict[Var, Var] = {}
     # a kernel that finds an index out of range makes the interpreter run the program again, on inputs that must still be there
-    after = max((i for i, step in enumerate(steps) if isinstance(step, (Special, Host))), default=-1)
+    after = max((i for i, step in enumerate(steps) if isinstance(step, Host) or _may_fail(step)), default=-1)
     for i, step in enumerate(steps):
         if not isinstance(step, Map) or i < after:
             continue
@@ -162,6 +162,10 @@ def donations(graph: Graph, steps: list[Step]) -> dict[Var, Var]:
                     given.add(x.var)
                     break
     return found
+
+
+def _may_fail(step: Step) -> bool:
+    return isinstance(step, Special) and step.node.prim.name in CHECKED
 
 
 def address_of(a: np.ndarray) -> int:
@@ -248,7 +252,7 @@ class CompiledProgram:
         module = new_module(target)
         parts: list[Any] = []
         donors = donations(graph, steps)
-        may_fail = any(isinstance(s, Special) for s in steps)
+        may_fail = any(_may_fail(s) for s in steps)
         first_commit = next((i for i, s in enumerate(steps) if any(v in donors for v in targets(s))), len(steps)) if may_fail \
             else len(steps)
         for number, step in enumerate(steps):

@@ -14,6 +14,7 @@ from ..ir.types import contiguous_strides
 from . import scalar_ops
 from .kernel import CHUNK, Kernel
 from .llvm.emit import I64, Emitter, Index, Value, const, vector
+from .llvm.mersenne import define_mt19937
 from .scalar_ops import memory_type
 
 
@@ -342,8 +343,23 @@ def _argextremum(largest: bool) -> Callable[[Kernel, Node], int]:
     return lower
 
 
+def _random_bits(k: Kernel, node: Node) -> int:
+    """The next words of the generator, and its state after them: one thread's work, for each word follows from the last."""
+    e = k.e
+    state, = node.inputs
+    bits, after = node.outputs
+    k.prepare([state, bits, after])
+    t = memory_type(state.dtype)
+    with e.loop(0, state.size, name="state") as i:
+        e.store(e.load(e.at(k.pointer(state), i, t), t), e.at(k.pointer(after), i, t))
+    e.b.call(define_mt19937(e.module, e.target), [k.pointer(after), k.pointer(bits), I64(bits.size)])
+    k.finish()
+    return 1
+
+
 SPECIAL: dict[str, Callable[[Kernel, Node], int]] = {
     "take": _take, "put": _put, "gather": _gather, "scatter": _scatter, "max_pool": _max_pool,
-    "argmax": _argextremum(True), "argmin": _argextremum(False),
+    "argmax": _argextremum(True), "argmin": _argextremum(False), "random_bits": _random_bits,
 }
+CHECKED = frozenset({"take", "put", "gather", "scatter"})  # those that raise the error flag for a bad index
 
