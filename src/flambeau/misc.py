@@ -199,6 +199,8 @@ def set_default_device(device: Any) -> None:
 def compile(model: Any = None, *, fullgraph: bool = False, dynamic: Any = None, backend: Any = "inductor", mode: Any = None,
             options: Any = None, disable: bool = False) -> Any:
     """Returns the model or function: what it does is recorded and compiled anyway. Without a model, a decorator."""
+    if model is not None and not callable(model):
+        raise AssertionError(f"A callable function is expected, but {type(model)} is provided.")
     return (lambda fn: fn) if model is None else model
 
 

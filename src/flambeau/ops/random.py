@@ -243,14 +243,15 @@ def _integers(state: Var, shape, low, span, dt) -> tuple[Var, Var]:
 def randint(*args, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, low=None, high=None, size=None,
             pin_memory=False):
     """Random integers in [low, high): randint(high, size) or randint(low, high, size)."""
-    args = list(args)
-    if size is None:
-        size = args.pop()
-    if high is None:
-        high = args.pop()
-    if low is None:
-        low = args.pop() if args else 0
-    low, high = int(low), int(high)
+    given = list(args)
+    size = given.pop() if size is None and given else size
+    high = given.pop() if high is None and given else high
+    low = given.pop() if low is None and given else low
+    if given or not isinstance(size, (tuple, list)) or any(isinstance(x, (float, complex, str)) for x in (low, high)) or high is None:
+        kinds = ", ".join(type(x).__name__ for x in args)
+        raise TypeError(f"randint() received an invalid combination of arguments - got ({kinds}), but expected one of:\n"
+                        " * (int high, tuple of ints size, *, …)\n * (int low, int high, tuple of ints size, *, …)")
+    low, high = int(low or 0), int(high)
     if low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     dt = int64 if dtype is None else dtype

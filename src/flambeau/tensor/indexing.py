@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from math import prod
-from typing import Any, NamedTuple, Sequence
+from typing import Any, NamedTuple, NoReturn, Sequence
 
 import numpy as np
 
@@ -246,9 +246,8 @@ def check_range(index: Tensor, size: int, dim: int) -> None:
     """IndexError for positions outside -size … size-1, where they are known now; kernels check the others."""
     array = known_array(index)
     if array is not None and array.size:
-        low, high = int(array.min()), int(array.max())
-        if low < -size or high >= size:
-            raise out_of_bounds(low if low < -size else high, dim, size)
+        if int(array.min()) < -size or int(array.max()) >= size:
+            raise out_of_bounds(int(array[(array < -size) | (array >= size)].flat[0]), dim, size)
 
 
 def positions(view: Tensor, indices: Sequence[tuple[int, Tensor]]) -> tuple[tuple[int, ...], list[Tensor]]:
@@ -456,4 +455,9 @@ def write_part(view: Tensor, value: Any) -> None:
     assign(view, _copied(value, tuple(view.shape), view.dtype))
 
 
-METHODS = {"__getitem__": getitem, "__setitem__": setitem}
+def delitem(self: Tensor, key: Any) -> NoReturn:
+    """TypeError: a tensor's elements cannot be deleted."""
+    raise TypeError("Tensor does not support deleting items")
+
+
+METHODS = {"__getitem__": getitem, "__setitem__": setitem, "__delitem__": delitem}

@@ -167,6 +167,8 @@ def view(self: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
 @spread_over("shape")
 def reshape(input: Tensor, *shape: Any) -> Tensor:
     """input in another shape: a view where its strides allow it, else a copy."""
+    if not shape:
+        raise TypeError('reshape() missing 1 required positional arguments: "shape"')
     shape = as_shape(shape)
     out = view_as_shape(input, shape)
     return out if out is not None else view_as_shape(_clone(input), shape, "UnsafeViewBackward0")  # type: ignore[return-value]

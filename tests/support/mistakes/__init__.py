@@ -1,7 +1,7 @@
 """What a new user gets wrong, one file an area: programs, and the exceptions that they must raise."""
-from . import data, files, gradients, layers, losses, modules, optimizers, tensors
+from . import data, everyday, files, gradients, layers, losses, modules, optimizers, tensors
 
-CASES = [case for area in (layers, losses, optimizers, gradients, tensors, modules, data, files) for case in area.CASES]
+CASES = [case for area in (layers, losses, optimizers, gradients, tensors, modules, data, files, everyday) for case in area.CASES]
 
 
 def run(torch, name, code):

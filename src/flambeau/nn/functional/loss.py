@@ -155,6 +155,11 @@ def _check_class_shapes(input, target, weight) -> None:
                            f"{list(weight.shape)}")
 
 
+def _label(input, target):
+    """The labels; that of an input without a batch, which may be a vector of one, without dimensions."""
+    return target.reshape(()) if input.ndim == 1 and target.shape == (1,) else target
+
+
 def _bad_label(target, classes: int, ignored: int) -> int | None:
     """A label outside 0 … classes−1 that is not `ignored`, where the labels are already known and there is one."""
     labels = known_array(target)
@@ -210,7 +215,7 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
 
     "mean" divides by the sum of the weights of the targets; targets equal to ignore_index do not count.
     """
-    return _nll(input, target, weight, ignore_index, legacy_reduction(size_average, reduce, reduction))
+    return _nll(input, _label(input, target), weight, ignore_index, legacy_reduction(size_average, reduce, reduction))
 
 
 @op("NllLossBackward0", name="cross_entropy", check=_check_labels)
@@ -266,7 +271,7 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
         if ignore_index >= 0:
             raise RuntimeError("ignore_index is not supported for floating point target")
         return _cross_entropy_probabilities(input, target, weight, reduction, label_smoothing)
-    return _cross_entropy_labels(input, target, weight, ignore_index, reduction, label_smoothing)
+    return _cross_entropy_labels(input, _label(input, target), weight, ignore_index, reduction, label_smoothing)
 
 
 def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weight=None, reduction="mean", ignore_index=None,

@@ -15,6 +15,8 @@ from .module import Module
 
 
 def _legacy_reduction(size_average: bool | None, reduce: bool | None) -> str:
+    for flag in (size_average, reduce):
+        bool(flag)  # an error for a tensor: the operands of the loss, given to its constructor
     reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
     warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
                   stacklevel=4)
