@@ -21,12 +21,13 @@ from .reduction import at_least_1d
 # ------------------------------------------------------------------ ranges
 
 def _bad_position(index: Any, low: int, high: int) -> int | None:
-    """Some position outside low … high-1, if the positions are known already and there is one."""
+    """The first position outside low … high-1, if the positions are known already and there is one."""
     array = known_array(index) if isinstance(index, Tensor) else None
     if array is None or not array.size:
         return None
-    least, most = int(array.min()), int(array.max())
-    return least if least < low else most if most >= high else None
+    if int(array.min()) >= low and int(array.max()) < high:
+        return None
+    return int(array[(array < low) | (array >= high)].flat[0])
 
 
 def _range_check(error: type[Exception], words: str, negative: bool = False) -> Callable:
