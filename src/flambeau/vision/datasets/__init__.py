@@ -48,4 +48,12 @@ __all__ = ["CIFAR10", "CIFAR100", "CLEVRClassification", "Caltech101", "Caltech2
            "INaturalist", "ImageFolder", "ImageNet", "Imagenette", "KMNIST", "Kitti", "LFWPairs", "LFWPeople", "LSUN",
            "LSUNClass", "MNIST", "MovingMNIST", "Omniglot", "OxfordIIITPet", "PCAM", "PhotoTour", "Places365", "QMNIST",
            "RenderedSST2", "SBDataset", "SBU", "SEMEION", "STL10", "SUN397", "SVHN", "StanfordCars", "USPS",
-           "VOCDetection", "VOCSegmentation", "VisionDataset", "WIDERFace"]
+           "VOCDetection", "VOCSegmentation", "VisionDataset", "WIDERFace", "wrap_dataset_for_transforms_v2"]
+
+
+def __getattr__(name: str):
+    if name == "wrap_dataset_for_transforms_v2":  # it needs transforms.v2, and that these classes are there
+        from ..tv_tensors._dataset_wrapper import wrap_dataset_for_transforms_v2
+
+        return wrap_dataset_for_transforms_v2
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
