@@ -7,7 +7,6 @@ torchvision = pytest.importorskip("torchvision")
 
 import flambeau
 
-
 native = pytest.mark.skipif(not torchvision.extension._has_ops(), reason="torchvision's C++ library is not loaded")
 slow = pytest.mark.slow
 SMALL = {"min_size": 64, "max_size": 128, "num_classes": 5}
@@ -74,4 +73,4 @@ def test_detections_and_losses(pair, name, kwargs):
         assert {key: value.shape[1:] for key, value in got.items()} == {
             key: value.shape[1:] for key, value in wanted.items()}
         assert share_found(wanted, got) > 0.85
-    models.assert_equal_outputs(pictures(), targets(), training=True, tolerance=1e-3)
+    models.assert_equal_outputs(pictures(), targets(), training=True, tolerance=2e-2)
