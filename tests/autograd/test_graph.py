@@ -117,3 +117,12 @@ def test_edges():
     graph.increment_version([x])
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         z.backward()
+
+
+def test_switches_take_pytorchs_keywords():
+    with torch.set_grad_enabled(mode=False):
+        assert not torch.is_grad_enabled()
+    with torch.autograd.set_detect_anomaly(mode=True):
+        assert torch.is_anomaly_enabled()
+    with torch.autograd.set_multithreading_enabled(mode=False), torch.autograd.enforce_grad_layout_policy(enable=False):
+        assert torch.is_grad_enabled() and not torch.is_anomaly_enabled()

@@ -205,3 +205,19 @@ def test_printing_an_example():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert "1." in repr(torch.ones(1))
+
+
+def test_functions_that_look_at_values():
+    x = torch.tensor([[0.0, 1.0, 1.0], [2.0, 0.0, 2.0]])
+    counts = torch.tensor([[1, 1], [2, 0]])
+    check(lambda x: torch.histc(x, 4, 0, 2), x)
+    check(lambda x: torch.bincount(x.long(), minlength=3), x)
+    check(lambda x: torch.nonzero_static(x, size=2), x)
+    check(lambda x, n: x[:2].repeat_interleave(n), x, counts)
+    check(lambda x: torch.linalg.inv(torch.diag(x + 1)), x)
+    for f in (torch.nonzero, torch.unique, lambda x: x[x > 0], lambda x: x.masked_select(x > 0)):
+        with pytest.raises(RuntimeError, match="dynamic shape"):
+            vmap(f)(x)
+    check(lambda x: torch.where(x > 0, x, 7.0), x)
+    shared = torch.tensor([True, False, True])
+    check(lambda x: x[shared], x)

@@ -26,9 +26,9 @@ class detect_anomaly:
 class set_detect_anomaly:
     """Switches anomaly detection on or off: at once when called, and back at the end when used as a context."""
 
-    def __init__(self, mode_: bool, check_nan: bool = True) -> None:
+    def __init__(self, mode: bool, check_nan: bool = True) -> None:
         self.prev = (anomaly.enabled, anomaly.check_nan)
-        anomaly.enabled, anomaly.check_nan = mode_, check_nan
+        anomaly.enabled, anomaly.check_nan = mode, check_nan
 
     def __enter__(self) -> None:
         pass

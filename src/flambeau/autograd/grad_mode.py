@@ -8,6 +8,9 @@ from typing import Any
 from ..tensor.grad_mode import mode
 
 
+_mode = mode  # where an argument has the name that PyTorch gives it
+
+
 class _ContextDecorator:
     """A context that can also decorate functions, generators and classes' methods."""
 
@@ -99,10 +102,10 @@ class enable_grad(_Fixed):
 class set_grad_enabled(_ContextDecorator):
     """Switches recording on or off: at once when called, and back at the end when used as a context."""
 
-    def __init__(self, mode_: bool) -> None:
-        self.prev = mode.enabled
-        self.mode = mode_
-        mode.enabled = bool(mode_)
+    def __init__(self, mode: bool) -> None:
+        self.prev = _mode.enabled
+        self.mode = mode
+        _mode.enabled = bool(mode)
 
     def __call__(self, fn: Any) -> Any:
         mode.enabled = self.prev

@@ -9,6 +9,7 @@ import numpy as np
 from .. import return_types
 from ..dtypes import dtype as dtype_class, float32, float64, int64, narrow
 from ..tensor.attributes import host_array
+from ..tensor.examples import one_by_one
 from ..tensor.tensor import Tensor
 from .creation import from_array
 from .reduction import not_implemented
@@ -52,6 +53,7 @@ def _uniform_bin(x: np.ndarray, low: Any, high: Any, bins: int) -> tuple[np.ndar
     return np.minimum(place, bins - 1), inside
 
 
+@one_by_one
 def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0, *, out: Any = None) -> Tensor:
     """How many elements lie in each of `bins` equal bins from min to max (from the smallest to the largest if both are
     0)."""
@@ -136,6 +138,7 @@ def _check_histogram(input: Tensor, weight: Tensor | None, bins: Sequence[Any]) 
                            f"but got input({input.dtype._legacy}), and weight({weight.dtype._legacy})")
 
 
+@one_by_one
 def histogram(input: Tensor, bins: Any = None, *, range: Any = None, weight: Tensor | None = None,
               density: bool = False, out: Any = None) -> return_types.histogram:
     """(hist, bin_edges) of all elements: `bins` equal bins over `range` (or the data), or the bins between given edges.
@@ -158,6 +161,7 @@ def histogram(input: Tensor, bins: Any = None, *, range: Any = None, weight: Ten
     return write_out(result, out)
 
 
+@one_by_one
 def histogramdd(input: Tensor, bins: Any, range: Any = None, weight: Tensor | None = None, density: bool = False) \
         -> return_types.histogramdd:
     """(hist, bin_edges) of the points in input (…, D): an array of D dimensions and a tuple of D edge tensors; see
@@ -180,6 +184,7 @@ def histogramdd(input: Tensor, bins: Any, range: Any = None, weight: Tensor | No
     return return_types.histogramdd((_finished(hist, input.dtype), tuple([_finished(e, input.dtype) for e in edges])))
 
 
+@one_by_one
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often (or with what total weight) each number 0, 1, … occurs in a 1-D tensor of integers."""
     if input.dtype.kind not in "iu":

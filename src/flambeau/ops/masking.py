@@ -10,6 +10,7 @@ from .. import primitives as p
 from ..dtypes import bool_, int64, overflow_error
 from ..ir.graph import Var
 from ..tensor.attributes import host_array
+from ..tensor.examples import of_its_own_size
 from ..tensor.indexing import known_array
 from ..tensor.op import inplace, op
 from ..tensor.tensor import Tensor
@@ -78,6 +79,7 @@ def _masked_select(input: Tensor, places: Tensor, shape):
     return p.take(p.reshape(x, (x.size,)), places, 0)
 
 
+@of_its_own_size("masked_select")
 def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
     """The elements of input where the boolean mask is true, as one dimension; the two are broadcast."""
     if not isinstance(mask, Tensor):
@@ -93,6 +95,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
 
 # ------------------------------------------------------------------ positions of what is not zero
 
+@of_its_own_size("nonzero")
 def nonzero(input: Tensor, *, out: Any = None, as_tuple: bool = False) -> Any:
     """The positions of the elements that are not zero, one a row (int64); as_tuple gives a tensor for each
     dimension."""

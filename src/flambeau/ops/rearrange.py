@@ -11,6 +11,7 @@ import numpy as np
 from .. import primitives as p
 from ..dtypes import int64
 from ..tensor import views
+from ..tensor.examples import one_by_one
 from ..tensor.op import op
 from ..tensor.tensor import Tensor
 from ..tensor.views import (as_int, as_shape, expand, movedim, permute, reshape, spread_over, squeeze, transpose,
@@ -356,6 +357,7 @@ def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None
     return index_select(input, d, _repeated_numbers(expand(reshape(repeats, (-1,)), (n,)), output_size))
 
 
+@one_by_one
 def _repeated_numbers(counts: Tensor, output_size: int | None) -> Tensor:
     from ..tensor.attributes import host_array
     if counts.ndim != 1:

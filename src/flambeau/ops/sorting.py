@@ -11,6 +11,7 @@ from .. import return_types
 from ..dtypes import bool_, int32, int64, promote
 from ..ir.graph import Var
 from ..tensor.attributes import host_array
+from ..tensor.examples import of_its_own_size, one_by_one
 from ..tensor.indexing import known_array
 from ..tensor.op import op
 from ..tensor.tensor import Tensor
@@ -249,6 +250,7 @@ def _distinct(input: Tensor, dim: Any, consecutive: bool, return_inverse: bool, 
     return _results(flat, first, inverse, counts, d, return_inverse, return_counts)
 
 
+@of_its_own_size("_unique2")
 def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
            dim: int | None = None) -> Any:
     """The distinct elements (or slices along dim) in ascending order; on request also, for each element, the place of
@@ -256,6 +258,7 @@ def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, ret
     return _distinct(input, dim, False, return_inverse, return_counts)
 
 
+@of_its_own_size("unique_consecutive")
 def unique_consecutive(input: Tensor, return_inverse: bool = False, return_counts: bool = False,
                        dim: int | None = None) -> Any:
     """input (flattened, or its slices along dim) without those that equal the one before; see `unique` for the other
@@ -285,6 +288,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     return tuple(reversed(coordinates))
 
 
+@one_by_one
 def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Any = None) -> Tensor:
     """The first `size` rows of `nonzero`, filled up with `fill_value`."""
     if size < 0:

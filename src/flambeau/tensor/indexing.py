@@ -250,12 +250,20 @@ def check_range(index: Tensor, size: int, dim: int) -> None:
             raise out_of_bounds(int(array[(array < -size) | (array >= size)].flat[0]), dim, size)
 
 
+def _has_examples(index: Tensor) -> bool:
+    from .transforms import has_examples
+    return has_examples(index)
+
+
 def positions(view: Tensor, indices: Sequence[tuple[int, Tensor]]) -> tuple[tuple[int, ...], list[Tensor]]:
     """The dimensions and index tensors of advanced indices, masks replaced by the positions of their true elements."""
     dims: list[int] = []
     tensors: list[Tensor] = []
     for dim, index in indices:
         if index.dtype in (bool_, uint8):
+            if index._storage.value.__class__ is not Value and _has_examples(index):
+                raise RuntimeError("vmap: We do not support batching operators that can support dynamic shape. Attempting to batch over "
+                                   "indexing with a boolean mask.")
             for k, found in enumerate(np.nonzero(host_array(index))):
                 dims.append(dim + k)
                 tensors.append(from_array(np.ascontiguousarray(found, np.int64), int64))

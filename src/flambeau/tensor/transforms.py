@@ -180,6 +180,31 @@ def unbatch(t: Tensor, level: BatchLevel) -> Tensor:
     return _made(t._value().physical, [t], lambda gs: [batch(gs[0], level)])  # type: ignore[attr-defined]
 
 
+def has_examples(tree: Any) -> bool:
+    """Whether a tensor in nested containers is an example of a running `vmap`."""
+    from ..utils._pytree import tree_leaves
+    return any(level.alive for t in tree_leaves(tree) if isinstance(t, Tensor) for level in batch_levels(t._storage.value))
+
+
+def in_turn(fn: Callable, args: tuple, kwargs: dict) -> Any:
+    """fn for one example after another of the innermost `vmap` that an argument is an example of; the results as examples."""
+    from ..ops.shape import stack
+    from ..utils._pytree import tree_flatten, tree_unflatten
+    leaves, spec = tree_flatten((args, kwargs))
+    levels = [t._storage.value.level for t in leaves if isinstance(t, Tensor) and t._storage.value.__class__ is Batched]
+    if not levels:
+        return fn(*args, **kwargs)
+    level = max(levels, key=lambda level: level.number)
+    batches = [unbatch(t, level) if isinstance(t, Tensor) and is_batched(t, level) else None for t in leaves]
+    results = []
+    with aside(level):
+        for i in range(level.size):
+            some_args, some_kwargs = tree_unflatten([t if b is None else b.select(0, i) for t, b in zip(leaves, batches)], spec)
+            outputs, out_spec = tree_flatten(in_turn(fn, some_args, some_kwargs))
+            results.append(outputs)
+    return tree_unflatten([batch(stack(outs), level) for outs in zip(*results)], out_spec)
+
+
 # ------------------------------------------------------------------ dual numbers
 
 def _zeros(t: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from ...dtypes import int64
 from ...ops.creation import from_array
 from ...tensor.attributes import host_array
 from ...tensor.autocast import in_float32
+from ...tensor.examples import one_by_one
 from ...tensor.op import op
 from ...tensor.tensor import Tensor as TensorClass
 from .loss import check_reduction, reduced
@@ -62,6 +63,7 @@ def _labels(targets: Any, lengths: np.ndarray) -> np.ndarray:
     return rows
 
 
+@one_by_one
 @in_float32
 def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction="mean", zero_infinity=False):
     """−log of the probability of all ways to spell the targets along the input (Graves et al. 2006).
