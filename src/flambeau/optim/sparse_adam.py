@@ -8,7 +8,7 @@ from typing import Any
 from .. import primitives as p
 from ..autograd.grad_mode import no_grad
 from ..ops.creation import filled
-from ..sparse.coo import index_tensor
+from ..sparse.base import index_tensor
 from ..tensor.op import op
 from ..tensor.tensor import Tensor
 from ..tensor.write import assign

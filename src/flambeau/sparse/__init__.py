@@ -9,7 +9,8 @@ from ..tensor.attributes import host_array
 from ..tensor.layout import sparse_coo, strided
 from ..tensor.tensor import Tensor
 from . import dispatch, products, reductions
-from .coo import SparseTensor, index_tensor
+from .base import index_tensor
+from .coo import SparseTensor
 from .coo import sparse as _sparse
 from .invariants import check_sparse_tensor_invariants
 

@@ -10,7 +10,8 @@ from ..ops.arithmetic import div as dense_div, floor_divide as dense_floor_divid
 from ..ops.shape import cat
 from ..tensor.tensor import Tensor
 from ..tensor.write import assign, check_writable
-from .coo import SparseTensor, index_tensor, sparse
+from .base import index_tensor
+from .coo import SparseTensor, sparse
 
 MIXED = "add(sparse, dense) is not supported. Use add(dense, sparse) instead."
 

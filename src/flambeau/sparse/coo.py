@@ -2,9 +2,6 @@
 
 indices (int64, sparse_dim × nnz) are positions in the first dimensions, values (nnz × dense shape) the elements, or with
 dense dimensions the blocks, at them. Equal positions add up; a coalesced tensor has none, and its positions are in order.
-
-The positions are data of the host, the values an ordinary tensor: what happens to them is recorded and differentiated as
-everything else, so the gradient of a sparse tensor is the gradient of its values at its own positions.
 """
 from __future__ import annotations
 
@@ -13,23 +10,20 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from ..dtypes import dtype as dtype_class, int64
-from ..ir.types import tensor_type
+from ..dtypes import dtype as dtype_class
 from ..ops.creation import filled
 from ..ops.from_data import as_tensor
 from ..tensor.attributes import host_array
 from ..tensor.layout import sparse_coo, strided
-from ..tensor.not_strided import NotStrided, SparseValue
-from ..tensor.storage import Storage
-from ..tensor.tensor import Tensor, make_tensor, make_view
-from ..runtime.trace import Value
+from ..tensor.not_strided import NotStrided
+from ..tensor.tensor import Tensor
+from .base import Unstrided, index_tensor, own_values
 
 
-class SparseTensor(Tensor):
+class SparseTensor(Unstrided):
     """A tensor of layout `torch.sparse_coo`. Made by `sparse_coo_tensor`, `to_sparse`, and operations on such tensors."""
 
     _indices_array: np.ndarray
-    _values_tensor: Tensor
     _coalesced: bool
 
     # ------------------------------------------------------------------ parts
@@ -44,10 +38,6 @@ class SparseTensor(Tensor):
     def dense_dim(self) -> int:
         """How many trailing dimensions each value has."""
         return self._values_tensor.ndim - 1
-
-    def _nnz(self) -> int:
-        """How many values are specified, equal positions counted each."""
-        return self._indices_array.shape[1]
 
     def is_coalesced(self) -> bool:
         """Whether positions are unique and in order."""
@@ -86,35 +76,11 @@ class SparseTensor(Tensor):
 
     def _replace(self, other: SparseTensor) -> SparseTensor:
         """Takes over what another sparse tensor holds."""
-        _fill(self, other._indices_array, other._values_tensor, tuple(other.shape), other._coalesced)
+        self._hold(other._values_tensor, other.shape)
+        self._indices_array, self._coalesced = other._indices_array, other._coalesced
         return self
-
-    # ------------------------------------------------------------------ gradients
-
-    @property
-    def grad(self) -> Tensor | None:  # type: ignore[override]
-        """The gradient at this tensor's positions, accumulated so far, or None."""
-        g = self._values_tensor.grad  # type: ignore[attr-defined]
-        return None if g is None else sparse(self._indices_array, g, tuple(self.shape), self._coalesced)
-
-    @grad.setter
-    def grad(self, value: SparseTensor | None) -> None:
-        self._values_tensor.grad = None if value is None else value._values_tensor  # type: ignore[attr-defined]
-
-    def requires_grad_(self, requires_grad: bool = True) -> SparseTensor:
-        """Makes this leaf require a gradient, or not."""
-        self._values_tensor.requires_grad_(requires_grad)  # type: ignore[attr-defined]
-        self._node, self._nr = self._values_tensor._node, self._values_tensor._nr
-        return self
-
-    requires_grad = property(lambda self: self._values_tensor.requires_grad, requires_grad_)
-
-    def detach(self) -> SparseTensor:
-        """The same positions and values without history."""
-        return self._with(self._values())
 
     def _with(self, values: Tensor, shape: tuple[int, ...] | None = None) -> SparseTensor:
-        """Other values at the same positions. shape: of the result, if its dense dimensions differ."""
         return sparse(self._indices_array, values, tuple(self.shape) if shape is None else shape, self._coalesced)
 
     # ------------------------------------------------------------------ conversions
@@ -149,28 +115,11 @@ class SparseTensor(Tensor):
             raise NotStrided("to_sparse")
         return self
 
-    def to(self, *args: Any, **kwargs: Any) -> SparseTensor:
-        """With values of another dtype (or device: the CPU is the only one)."""
-        return self._with(self._values_tensor.to(*args, **kwargs))  # type: ignore[attr-defined]
-
     def type(self, dtype: Any = None, non_blocking: bool = False, **kwargs: Any) -> Any:
         """The name of this kind of tensor; or, with a dtype, the tensor converted."""
         if dtype is None:
             return f"torch.sparse.{self.dtype._legacy}Tensor"
         return self._with(self._values_tensor.type(dtype))  # type: ignore[attr-defined]
-
-    def clone(self, *, memory_format: Any = None) -> SparseTensor:
-        """A copy with memory of its own."""
-        return sparse(self._indices_array.copy(), self._values_tensor.clone(), tuple(self.shape), self._coalesced)  # type: ignore[attr-defined]
-
-    def numpy(self, *, force: bool = False) -> Any:
-        raise TypeError("can't convert Sparse layout tensor to numpy. Use Tensor.to_dense() first.")
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        return self.numpy()
-
-    def _geometry(self) -> Any:
-        raise NotStrided("as_strided")
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
         """False: there are no strides."""
@@ -194,31 +143,17 @@ class SparseTensor(Tensor):
         from .printing import representation
         return representation(self)
 
-    def __format__(self, spec: str) -> str:
-        return object.__format__(self, spec)
-
-
-def _fill(t: SparseTensor, indices: np.ndarray, values: Tensor, shape: tuple[int, ...], coalesced: bool) -> None:
-    t._storage = Storage(SparseValue(tensor_type(values.dtype, shape)))
-    t._view, t._node, t._nr = None, values._node, values._nr
-    t._indices_array, t._values_tensor, t._coalesced = indices, values, coalesced
-
 
 def sparse(indices: np.ndarray, values: Tensor, shape: Sequence[int], coalesced: bool) -> SparseTensor:
     """A sparse tensor of given parts, unchecked. indices: an int64 array that nobody writes to any more."""
     t = object.__new__(SparseTensor)
-    _fill(t, indices, values, tuple(shape), coalesced)
+    t._hold(values, shape)
+    t._indices_array, t._coalesced = indices, coalesced
     return t
 
 
 def _rebuilt(indices: Tensor, values: Tensor, shape: tuple[int, ...], coalesced: bool) -> SparseTensor:
     return sparse(np.array(host_array(indices), np.int64), values, shape, coalesced)
-
-
-def index_tensor(array: np.ndarray) -> Tensor:
-    """Positions as an int64 tensor."""
-    array = np.ascontiguousarray(array, np.int64)
-    return make_tensor(Value(tensor_type(int64, array.shape), array))
 
 
 def linear_index(indices: np.ndarray, shape: Sequence[int]) -> np.ndarray:
@@ -250,7 +185,7 @@ def sparse_coo_tensor(indices: Any = None, values: Any = None, size: Any = None,
     if indices is None:
         shape = tuple(int(n) for n in size)
         empty = filled((0,), 0, dtype) if dtype is not None else as_tensor([]).to(dtype)  # type: ignore[attr-defined]
-        return sparse(np.zeros((len(shape), 0), np.int64), _leaf(empty, requires_grad), shape, True)
+        return sparse(np.zeros((len(shape), 0), np.int64), own_values(empty, requires_grad, ""), shape, True)
     positions = np.array(host_array(indices) if isinstance(indices, Tensor) else np.asarray(indices)).astype(np.int64)
     if not isinstance(values, Tensor):
         values = as_tensor(values, dtype=dtype)
@@ -259,16 +194,8 @@ def sparse_coo_tensor(indices: Any = None, values: Any = None, size: Any = None,
     shape = _checked(positions, values, size)
     if check_sparse_tensor_invariants.is_enabled() if check_invariants is None else check_invariants:
         linear_index(positions, shape)
-    values = _leaf(values, True) if requires_grad else make_view(values, *values._geometry(), _MADE, lambda g: g)
+    values = own_values(values, requires_grad, "SparseCooTensorWithDimsAndTensorsBackward0")
     return sparse(positions, values, shape, bool(is_coalesced))
-
-
-_MADE = "SparseCooTensorWithDimsAndTensorsBackward0"
-
-
-def _leaf(values: Tensor, requires_grad: bool) -> Tensor:
-    values = values.detach()  # type: ignore[attr-defined]
-    return values.requires_grad_() if requires_grad else values  # type: ignore[attr-defined]
 
 
 def _checked(positions: np.ndarray, values: Tensor, size: Any) -> tuple[int, ...]:

@@ -54,13 +54,6 @@ def _in_place(name: str) -> Callable:
     return method
 
 
-def _conversion(name: str) -> Callable:
-    def method(self: SparseTensor, *args: Any, **kwargs: Any) -> SparseTensor:
-        return self._with(getattr(self._values_tensor, name)(*args, **kwargs))
-    method.__doc__ = f"With values converted by `{name}`."
-    return method
-
-
 METHODS: dict[str, Any] = {
     "__add__": _operator("add"), "__radd__": _operator("add", True), "__sub__": _operator("sub"), "__rsub__": _operator("sub", True),
     "__mul__": _operator("mul"), "__rmul__": _operator("mul"), "__truediv__": _operator("div"), "__rtruediv__": _operator("div", True),
@@ -70,8 +63,6 @@ METHODS: dict[str, Any] = {
     "__getitem__": shape.getitem, "zero_": zero_, "copy_": copy_,
     **{name + "_": _in_place(name) for name in ("add", "sub", "mul", "div", "floor_divide", "pow", "neg", "abs", "sqrt", "relu", "sin", "tanh")},
     **{name: VARIANTS[name] for name in ("transpose", "permute", "t", "unsqueeze", "select", "narrow_copy", "norm")},
-    **{name: _conversion(name) for name in ("float", "double", "half", "bfloat16", "int", "long", "short", "char", "byte", "bool", "cfloat",
-                                             "cdouble", "cpu")},
     "T": property(shape.t), "mT": property(shape.t),
     "__iter__": lambda self: (shape.select(self, 0, i) for i in range(self.shape[0])),
 }

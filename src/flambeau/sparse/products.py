@@ -8,7 +8,8 @@ import numpy as np
 from ..ops.creation import filled
 from ..ops.shape import stack
 from ..tensor.tensor import Tensor
-from .coo import SparseTensor, index_tensor, sparse
+from .base import index_tensor
+from .coo import SparseTensor, sparse
 
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ import numpy as np
 from ..ops.creation import filled
 from ..tensor.tensor import Tensor
 from ..tensor.views import wrap_dim
-from .coo import SparseTensor, index_tensor, sparse
+from .base import index_tensor
+from .coo import SparseTensor, sparse
 
 
 def total(input: SparseTensor, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:

@@ -10,7 +10,8 @@ from ..ops.shape import cat as dense_cat
 from ..tensor.attributes import host_array
 from ..tensor.views import as_shape, wrap_dim
 from ..tensor.tensor import Tensor
-from .coo import SparseTensor, index_tensor, sparse
+from .base import index_tensor
+from .coo import SparseTensor, sparse
 
 
 def permute(input: SparseTensor, *dims: Any) -> SparseTensor:
