@@ -19,7 +19,7 @@ import numpy as np
 
 from .. import dtypes
 from ..tensor.device import device
-from ..tensor.layout import sparse_coo, strided
+from ..tensor.layout import sparse_coo, sparse_csr, strided
 from ..tensor.size import Size
 from ..tensor.tensor import Tensor
 from . import _numpy, _rebuild
@@ -46,8 +46,8 @@ def name_of(obj: Any) -> str:
 
 
 def layout(name: Any = None) -> Any:
-    """torch.strided or torch.sparse_coo; no other layout of tensors exists here."""
-    found = {"torch.strided": strided, "torch.sparse_coo": sparse_coo}.get(name) if isinstance(name, str) else None
+    """torch.strided, torch.sparse_coo or torch.sparse_csr; no other layout of tensors exists here."""
+    found = {"torch.strided": strided, "torch.sparse_coo": sparse_coo, "torch.sparse_csr": sparse_csr}.get(name) if isinstance(name, str) else None
     if found is None:
         raise RuntimeError(f"this file holds a tensor of layout {str(name)[:40]}, which flambeau does not have yet")
     return found

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from typing import Any
 
 from .. import dtypes
-from ..tensor.layout import layout
+from ..tensor.layout import layout, strided
 from ..tensor.storage import Storage
 from ..tensor.tensor import Tensor
 from ._location import location_tag
@@ -117,6 +117,9 @@ def _rebuild_call(tensor: Tensor, requires_grad: bool) -> tuple[NamedGlobal, tup
 
 def _reduce_sparse(tensor: Any) -> tuple:
     """A sparse tensor by its parts; without its gradient's history, as PyTorch's."""
+    if tensor.is_sparse_csr:
+        rows = (tensor.crow_indices(), tensor.col_indices(), tensor.values().detach(), tensor.shape)
+        return _UTILS["_rebuild_sparse_tensor"], (tensor.layout, rows)
     parts = (tensor._indices(), tensor._values(), tensor.shape, tensor.is_coalesced())
     return _UTILS["_rebuild_sparse_tensor"], (tensor.layout, parts)
 
@@ -160,7 +163,7 @@ def pickler_class(pickle_module: Any) -> type:
                 return obj.name
             if t is layout:
                 return _GET_LAYOUT, (repr(obj),)
-            if isinstance(obj, Tensor) and obj.is_sparse:  # type: ignore[attr-defined]
+            if isinstance(obj, Tensor) and obj.layout is not strided:  # type: ignore[attr-defined]
                 return _reduce_sparse(obj)
             if isinstance(obj, Tensor) and not _own_pickling(t):
                 return reduce_tensor(obj)

@@ -8,13 +8,14 @@ import numpy as np
 from ..tensor.attributes import host_array
 from ..tensor.layout import sparse_coo, strided
 from ..tensor.tensor import Tensor
-from . import dispatch, products, reductions
+from . import dispatch, reductions
 from .base import index_tensor
 from .coo import SparseTensor
 from .coo import sparse as _sparse
+from .csr import sampled_addmm
 from .invariants import check_sparse_tensor_invariants
 
-__all__ = ["addmm", "check_sparse_tensor_invariants", "mm", "sum", "softmax", "log_softmax", "spdiags"]
+__all__ = ["addmm", "check_sparse_tensor_invariants", "mm", "sampled_addmm", "sum", "softmax", "log_softmax", "spdiags"]
 
 
 def _need_sparse(name: str, t: Any) -> SparseTensor:
@@ -26,14 +27,12 @@ def _need_sparse(name: str, t: Any) -> SparseTensor:
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of a sparse matrix (N, M) and a matrix (M, P), which may be sparse: the result is then sparse, too."""
-    if not isinstance(input, SparseTensor) and not isinstance(mat2, SparseTensor):
-        return input.mm(mat2)  # type: ignore[attr-defined]
-    return products.mm(input, mat2)
+    return input.mm(mat2) if type(input) is type(mat2) is Tensor else dispatch.call("mm", (input, mat2))  # type: ignore[attr-defined]
 
 
 def addmm(mat: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1.0, alpha: Any = 1.0) -> Tensor:
     """beta·mat + alpha·(mat1 @ mat2) for a sparse mat1 and strided mat and mat2."""
-    return products.addmm(mat, mat1, mat2, beta, alpha)
+    return dispatch.call("addmm", (mat, mat1, mat2, beta, alpha))
 
 
 def sum(input: Tensor, dim: int | Sequence[int] | None = None, dtype: Any = None) -> Tensor:

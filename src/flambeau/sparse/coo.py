@@ -14,7 +14,7 @@ from ..dtypes import dtype as dtype_class
 from ..ops.creation import filled
 from ..ops.from_data import as_tensor
 from ..tensor.attributes import host_array
-from ..tensor.layout import sparse_coo, strided
+from ..tensor.layout import sparse_coo, sparse_csr, strided
 from ..tensor.not_strided import NotStrided
 from ..tensor.tensor import Tensor
 from .base import Unstrided, index_tensor, own_values
@@ -110,9 +110,15 @@ class SparseTensor(Unstrided):
         return flat.index_add(0, index_tensor(self._linear()), self._values_tensor).reshape(self.shape)  # type: ignore[attr-defined]
 
     def to_sparse(self, sparse_dim: int | None = None, *, layout: Any = None, blocksize: Any = None, dense_dim: int | None = None) -> SparseTensor:
-        """This tensor."""
+        """This tensor, or with layout=torch.sparse_csr the matrix by rows."""
+        if layout is sparse_csr:
+            return self.to_sparse_csr()  # type: ignore[attr-defined]
         if layout not in (None, sparse_coo) or sparse_dim not in (None, self.sparse_dim()):
             raise NotStrided("to_sparse")
+        return self
+
+    def to_sparse_coo(self) -> SparseTensor:
+        """This tensor."""
         return self
 
     def type(self, dtype: Any = None, non_blocking: bool = False, **kwargs: Any) -> Any:
@@ -224,6 +230,8 @@ def _checked(positions: np.ndarray, values: Tensor, size: Any) -> tuple[int, ...
 def to_sparse(self: Tensor, sparse_dim: int | None = None, *, layout: Any = None, blocksize: Any = None,
               dense_dim: int | None = None) -> Tensor:
     """The nonzero elements (or blocks, where fewer than all dimensions are sparse) and their positions."""
+    if layout is sparse_csr:
+        return self.to_sparse_csr()  # type: ignore[attr-defined]
     if layout not in (None, sparse_coo, strided):
         raise RuntimeError(f"to_sparse: flambeau has no layout {layout} yet")
     n = self.ndim if sparse_dim is None else int(sparse_dim)

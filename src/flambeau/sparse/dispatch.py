@@ -6,7 +6,8 @@ from typing import Any, Callable
 import numpy as np
 
 from ..ops.creation import filled
-from . import arithmetic, products, reductions, shape
+from ..tensor.not_strided import NotStrided
+from . import arithmetic, csr, products, reductions, shape
 from .coo import SparseTensor, sparse
 
 
@@ -22,6 +23,14 @@ VARIANTS: dict[str, Callable[..., Any]] = {
     "_cast_to": lambda input, dtype: input.to(dtype),
     "zeros_like": _no_elements, "empty_like": _no_elements, "clone": lambda input, *rest: input.clone(),
 }
+
+
+def call(name: str, args: tuple) -> Any:
+    """The sparse variant of the op `name` on these arguments; NotImplementedError if there is none."""
+    variant = VARIANTS.get(name)
+    if variant is None:
+        raise NotStrided(name)
+    return csr.call(variant, name, args) if any(isinstance(a, csr.SparseCSRTensor) for a in args) else variant(*args)
 
 
 def zero_(self: SparseTensor) -> SparseTensor:
@@ -67,5 +76,20 @@ METHODS: dict[str, Any] = {
     "__iter__": lambda self: (shape.select(self, 0, i) for i in range(self.shape[0])),
 }
 
-for _name, _method in METHODS.items():
-    setattr(SparseTensor, _name, _method)
+def _called(name: str, swapped: bool = False) -> Callable:
+    def method(self: Any, *args: Any) -> Any:
+        return call(name, (*args, self) if swapped else (self, *args))
+    return method
+
+
+METHODS_BY_ROWS: dict[str, Any] = {
+    "__add__": _called("add"), "__radd__": _called("add", True), "__mul__": _called("mul"), "__rmul__": _called("mul"),
+    "__sub__": _called("sub"), "__truediv__": _called("div"), "__matmul__": _called("matmul"), "__rmatmul__": _called("matmul", True),
+    "__neg__": _called("neg"), "__abs__": _called("abs"), "select": _called("select"), "t": _called("t"), "transpose": _called("transpose"),
+    "__getitem__": lambda self, key: shape.getitem(self.to_sparse_coo(), key),
+}
+
+for _class, _methods in ((SparseTensor, METHODS), (csr.SparseCSRTensor, METHODS_BY_ROWS)):
+    for _name, _method in _methods.items():
+        setattr(_class, _name, _method)
+SparseTensor.to_sparse_csr = csr.to_sparse_csr  # type: ignore[attr-defined]

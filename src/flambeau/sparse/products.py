@@ -1,4 +1,4 @@
-"""Matrix products with sparse operands."""
+"""Matrix products with sparse operands. The gradient of a sparse operand is taken at its own positions, as `torch.sparse.mm` does."""
 from __future__ import annotations
 
 from typing import Any

@@ -28,13 +28,13 @@ def _late(name: str, module: str):
 
 
 # methods of the room of sparse tensors, which loads with the first of them
-_SPARSE = ("to_sparse", "sparse_mask")
+_SPARSE = {"to_sparse": "coo", "sparse_mask": "coo", "to_sparse_csr": "csr", "to_sparse_coo": "csr"}
 
 
-def _sparse(name: str):
+def _sparse(name: str, module: str):
     def method(self, *args, **kwargs):
-        from ..sparse import coo
-        return getattr(coo, name)(self, *args, **kwargs)
+        from importlib import import_module
+        return getattr(import_module("flambeau.sparse." + module), name)(self, *args, **kwargs)
     method.__name__ = method.__qualname__ = name
     return method
 
@@ -51,8 +51,8 @@ def attach() -> None:
     for name in ("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "t", "movedim", "expand",
                  "narrow", "select", "unbind", "diagonal", "unfold", "as_strided", "clone", "is_contiguous", "contiguous", "resize_"):
         setattr(Tensor, name, getattr(views, name))
-    for name in _SPARSE:
-        setattr(Tensor, name, _sparse(name))
+    for name, module in _SPARSE.items():
+        setattr(Tensor, name, _sparse(name, module))
     Tensor.to_dense = _to_dense  # type: ignore[attr-defined]
     for name, module in _LATE.items():
         setattr(Tensor, name, _late(name, module))

@@ -32,8 +32,5 @@ class SparseValue(Value):
 
 def call_sparse(name: str, args: tuple) -> Any:
     """The sparse variant of the op `name`; NotStrided if there is none."""
-    from ..sparse.dispatch import VARIANTS  # the room of sparse tensors loads with the first of them
-    variant = VARIANTS.get(name)
-    if variant is None:
-        raise NotStrided(name)
-    return variant(*args)
+    from ..sparse.dispatch import call  # the room of sparse tensors loads with the first of them
+    return call(name, args)
