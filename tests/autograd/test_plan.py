@@ -107,3 +107,18 @@ def test_nothing_keeps_the_graph():
     del loss
     gc.collect()
     assert node() is None
+
+
+def test_parts_of_a_value_are_joined_and_not_added():
+    """The gradient of a sequence that is read step by step is one concatenation; overlapping reads are added."""
+    from flambeau.runtime.trace import trace
+    x = torch.randn(6, 3, requires_grad=True)
+    loss = sum((x[t] * (t + 1)).sum() for t in range(1, 5))
+    before = len(trace.records)
+    loss.backward()
+    graph = trace.records[before:][-1][0].graph
+    assert [n.prim.name for n in graph.nodes].count("concat") == 1
+    assert x.grad.tolist() == [[0.0] * 3] + [[t + 1.0] * 3 for t in range(1, 5)] + [[0.0] * 3]
+    x.grad = None
+    (x[1:4].sum() + 2 * x[2:6].sum() + x[5:].sum() + x.sum()).backward()
+    assert x.grad[:, 0].tolist() == [1, 2, 4, 4, 3, 4]

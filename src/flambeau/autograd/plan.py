@@ -14,7 +14,7 @@ from typing import Any, Callable, Sequence
 from ..dtypes import dtype
 from ..ir.graph import Graph, GraphBuilder, Var, inline
 from ..ir.types import TensorType
-from ..primitives import add
+from ..primitives.derive import total
 from ..runtime.program import ProgramKey, flatten
 from ..runtime.specialization import Specialization
 from ..runtime.trace import SCALAR_TYPES, Value, record, trace
@@ -122,20 +122,18 @@ def _make_plan(order: Sequence[Node], roots: Sequence[Tensor], operands: list) -
     """(from the operands to the gradients of the leaves, the leaves' places in `order`)."""
     builder = GraphBuilder()
     symbols = iter([builder.input(v.type if v.__class__ is Value else SCALAR_TYPES[v.__class__]) for v in operands])
-    pending: dict[Node, list[Var | None]] = {}
+    pending: dict[Node, list[list[Var]]] = {}
 
     def arrive(node: Node, nr: int, g: Var) -> None:
-        slots = pending.setdefault(node, [None] * node.n_outputs)
-        before = slots[nr]
-        slots[nr] = g if before is None else add(before, g)
+        pending.setdefault(node, [[] for _ in range(node.n_outputs)])[nr].append(g)
     for t in roots:
         arrive(t._node, t._nr, next(symbols))
     leaves, outputs = [], []
     for i, node in enumerate(order):
         saved = [next(symbols) for _ in node.saved] if node.__class__ is OpNode else []  # type: ignore[attr-defined]
-        slots = pending.pop(node, None)
-        if slots is None:
+        if node not in pending:
             continue
+        slots = [total(gs) if gs else None for gs in pending.pop(node)]
         if node.__class__ is AccumulateGrad:
             leaves.append(i)
             outputs.append(slots[0])

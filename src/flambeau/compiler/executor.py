@@ -5,6 +5,7 @@ function that feeds pointers to it.
 """
 from __future__ import annotations
 
+import json
 import struct
 import sys
 from typing import Any, Callable, NamedTuple
@@ -13,9 +14,11 @@ import numpy as np
 
 from ..interpret.interpreter import Interpreter, run_node
 from ..ir.graph import Graph, Node, Var
+from ..ir.printer import format_graph
+from .cache import cache_key, object_cache
 from .llvm import jit
 from .llvm.emit import new_module
-from .llvm.target import host_target
+from .llvm.target import Target, host_target
 from .kernel import Kernel
 from .kernels import emit_fill, emit_map, emit_reduce
 from .legalize import legalize
@@ -248,13 +251,15 @@ class CompiledProgram:
                       for v, at in self.memory.offsets.items()}
 
     def _compile(self, graph: Graph, steps: list[Step]) -> list[Any]:
-        target = host_target()
-        module = new_module(target)
+        """Native segments, and the nodes between them that the interpreter runs."""
+        names = [f"k{number}" for number, step in enumerate(steps) if not isinstance(step, Host)]
+        if names:
+            target = host_target()
+            key = cache_key("program\n" + format_graph(self.source), target)
+            header, _, code = object_cache().get_or_make(key, lambda: self._emit_kernels(graph, steps, target)).partition(b"\n")
+            library = jit.load(code, names)
+            kernels = dict(zip(names, json.loads(header)))
         parts: list[Any] = []
-        donors = donations(graph, steps)
-        may_fail = any(_may_fail(s) for s in steps)
-        first_commit = next((i for i, s in enumerate(steps) if any(v in donors for v in targets(s))), len(steps)) if may_fail \
-            else len(steps)
         for number, step in enumerate(steps):
             if isinstance(step, Host):
                 parts.append(step.node)
@@ -262,19 +267,30 @@ class CompiledProgram:
             if not parts or not isinstance(parts[-1], Segment):
                 parts.append(Segment())
             segment = parts[-1]
-            # where an index was out of range, nothing that donated its memory may be overwritten
-            k = Kernel(module, target, f"k{number}", self.slot_of, guarded=number >= first_commit)
-            segment.names.append((k.name, _emit(k, step)))
+            chunks, scratch = kernels[f"k{number}"]
+            segment.names.append((f"k{number}", chunks))
             segment.work += _work(step)
-            segment.scratch = max(segment.scratch, k.scratch)
-        names = [name for p in parts if isinstance(p, Segment) for name, _ in p.names]
-        if names:
-            library = jit.load(jit.compile_module(module, target, level=1), names)
-            for p in parts:
-                if isinstance(p, Segment):
-                    p.program = Program([(library[name], chunks) for name, chunks in p.names], p.scratch, keep=library,
-                                        parallel=p.work >= PARALLEL_WORK)
+            segment.scratch = max(segment.scratch, scratch)
+        for p in parts:
+            if isinstance(p, Segment):
+                p.program = Program([(library[name], chunks) for name, chunks in p.names], p.scratch, keep=library,
+                                    parallel=p.work >= PARALLEL_WORK)
         return parts
+
+    def _emit_kernels(self, graph: Graph, steps: list[Step], target: Target) -> bytes:
+        """What the cache keeps: a line of JSON, [chunks, bytes of scratch] of each kernel, and the object code."""
+        module = new_module(target)
+        donors = donations(graph, steps)
+        # where an index was out of range, nothing that donated its memory may be overwritten
+        first_commit = len(steps)
+        if any(_may_fail(s) for s in steps):
+            first_commit = next((i for i, s in enumerate(steps) if any(v in donors for v in targets(s))), len(steps))
+        sizes = []
+        for number, step in enumerate(steps):
+            if not isinstance(step, Host):
+                k = Kernel(module, target, f"k{number}", self.slot_of, guarded=number >= first_commit)
+                sizes.append((_emit(k, step), k.scratch))
+        return json.dumps(sizes).encode() + b"\n" + jit.compile_module(module, target, level=1)
 
     @property
     def compiled(self) -> CompiledProgram:
@@ -354,6 +370,8 @@ class CompiledProgram:
         n = len(inputs)
 
         def array(v: Var) -> np.ndarray:
+            if not v.size:  # the schedule leaves out what makes nothing
+                return np.empty(v.shape, v.dtype.np)
             slot = self.slot_of[v] - 1
             return np.asarray(inputs[slot], v.dtype.np) if slot < n else made[slot - n] if slot < n + len(made) else self.views[v]
         for v, result in zip(node.outputs, run_node(node, [array(v) for v in node.inputs])):

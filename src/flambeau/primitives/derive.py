@@ -5,7 +5,9 @@ from typing import NamedTuple, Sequence
 
 from ..ir.graph import Graph, GraphBuilder, Node, Var, inline
 from ..ir.types import TensorType
+from .base import full
 from .elementwise import add, zeros_like
+from .shape import concat, pad_p
 
 
 class Derivative(NamedTuple):
@@ -23,16 +25,72 @@ def differentiable(t: TensorType) -> bool:
     return t.dtype.kind in "fc"
 
 
-def _accumulate(builder: GraphBuilder, node: Node, cotangents: dict[Var, Var]) -> None:
+def total(contributions: Sequence[Var]) -> Var:
+    """The sum of the cotangents that arrive at one value. Parts of it in different places along one dimension (the steps of
+    a sequence, the gates of a cell) are joined: adding them up would walk the whole value for each."""
+    parts: dict[int, list[tuple[int, Var]]] = {}  # (start, what is not zero) by dimension
+    rest = []
+    for g in contributions:
+        found = _part(g) if len(contributions) > 1 else None
+        if found is None:
+            rest.append(g)
+        else:
+            parts.setdefault(found[0], []).append((found[1], g))
+    for dim, group in parts.items():
+        joined, left = _join(dim, sorted(group, key=lambda part: part[0]))
+        rest += [*left, joined]
+    result = rest[0]
+    for g in rest[1:]:
+        result = add(result, g)
+    return result
+
+
+def _part(g: Var) -> tuple[int, int] | None:
+    """(dimension, start) if g is zero but for a range along one dimension."""
+    if g.node is None or g.node.prim is not pad_p:
+        return None
+    low, high, inner, value = g.node.params
+    dims = [d for d in range(g.ndim) if low[d] or high[d]]
+    if len(dims) != 1 or any(inner) or value != 0 or low[dims[0]] < 0 or high[dims[0]] < 0:
+        return None
+    return dims[0], low[dims[0]]
+
+
+def _join(dim: int, group: list[tuple[int, Var]]) -> tuple[Var, list[Var]]:
+    """One value of the parts that do not overlap, with zeros between them; and the others."""
+    pieces: list[Var] = []
+    left: list[Var] = []
+    end = 0
+    shape = group[0][1].shape
+
+    def fill(stop: int) -> None:
+        if stop > end:
+            x = group[0][1]
+            pieces.append(full((*shape[:dim], stop - end, *shape[dim + 1:]), 0, x.dtype, x.builder))
+    for start, g in group:
+        if start < end:
+            left.append(g)
+            continue
+        fill(start)
+        inside = g.node.inputs[0]  # type: ignore[union-attr]
+        pieces.append(inside)
+        end = start + inside.shape[dim]
+    if len(group) - len(left) == 1:
+        return group[0][1], left
+    fill(shape[dim])
+    return concat(pieces, dim), left
+
+
+def _accumulate(builder: GraphBuilder, node: Node, arrived: dict[Var, list[Var]]) -> None:
     """Pushes the cotangents of a node's outputs to its inputs."""
-    gs = tuple(cotangents.get(o) for o in node.outputs)
+    gs = tuple([total(arrived[o]) if o in arrived else None for o in node.outputs])
     if all(g is None for g in gs) or node.prim.vjp is None:
         return
     single = node.prim.n_outputs == 1
     results = node.prim.vjp(gs[0] if single else gs, node.outputs[0] if single else node.outputs, node.inputs, *node.params)
     for var, g in zip(node.inputs, results):
         if g is not None and differentiable(var.type):
-            cotangents[var] = add(cotangents[var], g) if var in cotangents else g
+            arrived.setdefault(var, []).append(g)
 
 
 def _active(nodes: Sequence[Node], roots: set[Var]) -> set[Var]:
@@ -53,18 +111,18 @@ def derive_vjp(graph: Graph, needs: Sequence[bool], present: Sequence[bool],
     forward_nodes = list(joint.nodes)
     wrt = [v for v, need in zip(inputs, needs) if need]
     active = _active(forward_nodes, set(wrt))
-    cotangents: dict[Var, Var] = {}
+    arrived: dict[Var, list[Var]] = {}  # cotangents, as they come
     arrivals = []
     for out, here in zip(outputs, present):
         if here:
             g = joint.input(out.type)
             arrivals.append(g)
             if differentiable(out.type):
-                cotangents[out] = add(cotangents[out], g) if out in cotangents else g
+                arrived.setdefault(out, []).append(g)
     for node in reversed(forward_nodes):
         if any(o in active for o in node.outputs):
-            _accumulate(joint, node, cotangents)
-    grads = [cotangents.get(v) for v in wrt]
+            _accumulate(joint, node, arrived)
+    grads = [total(arrived[v]) if v in arrived else None for v in wrt]
     missing = tuple(g is None for g in grads)
     results = [zeros_like(v) if g is None else g for v, g in zip(wrt, grads)]
     return _split(joint, inputs, outputs, forward_nodes, arrivals, results, missing)
