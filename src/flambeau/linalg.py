@@ -166,6 +166,11 @@ def triangular(A: Var, upper: bool, unit: bool) -> Var:
     return p.add(part, la.eye_like(A)) if unit else part
 
 
+def factor_of(A: Var, upper: bool) -> Var:
+    """A triangular factor, whose other triangle is not read but, as in PyTorch, has a gradient as if it were."""
+    return p.add(A, p.stop_gradient(p.sub(triangular(A, upper, False), A)))
+
+
 @op("LinalgSolveTriangularBackward0")
 def solve_triangular(A: Tensor, B: Tensor, *, upper, left=True, unitriangular=False):
     """X with A X = B (X A = B if not left), reading one triangle of A; unitriangular: its diagonal counts as ones."""
@@ -302,19 +307,34 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
     return result
 
 
-@op("LinalgLuBackward0", returns=rt.linalg_lu)
-def lu(A: Tensor, *, pivot=True):
-    """(P, L, U) with A = P L U; P is empty without pivoting."""
+def unpack_lu(factors: Var) -> tuple[Var, Var]:
+    """(L, U) from both in one matrix: L with ones on its diagonal."""
+    k = min(factors.shape[-2:])
+    lower = la.tril(p.slice_dim(factors, factors.ndim - 1, 0, k), -1)
+    lower = p.select(la.on_diagonal(lower), p.ones_like(lower), lower)
+    return lower, la.triu(p.slice_dim(factors, factors.ndim - 2, 0, k))
+
+
+@op("LinalgLuBackward0", name="linalg_lu")
+def _lu(A: Tensor, pivot):
     _matrix("linalg.lu", A, "lu_cpu")
-    m, n = A.shape[-2:]
-    k = min(m, n)
-    factors, pivots = la.lu_factor(A, bool(pivot))
-    lower = la.tril(p.slice_dim(factors, A.ndim - 1, 0, k), -1)
-    ones = p.broadcast_to(p.constant(1, A.dtype, A.builder), lower.shape)
-    lower = p.select(la.on_diagonal(lower), ones, lower)
-    upper = la.triu(p.slice_dim(factors, A.ndim - 2, 0, k))
-    order = p.cast(la.permutation_matrix(pivots, m), A.dtype) if pivot else p.full((0,), 0, A.dtype, A.builder)
-    return order, lower, upper
+    factors, pivots = la.lu_factor(A, pivot)
+    return *unpack_lu(factors), pivots
+
+
+@op(None, name="permutation_matrix")
+def permutation_matrix(pivots: Tensor, m, dtype):
+    """P (…, m, m) with A = P L U, from the pivots of A's `lu_factor`; it has no gradient."""
+    return p.cast(la.permutation_matrix(pivots, m), dtype)
+
+
+@accepts_out
+def lu(A: Tensor, *, pivot: bool = True) -> Any:
+    """(P, L, U) with A = P L U; P is empty without pivoting."""
+    from .ops.creation import empty
+    lower, upper, pivots = _lu(A, bool(pivot))
+    order = permutation_matrix(pivots, A.shape[-2], A.dtype) if pivot else empty((0,), dtype=A.dtype)
+    return rt.linalg_lu((order, lower, upper))
 
 
 @op("LinalgLuSolveBackward0")
@@ -419,25 +439,18 @@ def _tolerance(A: Tensor, largest: Tensor, atol: Any, rtol: Any) -> Tensor:
 
 
 @op("LinalgPinvBackward0", name="linalg_pinv")
-def _pinv(A: Tensor, tolerance: Tensor):
-    return la.pinv(A, p.broadcast_to(p.cast(tolerance, A.dtype.to_real()), A.shape[:-2]))
+def _pinv(A: Tensor, tolerance: Tensor, hermitian):
+    return la.pinv(A, p.broadcast_to(p.cast(tolerance, A.dtype.to_real()), A.shape[:-2]), hermitian)
 
 
 @accepts_out
 def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Tensor:
     """The Moore-Penrose inverse (…, n, m) of matrices (…, m, n); singular values up to max(atol, rtol · the largest) count as 0."""
-    if hermitian:
-        A = _hermitian(A)
     if 0 in A.shape[-2:]:
         return A.mT.clone()
-    values = svdvals(A.detach())
-    return _pinv(A, _tolerance(A, values[..., 0], atol, rcond if rtol is None else rtol))
-
-
-def _hermitian(A: Tensor) -> Tensor:
-    """The Hermitian matrices with A's lower triangles."""
-    lower = A.tril(-1)
-    return lower + lower.mH + A.tril().triu()
+    rtol = rcond if rtol is None else rtol
+    values = eigvalsh(A.detach()).abs() if hermitian else svdvals(A.detach())
+    return _pinv(A, _tolerance(A, values.amax(-1), atol, rtol), bool(hermitian))
 
 
 @accepts_out
@@ -461,6 +474,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     from .ops.creation import empty
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
         raise RuntimeError("torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)")
+    _check_lstsq(A, B)
     driver = driver or "gelsy"
     m, n = A.shape[-2:]
     vector = B.ndim == A.ndim - 1
@@ -469,12 +483,25 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     values = svdvals(A.detach())
     x = pinv(A, rtol=0.0 if driver == "gels" else rcond) @ b
     rank = (values > rcond * values[..., :1]).sum(-1)
-    real = empty((0,), dtype=values.dtype)
-    full = m > n and (driver == "gels" or bool((rank == n).all()))
-    residuals = (A @ x - b).abs().square().sum(-2) if full else real
-    return rt.linalg_lstsq((x.squeeze(-1) if vector else x, residuals.squeeze(-1) if vector and full else residuals,
+    residuals = x.abs().reshape(-1)[:0]  # empty, unless there are more equations than the rank uses
+    if m > n and (driver == "gels" or driver != "gelsy" and bool((rank == n).all())):
+        residuals = (A @ x - b).abs().square().sum(-2)
+    return rt.linalg_lstsq((x.squeeze(-1) if vector else x, residuals,
                             empty((0,), dtype=int64) if driver == "gels" else rank,
-                            values if driver in ("gelsd", "gelss") else real))
+                            values if driver in ("gelsd", "gelss") else empty((0,), dtype=values.dtype)))
+
+
+def _check_lstsq(A: Tensor, B: Tensor) -> None:
+    def need(condition, message):
+        if not condition:
+            raise RuntimeError("torch.linalg.lstsq: " + message)
+    need(A.ndim >= 2, "input must have at least 2 dimensions.")
+    need(B.ndim >= 1, "other must have at least 1 dimension.")
+    need(A.dtype is B.dtype, f"Expected input and other to have the same dtype, but got input's dtype {A.dtype._legacy} and other's "
+                             f"dtype {B.dtype._legacy}")
+    need(0 <= A.ndim - B.ndim <= 1, "input.dim() must be greater or equal to other.dim() and (input.dim() - other.dim()) <= 1")
+    dim = -2 if A.ndim == B.ndim else -1
+    need(A.shape[-2] == B.shape[dim], f"input.size(-2) should match other.size({dim})")
 
 
 # ------------------------------------------------------------------ norms
@@ -668,11 +695,11 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     """The powers 0 … N-1 of each element of x (…, n): (…, n, N)."""
     from .ops.creation import ones_like
     from .ops.shape import cat
-    n = x.shape[-1] if N is None else N
+    n = (x.shape[-1] if x.ndim else 1) if N is None else N
     if n <= 1 and N is not None:
         raise RuntimeError("N must be greater than 1.")
-    wide = x.unsqueeze(-1)
-    powers = wide.expand(*x.shape, n - 1).cumprod(-1)
+    wide = (x if x.ndim else x.unsqueeze(0)).unsqueeze(-1)
+    powers = wide.expand(*wide.shape[:-1], n - 1).cumprod(-1)
     return cat([ones_like(wide).to(powers.dtype), powers], -1)
 
 

@@ -90,3 +90,12 @@ def test_second_derivative_of_a_determinant():
     g, = torch.autograd.grad(linalg.det(x), x, create_graph=True)
     h, = torch.autograd.grad(g[0, 0], x)
     close(h, [[0, 0, 0], [0, A[0, 2, 2], -A[0, 2, 1]], [0, -A[0, 1, 2], A[0, 1, 1]]])
+
+
+def test_gradients_of_empty_matrices_in_every_tier():
+    """The same program runs in the interpreter first, then natively."""
+    for _ in range(6):
+        a = torch.zeros(0, 3, dtype=torch.complex128, requires_grad=True)
+        total = sum((x * (1 + 0.3j)).real.square().sum() if x.is_complex() else x.square().sum() for x in torch.linalg.svd(a))
+        total.backward()
+        assert a.grad.shape == (0, 3)

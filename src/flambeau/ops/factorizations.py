@@ -15,6 +15,7 @@ from ..primitives import householder as packed
 from ..primitives import linalg as la
 from ..tensor.op import op
 from ..tensor.tensor import Tensor
+from .creation import empty
 from .promotion import not_implemented
 
 # ------------------------------------------------------------------ QR by reflections
@@ -83,26 +84,21 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left=True, transpose=False)
 
 # ------------------------------------------------------------------ LU
 
-@op("LuUnpackBackward0", name="lu_unpack", returns=rt.lu_unpack)
-def _lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data, unpack_pivots):
-    if LU_pivots.dtype.name != "int32":
-        raise RuntimeError("torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.\n"
-                           "Note: this function is intended to be used with the output produced by torch.linalg.lu_factor")
-    m, n = LU_data.shape[-2:]
-    k = min(m, n)
-    nothing = p.full((0,), 0, LU_data.dtype, LU_data.builder)
-    order = p.cast(la.permutation_matrix(LU_pivots, m), LU_data.dtype) if unpack_pivots else nothing
-    if not unpack_data:
-        return order, nothing, nothing
-    lower = la.tril(p.slice_dim(LU_data, LU_data.ndim - 1, 0, k), -1)
-    lower = p.select(la.on_diagonal(lower), p.ones_like(lower), lower)
-    return order, lower, la.triu(p.slice_dim(LU_data, LU_data.ndim - 2, 0, k))
+@op("LuUnpackBackward0", name="lu_unpack")
+def _lu_unpack(LU_data: Tensor):
+    return linalg.unpack_lu(LU_data)
 
 
 @accepts_out
 def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True) -> Any:
     """(P, L, U) with A = P L U from A's `torch.linalg.lu_factor`; those that are not asked for are empty."""
-    return _lu_unpack(LU_data, LU_pivots, bool(unpack_data), bool(unpack_pivots))
+    if LU_pivots.dtype.name != "int32":
+        raise RuntimeError("torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.\n"
+                           "Note: this function is intended to be used with the output produced by torch.linalg.lu_factor")
+    lower, upper = _lu_unpack(LU_data) if unpack_data else (LU_data.reshape(-1)[:0], LU_data.reshape(-1)[:0])
+    order = linalg.permutation_matrix(LU_pivots, LU_data.shape[-2], LU_data.dtype) if unpack_pivots else \
+        empty((0,), dtype=LU_data.dtype)
+    return rt.lu_unpack((order, lower, upper))
 
 
 def _lu(self: Tensor, pivot: bool = True, get_infos: bool = False) -> tuple[Tensor, ...]:

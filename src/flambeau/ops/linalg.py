@@ -56,7 +56,7 @@ def cholesky_solve(input: Tensor, L: Tensor, upper=False):
     for x, name in ((input, "b"), (L, "u")):
         if x.ndim < 2:
             raise RuntimeError(f"{name} should have at least 2 dimensions, but has {x.ndim} dimensions instead")
-    factor = linalg.triangular(L, upper, False)
+    factor = linalg.factor_of(L, upper)
     a, b = linalg._spread(la.adjoint(factor) if upper else factor, input)
     return la.solve(la.adjoint(a), la.solve(a, b))
 
@@ -65,7 +65,7 @@ def cholesky_solve(input: Tensor, L: Tensor, upper=False):
 def cholesky_inverse(input: Tensor, upper=False):
     """The inverse of A = L Lᴴ (Lᴴ L if upper) from its factor."""
     linalg._square("cholesky_inverse", input)
-    factor = linalg.triangular(input, upper, False)
+    factor = linalg.factor_of(input, upper)
     inverse = la.inv(la.adjoint(factor) if upper else factor)
     return la.matmul(la.adjoint(inverse), inverse)
 

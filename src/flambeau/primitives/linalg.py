@@ -464,13 +464,17 @@ def svd(a: Var, full: bool = False) -> tuple[Var, Var, Var]:
     return svd_p((a,), full)
 
 
-def _pinv_kernel(a, tolerance):
+def _pinv_kernel(a, tolerance, hermitian):
+    if hermitian:
+        s, v = _no_convergence("linalg.pinv", np.linalg.eigh, a)
+        inverse = np.where(np.abs(s) > tolerance[..., None], 1 / np.where(s == 0, 1, s), 0)
+        return (v * inverse[..., None, :] @ v.conj().swapaxes(-1, -2)).astype(a.dtype)
     u, s, vh = _no_convergence("linalg.pinv", np.linalg.svd, a, False)
     inverse = np.where(s > tolerance[..., None], 1 / np.where(s == 0, 1, s), 0)
     return (vh.conj().swapaxes(-1, -2) * inverse[..., None, :] @ u.conj().swapaxes(-1, -2)).astype(a.dtype)
 
 
-def _pinv_vjp(g, y, xs):
+def _pinv_vjp(g, y, xs, hermitian):
     """−Pᴴ g Pᴴ + (I − a P) gᴴ P Pᴴ + Pᴴ P gᴴ (I − P a)."""
     a, ph, gh = xs[0], adjoint(y), adjoint(g)
     left = matmul(gh, matmul(y, ph))
@@ -479,12 +483,12 @@ def _pinv_vjp(g, y, xs):
     return add(ga, sub(right, matmul(matmul(right, y), a))), None
 
 
-pinv_p = Primitive("linalg_pinv", lambda a, t: _batch(a, a.shape[-1], a.shape[-2]), _pinv_kernel, _pinv_vjp, kind="host")
+pinv_p = Primitive("linalg_pinv", lambda a, t, hermitian: _batch(a, a.shape[-1], a.shape[-2]), _pinv_kernel, _pinv_vjp, kind="host")
 
 
-def pinv(a: Var, tolerance: Var) -> Var:
-    """The Moore-Penrose inverse; singular values up to `tolerance` (one a matrix) count as 0."""
-    return pinv_p((a, tolerance))
+def pinv(a: Var, tolerance: Var, hermitian: bool = False) -> Var:
+    """The Moore-Penrose inverse; singular values up to `tolerance` (one a matrix) count as 0. hermitian: reads a triangle of a."""
+    return pinv_p((a, tolerance), hermitian)
 
 
 # ------------------------------------------------------------------ LU
