@@ -1,5 +1,5 @@
-"""Linear algebra against PyTorch: every expression for real and complex matrices. Vectors that are defined up to sign are
-compared where both take LAPACK's."""
+"""Linear algebra against PyTorch: every expression for real and complex matrices. Vectors that are defined up to sign
+are compared where both take LAPACK's."""
 import numpy as np
 import pytest
 
@@ -8,22 +8,33 @@ import flambeau
 torch = pytest.importorskip("torch")
 
 EXPRESSIONS = [
-    "t.det(a)", "L.slogdet(z)", "L.inv(z)", "L.solve(a, b)", "L.solve(a, v)", "L.solve(a, b.mT, left=False)", "L.cholesky(s)",
-    "L.cholesky(s, upper=True)", "L.qr(tall)", "L.qr(wide)", "L.svdvals(tall)", "L.eigvalsh(s)", "L.lu_factor(z)", "L.lu(tall)",
-    "L.lu(wide)", "L.pinv(tall)", "L.pinv(wide)", "L.matrix_rank(tall)", "L.matrix_norm(z, 'nuc')", "L.matrix_norm(z, -1)",
+    "t.det(a)", "L.slogdet(z)", "L.inv(z)", "L.solve(a, b)", "L.solve(a, v)", "L.solve(a, b.mT, left=False)",
+    "L.cholesky(s)",
+    "L.cholesky(s, upper=True)", "L.qr(tall)", "L.qr(wide)", "L.svdvals(tall)", "L.eigvalsh(s)", "L.lu_factor(z)",
+    "L.lu(tall)",
+    "L.lu(wide)", "L.pinv(tall)", "L.pinv(wide)", "L.matrix_rank(tall)", "L.matrix_norm(z, 'nuc')",
+    "L.matrix_norm(z, -1)",
     "L.norm(a)", "L.norm(v, 3)", "L.cond(a)", "L.matrix_power(a, 3)", "L.matrix_power(a, -2)", "L.matrix_power(a, 0)",
-    "L.multi_dot([v, a, b])", "L.vecdot(a, v)", "L.solve_triangular(a, b, upper=True)", "L.lu_solve(*L.lu_factor(a), b, adjoint=True)",
-    "L.householder_product(tall, v)", "t.einsum('bij,bjk', z, z)", "t.einsum('...ij,jk->...k', z, z[0])", "t.tensordot(a, b, 1)",
-    "t.cross(a, a.mT, dim=0)", "t.kron(v, a)", "t.svd(tall)[1]", "t.cholesky_solve(b, a.tril())", "t.triangular_solve(b, a)[0]",
-    "L.inv(a[:2])", "L.inv(t.zeros(2, 2))", "L.cholesky(-s)", "L.det(t.ones(2, 2, dtype=t.int64))", "L.det(t.ones(2, 2, dtype=t.half))",
+    "L.multi_dot([v, a, b])", "L.vecdot(a, v)", "L.solve_triangular(a, b, upper=True)",
+    "L.lu_solve(*L.lu_factor(a), b, adjoint=True)",
+    "L.householder_product(tall, v)", "t.einsum('bij,bjk', z, z)", "t.einsum('...ij,jk->...k', z, z[0])",
+    "t.tensordot(a, b, 1)",
+    "t.cross(a, a.mT, dim=0)", "t.kron(v, a)", "t.svd(tall)[1]", "t.cholesky_solve(b, a.tril())",
+    "t.triangular_solve(b, a)[0]",
+    "L.inv(a[:2])", "L.inv(t.zeros(2, 2))", "L.cholesky(-s)", "L.det(t.ones(2, 2, dtype=t.int64))",
+    "L.det(t.ones(2, 2, dtype=t.half))",
     "L.svdvals(t.zeros(0, 3))", "L.det(t.zeros(0, 0))", "t.einsum('ij,jk', a)", "L.matrix_norm(a, 3)", "L.qr(a, 'x')",
     "L.matrix_exp(z)", "L.matrix_exp(a * 5)", "L.lu_factor_ex(t.zeros(2, 2)).info", "L.lu_factor_ex(a)",
-    "t.cholesky_inverse(a.triu(), upper=True)", "L.pinv(s, hermitian=True)", "L.vander(v[0], N=3)", "L.vander(v)",
-    "L.lstsq(tall, tall[:, :2])", "L.lstsq(tall, tall[:, :2], driver='gels')", "L.lstsq(tall, tall[:, 0], driver='gelsd')",
+    "t.cholesky_inverse(L.cholesky(s))", "t.cholesky_solve(b, L.cholesky(s, upper=True), upper=True)",
+    "L.pinv(s, hermitian=True)", "L.vander(v[0], N=3)", "L.vander(v)",
+    "L.lstsq(tall, tall[:, :2])", "L.lstsq(tall, tall[:, :2], driver='gels')", "L.lstsq(tall, tall[:, 0], "
+                                                                               "driver='gelsd')",
     "L.lstsq(a, b[:2])", "L.lstsq(a[0], b)", "L.lstsq(a, b, driver='x')", "L.lstsq(a, b[None, None])",
     "L.ldl_factor(s.detach())", "L.ldl_factor_ex(s.detach(), hermitian=True)", "t.geqrf(tall.detach())",
-    "L.ldl_solve(*L.ldl_factor(s.detach(), hermitian=True), b.detach(), hermitian=True)", "t.lu_unpack(*L.lu_factor(z))",
-    "t.ormqr(tall, v, tall.mH, left=False)", "t.ormqr(tall, v, tall, transpose=True)", "t.orgqr(tall, v)", "t.inner(z, z)",
+    "L.ldl_solve(*L.ldl_factor(s.detach(), hermitian=True), b.detach(), hermitian=True)",
+    "t.lu_unpack(*L.lu_factor(z))",
+    "t.ormqr(tall, v, tall.mH, left=False)", "t.ormqr(tall, v, tall, transpose=True)", "t.orgqr(tall, v)",
+    "t.inner(z, z)",
     "t.inner(a, b)", "t.ormqr(tall, v, a)", "t.lu_unpack(a, v)", "L.ldl_solve(a, v, b)",
 ]
 
@@ -34,7 +45,8 @@ def environment(module, is_complex):
     def draw(*shape):
         return r.standard_normal(shape) + (1j * r.standard_normal(shape) if is_complex else 0)
     s = draw(2, 3, 3)
-    arrays = {"a": draw(3, 3), "b": draw(3, 2), "z": draw(2, 4, 4), "tall": draw(5, 3), "wide": draw(3, 5), "v": draw(3),
+    arrays = {"a": draw(3, 3), "b": draw(3, 2), "z": draw(2, 4, 4), "tall": draw(5, 3), "wide": draw(3, 5),
+              "v": draw(3),
               "s": s @ s.conj().swapaxes(-1, -2) + np.eye(3)}
     tensors = {name: module.from_numpy(x).requires_grad_() for name, x in arrays.items()}
     return tensors, {"t": module, "L": module.linalg, **tensors}
