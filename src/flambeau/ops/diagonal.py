@@ -12,7 +12,7 @@ from ..tensor import views
 from ..tensor.op import inplace, op
 from ..tensor.tensor import Tensor
 from ..tensor.views import wrap_dim
-from .promotion import convert, result_dtype
+from .promotion import convert, not_implemented, result_dtype
 
 # ------------------------------------------------------------------ diagonals
 
@@ -83,6 +83,8 @@ def trace(input: Tensor):
     """The sum of the main diagonal of a matrix. Integers give int64."""
     if input.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+    if input.dtype.kind == "b":
+        raise not_implemented("trace", input.dtype)
     n = min(input.shape)
     x = p.cast(input, int64) if input.dtype.kind in "iub" else input
     return p.reduce_sum(p.strided_view(x, (n,), (input.shape[1] + 1,), 0), (0,))

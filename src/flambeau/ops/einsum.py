@@ -10,7 +10,7 @@ from ..ir.graph import Var
 from ..tensor.op import op
 from ..tensor.tensor import Tensor
 from ..tensor.views import wrap_dim
-from .promotion import promoted
+from .promotion import not_implemented, promoted
 
 # ------------------------------------------------------------------ einsum
 
@@ -248,6 +248,10 @@ def linalg_cross(x: Var, y: Var, dim: int) -> Var:
     """The vector product of Vars, checked."""
     if x.ndim != y.ndim:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+    if x.dtype is not y.dtype:
+        raise RuntimeError(f"expected scalar type {x.dtype._legacy} but found {y.dtype._legacy}")
+    if x.dtype.kind == "b":
+        raise not_implemented("cross", x.dtype)
     d = wrap_dim(dim, x.ndim)
     if x.shape[d] != 3 or y.shape[d] != 3:
         raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {x.shape[d]} and {y.shape[d]}")

@@ -23,7 +23,11 @@ from .creation import from_array
 
 def tensors_of(args: tuple) -> list[Tensor]:
     """Tensors given as several arguments or as one sequence."""
-    return list(args[0]) if len(args) == 1 and isinstance(args[0], (tuple, list)) else list(args)
+    found = list(args[0]) if len(args) == 1 and isinstance(args[0], (tuple, list)) else list(args)
+    for i, x in enumerate(found):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}")
+    return found
 
 
 # ------------------------------------------------------------------ transposes

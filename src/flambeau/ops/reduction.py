@@ -182,7 +182,7 @@ def logsumexp(input: Tensor, dim, keepdim=False):
 # ------------------------------------------------------------------ truth and counting
 
 def _logical(name: str, reduce, x: Var, dim: Any, keepdim: bool) -> Var:
-    dims = dims_of(dim, x.ndim)
+    dims = () if dim == () else dims_of(dim, x.ndim)  # here () means no dimension, not all
     truth = reduce(x if x.dtype is bool_ else p.ne(x, 0), dims)
     return kept(p.cast(truth, uint8 if x.dtype is uint8 else bool_), x, dims, keepdim)
 
@@ -258,7 +258,7 @@ def amin(input: Tensor, dim=(), keepdim=False):
 def aminmax(input: Tensor, *, dim=None, keepdim=False):
     """The smallest and the largest value over one dimension (all by default), as (min, max)."""
     if input.dtype.kind == "c":
-        raise RuntimeError(f"aminmax not implemented for {input.dtype._legacy}")
+        raise not_implemented("aminmax_cpu", input.dtype)
     dims = dims_of(dim, input.ndim)
     if dim is None and input.size == 0:
         raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no "

@@ -106,13 +106,13 @@ def _floats(name: str, *operands: Var) -> list[Var]:
 @op(variant("SpecialZeta", 0, 2, 1))
 def zeta(input: Scalar, other: Scalar):
     """The Hurwitz zeta function Σ 1/(k + other)^input over k ≥ 0; no gradient in input."""
-    return _real_pair("zeta", p.zeta, input, other)
+    return _real_pair("zeta", p.zeta, input, other, half=False)
 
 
-def _real_pair(name: str, primitive: Callable, *operands: Var) -> Var:
+def _real_pair(name: str, primitive: Callable, *operands: Var, half: bool = True) -> Var:
     need_tensor(name, *operands)
     xs = promoted_float(*operands)
-    if xs[0].dtype.kind == "c":
+    if xs[0].dtype.kind == "c" or not half and xs[0].dtype.name in ("float16", "bfloat16"):
         raise not_implemented(f"{name}_cpu", xs[0].dtype)
     return in_opmath(primitive, *p.as_vars(*xs))
 
@@ -176,7 +176,7 @@ def _polynomial(name: str, family: str, doc: str, shifted: bool = False) -> Any:
     def body(input: Scalar, n: Scalar):
         def compute(x, n):
             return p.polynomial(p.sub(p.mul(x, 2), 1) if shifted else x, n, family)
-        return _real_pair(name, compute, input, n)
+        return _real_pair(name, compute, input, n, half=False)
     return op(None)(named(body, name, doc + "; n is truncated to an integer, and negative n give 0. No gradient."))
 
 
