@@ -18,5 +18,5 @@ from .swin_transformer import *
 from .vgg import *
 from .vision_transformer import *
 
-from . import detection, segmentation
+from . import detection, optical_flow, segmentation, video
 from ._api import (Weights, WeightsEnum, get_model, get_model_builder, get_model_weights, get_weight, list_models)

@@ -1,0 +1,2 @@
+"""Networks that estimate optical flow."""
+from .raft import *

@@ -1,0 +1,4 @@
+"""Networks that classify video."""
+from .resnet import *
+from .s3d import *
+from .swin_transformer import *
