@@ -20,6 +20,10 @@ TOGETHER = {
                                                T.ToTensor()]),
     "v2 training": lambda: v2.Compose([v2.RandomResizedCrop((16, 20), antialias=True), v2.RandomHorizontalFlip(0.4),
                                        v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]),
+    "one side": lambda: T.Compose([T.Resize(26, T.InterpolationMode.BICUBIC), T.CenterCrop((26, 22)), T.ToTensor()]),
+    "with a longest side": lambda: T.Compose([T.Resize(20, max_size=23), T.CenterCrop(20), T.ToTensor()]),
+    "a larger crop": lambda: T.Compose([T.Resize((20, 24)), T.CenterCrop(30), T.ToTensor()]),
+    "another filter": lambda: v2.Compose([v2.Resize([20, 24], "lanczos"), v2.ToImage(), v2.ToDtype(torch.float32)]),
     "v2 evaluation": lambda: v2.Compose([v2.Resize((20, 20)), v2.PILToTensor()]),
 }
 APART = {
@@ -28,6 +32,8 @@ APART = {
     "no rule": lambda: T.Compose([T.Resize((20, 20)), T.RandomRotation(10), T.ToTensor()]),
     "draws after the crop": lambda: T.Compose([T.RandomResizedCrop(20), T.RandomVerticalFlip(), T.ToTensor()]),
     "PIL": lambda: T.Compose([T.RandomResizedCrop(20), T.RandomHorizontalFlip()]),
+    "PIL after resizing": lambda: T.Compose([T.Resize((20, 22)), T.CenterCrop(18)]),
+    "an unknown transform after resizing": lambda: T.Compose([T.Resize((20, 22)), T.ColorJitter(0.5), T.ToTensor()]),
     "own": lambda: lambda image: np.asarray(image).mean(),
 }
 

@@ -13,6 +13,8 @@ import numpy as np
 
 from ...utils.data import get_worker_info
 from ..transforms import _batched, _draws, transforms as T
+from ..transforms._functional_pil import from_array
+from ..transforms._kernels import pillow_resize
 from .vision import VisionDataset
 
 
@@ -162,16 +164,17 @@ def _in_threads(samples: list[tuple[Any, Any]], transform: Callable | None, targ
     images = _in_order(functools.partial(_load, lead), [path for path, _ in samples])
     targets = [target for _, target in samples]
     first = next(images)
-    steps = _batched.plan(rest, _batched.Images("pil", 3, *first.size[::-1])) if first.mode == "RGB" else None
+    steps = _batched.plan(rest, _batched.Images("pil", 3, *_size(first))) if _is_rgb(first) else None
     images = itertools.chain([first], images)
     if steps is not None:
         images = list(images)
-        if all(image.size == first.size for image in images):
+        if all(_size(image) == _size(first) for image in images):
             batch = _batched.run(steps, _stack(images), targets, target_transform)
             if batch is not None:
                 return batch
     result = []
     for image, target in zip(images, targets):
+        image = _as_pil(image)
         for part in rest:
             image = part(image)
         result.append((image, target if target_transform is None else target_transform(target)))
@@ -179,13 +182,61 @@ def _in_threads(samples: list[tuple[Any, Any]], transform: Callable | None, targ
 
 
 def _load(parts: Sequence[Callable], path: Any) -> Any:
-    """The image in a file, as RGB, through `parts`. Where nobody sees it before them, it need not be a copy."""
+    """The image in a file, as RGB, through `parts`: a PIL image, or an array (H, W, 3) of its pixels.
+
+    Where nobody sees what comes before, the image need not be a copy, and resizing need not be Pillow's own.
+    """
     from PIL import Image
 
     image = _as_rgb(Image.open(path)) if parts else pil_loader(path)
     for part in parts:
-        image = part(image)
+        faster = _resized(part, image, part.size, part.max_size) if type(part) in _resizes() else _cropped(part, image)
+        image = part(_as_pil(image)) if faster is None else faster
     return image
+
+
+@functools.cache
+def _resizes() -> tuple[type, ...]:
+    from ..transforms import v2
+
+    return T.Resize, v2.Resize
+
+
+def _resized(part: Any, image: Any, size: Any, max_size: int | None = None) -> np.ndarray | None:
+    """The pixels of a PIL image resized as `part` would, without Pillow; None if it takes Pillow, or nothing."""
+    mode = part.interpolation
+    resample = mode if isinstance(mode, int) else T.F.pil_modes_mapping[T.InterpolationMode(mode)]
+    if isinstance(image, np.ndarray) or resample not in pillow_resize.FILTERS or not pillow_resize.is_available():
+        return None
+    size = [size] if isinstance(size, int) else size
+    wanted = T.F._compute_resized_output_size(image.size[::-1], size, max_size, allow_size_none=True)
+    if wanted == list(image.size[::-1]) or min(wanted) < 1 or part.antialias is False:
+        return None
+    return pillow_resize.resize(image, *wanted, resample)
+
+
+def _cropped(part: Any, image: Any) -> np.ndarray | None:
+    """The window of pixels that a CenterCrop leaves; None for other transforms and inputs."""
+    if not (isinstance(image, np.ndarray) and type(part).__name__ == "CenterCrop"):
+        return None
+    height, width = part.size
+    if height > image.shape[0] or width > image.shape[1]:
+        return None
+    top, left = int(round((image.shape[0] - height) / 2.0)), int(round((image.shape[1] - width) / 2.0))
+    return image[top:top + height, left:left + width]
+
+
+def _is_rgb(image: Any) -> bool:
+    return isinstance(image, np.ndarray) or image.mode == "RGB"
+
+
+def _size(image: Any) -> tuple[int, int]:
+    """(height, width)."""
+    return image.shape[:2] if isinstance(image, np.ndarray) else image.size[::-1]
+
+
+def _as_pil(image: Any) -> Any:
+    return from_array(image, "RGB") if isinstance(image, np.ndarray) else image
 
 
 def _as_rgb(image: Any) -> Any:
@@ -202,9 +253,8 @@ def _as_rgb(image: Any) -> Any:
 
 
 def _stack(images: Sequence[Any]) -> np.ndarray:
-    """PIL images of one size and mode RGB as an array (N, C, H, W)."""
-    width, height = images[0].size
-    stack = np.empty((len(images), height, width, 3), np.uint8)
+    """RGB images of one size as an array (N, C, H, W)."""
+    stack = np.empty((len(images), *_size(images[0]), 3), np.uint8)
     for place, image in zip(stack, images):
         place[...] = image
     return stack.transpose(0, 3, 1, 2)
@@ -242,8 +292,11 @@ def _random_crops_in_threads(samples: list[tuple[Any, Any]], parts: Sequence[Any
 
     def cut(job: tuple[Any, tuple[int, int, int, int], bool]) -> Any:
         image, window, mirrored = job
-        image = _as_rgb(image)
-        image = functional.resized_crop(image, *window, crop.size, crop.interpolation, antialias=crop.antialias)
+        image = functional.crop(_as_rgb(image), *window)
+        pixels = _resized(crop, image, crop.size)
+        if pixels is not None:
+            return pixels[:, ::-1] if mirrored else pixels
+        image = functional.resize(image, crop.size, crop.interpolation, antialias=crop.antialias)
         return functional.hflip(image) if mirrored else image
 
     return _batched.run(steps, _stack(list(_in_order(cut, drawn()))), [target for _, target in samples], None)
