@@ -12,6 +12,7 @@ from .asgd import ASGD as ASGD
 from .lbfgs import LBFGS as LBFGS
 from .nadam import NAdam as NAdam
 from .optimizer import Optimizer as Optimizer
+from .optimizer import swap_in_optimizer_params_and_state as swap_in_optimizer_params_and_state
 from .radam import RAdam as RAdam
 from .rmsprop import RMSprop as RMSprop
 from .rprop import Rprop as Rprop

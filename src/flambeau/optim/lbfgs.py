@@ -14,6 +14,10 @@ from .optimizer import Optimizer, ParamsT
 __all__ = ["LBFGS"]
 
 
+def _number(loss: Any) -> float:
+    return float(loss.detach() if isinstance(loss, Tensor) else loss)
+
+
 class LBFGS(Optimizer):
     """Up to max_iter quasi-Newton iterations a step; step(closure) calls closure, which computes loss and gradients, each time.
 
@@ -62,7 +66,7 @@ class LBFGS(Optimizer):
         state.setdefault("func_evals", 0)
         state.setdefault("n_iter", 0)
         first_loss = closure()
-        loss, evaluations = float(first_loss), 1
+        loss, evaluations = _number(first_loss), 1
         state["func_evals"] += 1
         g = self._flat_gradient()
         if g.abs().max() <= group["tolerance_grad"]:
@@ -99,7 +103,7 @@ class LBFGS(Optimizer):
             self._move(t, d)
             if last:  # nobody needs the loss after the last move
                 return loss, g, t, 0
-            loss = float(closure())
+            loss = _number(closure())
             return loss, self._flat_gradient(), t, 1
         if search != "strong_wolfe":
             raise RuntimeError("only 'strong_wolfe' is supported")
@@ -107,7 +111,7 @@ class LBFGS(Optimizer):
 
         def at(t):
             self._move(t, d)
-            f = float(closure())
+            f = _number(closure())
             g = self._flat_gradient()
             for x, was in zip(self._params, start):
                 x.copy_(was)

@@ -4,9 +4,10 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import OrderedDict, defaultdict
+from contextlib import contextmanager
 from copy import deepcopy
 from itertools import chain
-from typing import Any, Callable, Hashable, Iterable, Sequence
+from typing import Any, Callable, Hashable, Iterable, Iterator, Sequence
 
 from ..ir.graph import trace as trace_graph
 from ..runtime.specialization import Specialization
@@ -123,6 +124,32 @@ def register_optimizer_step_pre_hook(hook: Callable):
 def register_optimizer_step_post_hook(hook: Callable):
     """hook(optimizer, args, kwargs) runs after every optimizer's step."""
     return _handle(_global_post_hooks, hook)
+
+
+@contextmanager
+def swap_in_optimizer_params_and_state(optimizer: Optimizer, swapin_parameters: dict[str, Tensor],
+                                       swapin_optim_state: dict[str, Any]) -> Iterator[None]:
+    """Inside, the optimizer works on other parameters (in its own order) and another state, as of `state_dict()`.
+
+    What it writes into the given tensors stays; the optimizer itself is as before afterwards. RuntimeError if it has no
+    state yet, or if the numbers of parameters differ.
+    """
+    if not optimizer.state:
+        raise RuntimeError("swap_in_optimizer_params_and_state requires initialized optimizer state.")
+    given = list(swapin_parameters.values())
+    if len(given) != sum(len(group["params"]) for group in optimizer.param_groups):
+        raise RuntimeError("swap_in_optimizer_params_and_state requires the explicit parameter state to match optimizer.param_groups "
+                           "ordering.")
+    kept = optimizer.state, optimizer.param_groups
+    places = [i for group in swapin_optim_state["param_groups"] for i in group["params"]]
+    by_place = dict(zip(places, given))
+    optimizer.state = defaultdict(dict, {by_place[i]: dict(s) for i, s in swapin_optim_state["state"].items()})
+    optimizer.param_groups = [{**old, **{k: v for k, v in new.items() if k != "params"}, "params": [by_place[i] for i in new["params"]]}
+                              for old, new in zip(kept[1], swapin_optim_state["param_groups"])]
+    try:
+        yield
+    finally:
+        optimizer.state, optimizer.param_groups = kept
 
 
 class Optimizer:

@@ -211,3 +211,29 @@ def test_lbfgs(options):
     if isinstance(want["state"][0]["t"], float):
         np.testing.assert_allclose(got["state"][0].pop("t"), want["state"][0].pop("t"))
     assert_same(got, want, 1e-5, 1e-7)
+
+
+def test_swapping_parameters_and_state_in():
+    results = []
+    for lib in (torch, flambeau):
+        x = lib.nn.Parameter(lib.ones(2))
+        optimizer = lib.optim.Adam([x])
+        swap = lib.optim.swap_in_optimizer_params_and_state
+        with pytest.raises(RuntimeError, match="requires initialized optimizer state"):
+            with swap(optimizer, {"x": x}, optimizer.state_dict()):
+                pass
+        x.grad = lib.ones(2)
+        optimizer.step()
+        before = x.tolist()
+        other, state = lib.zeros(2), optimizer.state_dict()
+        other.grad = lib.ones(2)
+        with swap(optimizer, {"x": other}, state):
+            optimizer.step()
+        with pytest.raises(RuntimeError, match="match optimizer.param_groups"):
+            with swap(optimizer, {}, state):
+                pass
+        assert x.tolist() == before
+        assert optimizer.param_groups[0]["params"][0] is x
+        results.append((other.tolist(), optimizer.state[x]["exp_avg"].tolist(), float(optimizer.state[x]["step"])))
+    assert results[1][1:] == results[0][1:]
+    np.testing.assert_allclose(results[1][0], results[0][0], rtol=1e-6)

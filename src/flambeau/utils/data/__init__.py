@@ -10,6 +10,11 @@ from flambeau.utils.data.dataloader import (
     default_convert as default_convert,
     get_worker_info as get_worker_info,
 )
+from flambeau.utils.data.datapipes.datapipe import (
+    IterDataPipe as IterDataPipe,
+    MapDataPipe as MapDataPipe,
+    functional_datapipe as functional_datapipe,
+)
 from flambeau.utils.data.dataset import (
     ChainDataset as ChainDataset,
     ConcatDataset as ConcatDataset,

@@ -1,0 +1,1 @@
+"""Data pipes: sets that are chained by functions registered on them (`pipe.map(f).batch(4)`)."""
