@@ -13,12 +13,13 @@ from .shape import concat, pad_p
 class Derivative(NamedTuple):
     """forward: the graph with the residuals appended to its outputs. saved: where backward's first inputs come from, as
     ('in' | 'out' | 'res', index). backward: saved values, then the present cotangents → one gradient per needed input.
-    zero: which of the needed inputs have no gradient at all."""
+    missing: which of the needed inputs have no gradient at all. residuals: where they are made, as (node, output) numbers."""
 
     forward: Graph
     saved: tuple[tuple[str, int], ...]
     backward: Graph
     missing: tuple[bool, ...]
+    residuals: tuple[tuple[int, int], ...]
 
 
 def differentiable(t: TensorType) -> bool:
@@ -103,8 +104,12 @@ def _active(nodes: Sequence[Node], roots: set[Var]) -> set[Var]:
 
 
 def derive_vjp(graph: Graph, needs: Sequence[bool], present: Sequence[bool],
-               residuals_of: Derivative | None = None) -> Derivative:
-    """The gradient of `graph` in the inputs marked by `needs`, given cotangents of the outputs marked by `present`."""
+               recompute: bool = False) -> Derivative:
+    """The gradient of `graph` in the inputs marked by `needs`, given cotangents of the outputs marked by `present`.
+
+    recompute: backward is handed inputs and outputs only, and has no residuals: it can then be differentiated in what it is
+    handed.
+    """
     joint = GraphBuilder()
     inputs = [joint.input(v.type) for v in graph.inputs]
     outputs = inline(graph, inputs, joint)
@@ -125,10 +130,10 @@ def derive_vjp(graph: Graph, needs: Sequence[bool], present: Sequence[bool],
     grads = [total(arrived[v]) if v in arrived else None for v in wrt]
     missing = tuple(g is None for g in grads)
     results = [zeros_like(v) if g is None else g for v, g in zip(wrt, grads)]
-    return _split(joint, inputs, outputs, forward_nodes, arrivals, results, missing)
+    return _split(joint, inputs, outputs, forward_nodes, arrivals, results, missing, recompute)
 
 
-def _split(joint, inputs, outputs, forward_nodes, arrivals, results, missing) -> Derivative:
+def _split(joint, inputs, outputs, forward_nodes, arrivals, results, missing, recompute) -> Derivative:
     """Cuts the joint graph: backward recomputes cheap forward nodes and is handed the results of the others."""
     forward = set(forward_nodes)
     place: dict[Var, tuple[str, int]] = {}
@@ -163,7 +168,7 @@ def _split(joint, inputs, outputs, forward_nodes, arrivals, results, missing) ->
         node = v.node
         if node is not None and not node.inputs:
             continue  # a constant
-        if node is None or node in forward and (v in place or not node.prim.cheap):
+        if node is None or node in forward and (v in place or not node.prim.cheap and not recompute):
             cuts.append(v)
         else:
             wanted.extend(node.inputs)
@@ -181,4 +186,5 @@ def _split(joint, inputs, outputs, forward_nodes, arrivals, results, missing) ->
                 for o, b in zip(node.outputs, outs):
                     env.setdefault(o, b)
     fwd = Graph(inputs, [n for n in forward_nodes], [*outputs, *residuals])
-    return Derivative(fwd, tuple(saved), back.finish([env[v] for v in results]), missing)
+    made = {v: (i, k) for i, node in enumerate(forward_nodes) for k, v in enumerate(node.outputs)}
+    return Derivative(fwd, tuple(saved), back.finish([env[v] for v in results]), missing, tuple(made[v] for v in residuals))

@@ -218,7 +218,8 @@ def _logcumsumexp_vjp(g, y, xs, dim):
 
     def part(keep):
         masked = select(keep, log(select(keep, absolute(g), ones_like(g))), float("-inf"))
-        total = flip(logcumsumexp(flip(masked - y, (dim,)), dim), (dim,))
+        shifted = select(eq(y, float("-inf")), float("-inf"), masked - y)  # nothing has been added up so far
+        total = flip(logcumsumexp(flip(shifted, (dim,)), dim), (dim,))
         return exp(total + x)
     return (part(gt(g, 0)) - part(lt(g, 0)),)
 

@@ -10,20 +10,23 @@ from typing import Any, Callable, Sequence
 
 from ..ir.graph import Graph, GraphBuilder, Node, Var, inline
 from .derive import derive_vjp, differentiable
-from .elementwise import eq, exp, mul, select, zeros_like
-from .reduction import cumsum, reduce_max, spread
+from .elementwise import absolute, eq, exp, gt, log, lt, mul, ones_like, select, zeros_like
+from .reduction import cumsum, logcumsumexp
 
 RULES: dict[str, Callable[..., Any]] = {}  # rule(tangents, outputs, inputs, *params) -> tangent(s) or None
 
 
 def _logcumsumexp(ts, y, xs, dim):
-    """Σ t exp(x − m) / exp(y − m), m the largest of a row."""
-    x = xs[0]
+    """Σ t exp(x − y), of positive and negative t apart, so that it stays in the log domain."""
+    x, t = xs[0], ts[0]
     if x.dtype.kind == "c":
-        return cumsum(mul(ts[0], exp(x)), dim) / exp(y)
-    m = reduce_max(x, (dim,))
-    m = spread(select(eq(m, float("-inf")), zeros_like(m), m), x, (dim,))
-    return cumsum(mul(ts[0], exp(x - m)), dim) / exp(y - m)
+        return cumsum(mul(t, exp(x)), dim) / exp(y)
+    nothing = eq(y, float("-inf"))
+
+    def part(keep):
+        masked = select(keep, log(select(keep, absolute(t), ones_like(t))), float("-inf"))
+        return select(nothing, 0, exp(logcumsumexp(x + masked, dim) - select(nothing, 0, y)))
+    return part(gt(t, 0)) - part(lt(t, 0))
 
 
 RULES["logcumsumexp"] = _logcumsumexp

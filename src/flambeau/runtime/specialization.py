@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..primitives.base import no_derivative_p
-from ..primitives.derive import derive_vjp, differentiable
+from ..primitives.derive import Derivative, derive_vjp, differentiable
 from ..ir.graph import Graph, Node
 from ..ir.types import TensorType
 
@@ -56,10 +56,14 @@ class Specialization:
 
 
 class Gradient:
-    """A differentiable specialization: `forward` returns the residuals after the visible outputs."""
+    """A differentiable specialization: `forward` returns the residuals after the visible outputs.
 
-    __slots__ = ("of", "needs", "forward", "saved", "n_visible", "_backward", "is_differentiable", "wrt", "saved_inputs",
-                 "saved_outputs", "saved_places")
+    saved: what its node keeps, as ('in' | 'out' | 'res', index): first what backward reads. A residual has no history, so
+    where a gradient of the gradient would have to go through one, the inputs that it is computed from are kept, too.
+    """
+
+    __slots__ = ("of", "needs", "forward", "saved", "n_visible", "_backward", "_twice", "_residuals", "is_differentiable", "wrt",
+                 "saved_inputs", "saved_outputs", "saved_places")
 
     def __init__(self, of: Specialization, needs: tuple[bool, ...]):
         self.of, self.needs = of, needs
@@ -69,21 +73,36 @@ class Gradient:
         self.forward = of if len(d.forward.outputs) == self.n_visible else \
             Specialization(of.name, of.grad_name, d.forward, of.single, of.structure, of.checks)
         self.saved = d.saved
+        self._residuals = d.residuals
+        self._twice: dict[tuple[bool, ...], tuple[Specialization, tuple]] | None = None
+        if any(differentiable(v.type) for v in d.forward.outputs[self.n_visible:]):
+            again = derive_vjp(of.graph, needs, present, recompute=True)
+            self.saved += tuple(p for p in again.saved if p not in d.saved)
+            self._twice = {present: self._call(again)}
         n_in = len(of.graph.inputs)
         first = {"in": 0, "out": n_in, "res": n_in + self.n_visible}
-        self.saved_places = tuple(first[kind] + i for kind, i in d.saved)  # in the operands followed by the outputs
+        self.saved_places = tuple(first[kind] + i for kind, i in self.saved)  # in the operands followed by the outputs
         self.saved_inputs = tuple(i for kind, i in d.saved if kind == "in" and not of.graph.inputs[i].type.weak)
         self.saved_outputs = tuple(i for kind, i in d.saved if kind == "out")
         self.wrt = tuple(i for i, need in enumerate(needs) if need)
         self.is_differentiable = present
-        self._backward: dict[tuple[bool, ...], tuple[Specialization, tuple]] = {
-            present: (Specialization(of.name + "_backward", of.grad_name, d.backward, False), (d.saved, d.missing))}
+        self._backward: dict[tuple[bool, ...], tuple[Specialization, tuple]] = {present: self._call(d)}
 
-    def backward(self, present: tuple[bool, ...]) -> tuple[Specialization, tuple]:
-        """(op call, (saved, missing)) for cotangents of the outputs marked by `present`."""
-        found = self._backward.get(present)
+    def _call(self, d: Derivative) -> tuple[Specialization, tuple]:
+        return Specialization(self.of.name + "_backward", self.of.grad_name, d.backward, False), (d.saved, d.missing)
+
+    def backward(self, present: tuple[bool, ...], again: bool = False) -> tuple[Specialization, tuple]:
+        """(op call, (saved, missing)) for cotangents of the outputs marked by `present`. again: whether its own gradient
+        may be asked for."""
+        twice = again and self._twice is not None
+        table = self._twice if twice else self._backward
+        assert table is not None
+        found = table.get(present)
         if found is None:
-            d = derive_vjp(self.of.graph, self.needs, present)
-            spec = Specialization(self.of.name + "_backward", self.of.grad_name, d.backward, False)
-            found = self._backward[present] = (spec, (d.saved, d.missing))
+            d = derive_vjp(self.of.graph, self.needs, present, recompute=twice)
+            if not set(d.residuals) <= set(self._residuals):  # what all cotangents together did not need
+                d = derive_vjp(self.of.graph, self.needs, present, recompute=True)
+            numbers = {i: self._residuals.index(at) for i, at in enumerate(d.residuals)}  # which of the kept ones each is
+            d = d._replace(saved=tuple((kind, numbers[i]) if kind == "res" else (kind, i) for kind, i in d.saved))
+            found = table[present] = self._call(d)
         return found

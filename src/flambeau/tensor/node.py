@@ -203,7 +203,7 @@ class OpNode(Node):
         self.check_unchanged()
         from .op import record_specialization
         present = tuple([g is not None and d for g, d in zip(grads, self.gradient.is_differentiable)])
-        spec, (places, missing) = self.gradient.backward(present)
+        spec, (places, missing) = self.gradient.backward(present, create_graph)
         if all(missing) or not any(present):
             return [None] * len(self.edges)
         if spec.undefined is not None:
