@@ -5,6 +5,7 @@ set is closed under differentiation. Layouts: input (N, C, *S), weight (O, C/gro
 """
 from __future__ import annotations
 
+import math
 from typing import Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..ir.graph import Var
 from ..ir.types import tensor_type
 from .base import Primitive
 from .elementwise import conj
+from .kernels.blas import threads_for
 from .shape import permute
 
 Ints = Sequence[int]
@@ -38,8 +40,16 @@ def _dot_kernel(a, b, ca, cb, ba, bb):
     batch = left.shape[:len(ba)]
     rows, columns = left.shape[len(ba):len(ba) + len(fa)], right.shape[len(bb) + len(cb):]
     k = int(np.prod([a.shape[i] for i in ca]))
-    out = np.matmul(left.reshape(*batch, int(np.prod(rows)), k), right.reshape(*batch, k, int(np.prod(columns))))
+    left, right = left.reshape(*batch, int(np.prod(rows)), k), right.reshape(*batch, k, int(np.prod(columns)))
+    with threads_for(left.size * right.shape[-1]):
+        out = np.matmul(left, right)
     return out.reshape((*batch, *rows, *columns))
+
+
+def _tensordot(a, b, axes):
+    shared = math.prod([a.shape[i] for i in axes[0]])
+    with threads_for(a.size * b.size // max(shared, 1)):
+        return np.tensordot(a, b, axes)
 
 
 def _dot_vjp(g, y, xs, ca, cb, ba, bb):
@@ -111,7 +121,7 @@ def _conv_kernel(x, w, stride, low, high, dilation, groups):
     for g in range(groups):
         part = windows[:, g * c:(g + 1) * c]
         kernel_part = w[g * (o // groups):(g + 1) * (o // groups)]
-        results.append(np.tensordot(part, kernel_part, ((1, *k_axes), tuple(range(1, 2 + nd)))))  # (N, *T, O/g)
+        results.append(_tensordot(part, kernel_part, ((1, *k_axes), tuple(range(1, 2 + nd)))))  # (N, *T, O/g)
     y = results[0] if groups == 1 else np.concatenate(results, axis=-1)
     return np.ascontiguousarray(np.moveaxis(y, -1, 1)).astype(x.dtype, copy=False).reshape(n, o, *out)
 
@@ -139,7 +149,7 @@ def _conv_input_grad_kernel(g, w, size, stride, low, high, dilation, groups):
     og = o // groups
     for q in range(groups):
         # (N, *T, C, *K): all products at once, then one shifted add per kernel position
-        products = np.tensordot(g[:, q * og:(q + 1) * og], w[q * og:(q + 1) * og], ((1,), (0,)))
+        products = _tensordot(g[:, q * og:(q + 1) * og], w[q * og:(q + 1) * og], ((1,), (0,)))
         products = np.moveaxis(products, len(out) + 1, 1)
         for at in np.ndindex(*kernel):
             place = tuple(slice(i * d, i * d + (t - 1) * s + 1, s) for i, d, t, s in zip(at, dilation, out, stride))
@@ -175,7 +185,7 @@ def _conv_weight_grad_kernel(x, g, kernel, stride, low, high, dilation, groups):
     windows = _windows(x, kernel, out, stride, dilation)
     c, o = x.shape[1] // groups, g.shape[1] // groups
     t_axes = tuple(range(2, 2 + nd))
-    parts = [np.tensordot(g[:, q * o:(q + 1) * o], windows[:, q * c:(q + 1) * c], ((0, *t_axes), (0, *t_axes)))
+    parts = [_tensordot(g[:, q * o:(q + 1) * o], windows[:, q * c:(q + 1) * c], ((0, *t_axes), (0, *t_axes)))
              for q in range(groups)]  # (O/g, C/g, *K)
     return parts[0] if groups == 1 else np.concatenate(parts)
 

@@ -1,5 +1,5 @@
 """Tiers: a program runs in the interpreter at first sight, is compiled in the background at the second, and runs natively
-from a fixed count on, so that the same script does the same thing every time.
+from a fixed count on, so that the same script does the same thing every time. Large programs that do little wait longer.
 
 FLAMBEAU_EXECUTOR=interpreter | native forces one tier for every program.
 """
@@ -18,6 +18,7 @@ from .trace import fork_locks
 
 COMPILE_AT = 2  # the run that starts the compiler
 SWITCH_AT = 4   # the first native run, which waits for the compiler if it must
+LARGE = 1000    # nodes from which on compiling takes so long that a program must be worth it (see `_patience`)
 NODE_LIMIT = 4000  # larger programs (long unrolled recurrences) stay in the interpreter: compiling them takes minutes
 
 _pool: ThreadPoolExecutor | None = None
@@ -41,14 +42,27 @@ def _compile(graph: Graph) -> Callable[..., list[np.ndarray]]:
         return CompiledProgram(graph)
 
 
+def _patience(graph: Graph) -> int:
+    """How many runs more a large program is left to the interpreter: at most 10, fewer the more it computes. Sentences of
+    many lengths, unrolled, must not keep the compiler busy for longer than they run. Depends on the graph alone."""
+    nodes = len(graph.nodes)
+    if nodes <= LARGE:
+        return 0
+    # multiplications of a product of a (m, k) and b (k, n): √(mk · kn · mn)
+    work = sum((n.inputs[0].size * n.inputs[1].size * n.outputs[0].size) ** 0.5 for n in graph.nodes if n.prim.kind == "contraction")
+    interpreted = nodes * 1e-5 + work * 1e-10  # seconds, roughly
+    return min(10, int(nodes * 4e-3 / (8 * interpreted)))
+
+
 class TieredProgram:
     """Counts the runs of one program and moves it from tier to tier."""
 
-    __slots__ = ("graph", "runs", "interpreted", "native", "future", "forks")
+    __slots__ = ("graph", "runs", "patience", "interpreted", "native", "future", "forks")
 
     def __init__(self, graph: Graph):
         self.graph = graph
         self.runs = 0
+        self.patience = _patience(graph)
         self.interpreted = Interpreter().prepare(graph)
         self.native: Any = None
         self.future: Future | None = None
@@ -56,12 +70,12 @@ class TieredProgram:
     @property
     def compiled(self) -> Any:
         """The native program that is to run now, or None while the interpreter runs it. Counts the run."""
-        if self.runs < SWITCH_AT:
+        if self.runs < SWITCH_AT + self.patience:
             self.runs += 1
-            if self.runs == COMPILE_AT and len(self.graph.nodes) <= NODE_LIMIT:
+            if self.runs == COMPILE_AT + self.patience and len(self.graph.nodes) <= NODE_LIMIT:
                 self.future = _submit(lambda: _compile(self.graph))
                 self.forks = _forks
-            elif self.runs == SWITCH_AT and self.future is not None:
+            elif self.runs == SWITCH_AT + self.patience and self.future is not None:
                 if self.future.done() or self.forks == _forks:  # otherwise nobody is left to compile it
                     self.native = self.future.result()
                 self.future = None
