@@ -81,6 +81,20 @@ def _not(e: Emitter, x: Value, d: dtype) -> Value:
     return e.b.not_(x)
 
 
+def _shift(left: bool) -> Callable:
+    """Shifts by as many bits as there are, or by less than none, leave 0, or −1 of a negative number shifted right."""
+    def shift(e: Emitter, x: Value, y: Value, d: dtype) -> Value:
+        zero, bits = const(y.type, 0), const(y.type, d.itemsize * 8)
+        fits = e.b.icmp_unsigned("<", y, bits)  # a negative number is large without its sign
+        by = e.b.select(fits, y, zero)
+        if left:
+            return e.b.select(fits, e.b.shl(x, by), zero)
+        if d.kind == "u":
+            return e.b.select(fits, e.b.lshr(x, by), zero)
+        return e.b.select(fits, e.b.ashr(x, by), e.b.ashr(x, const(y.type, d.itemsize * 8 - 1)))
+    return _only("iu", shift)
+
+
 def _intrinsic(name: str) -> Callable:
     return _only("f", lambda e, x, d: e.intrinsic(name, x))
 
@@ -104,6 +118,7 @@ BINARY: dict[str, Callable] = {
     "minimum": _extremum("min"), "bitwise_and": _only("biu", _bits("and_")), "bitwise_or": _only("biu", _bits("or_")),
     "bitwise_xor": _only("biu", _bits("xor")), "eq": _compare("=="), "ne": _compare("!="), "lt": _compare("<"), "le": _compare("<="),
     "gt": _compare(">"), "ge": _compare(">="), "bce": _only("f", _bce),
+    "shift_left": _shift(True), "shift_right": _shift(False),
     "copysign": _only("f", lambda e, x, y, d: e.intrinsic("copysign", x, y)),
     **{name: _only("f", lambda e, x, y, d, fn=fn: fn(e, x, y)) for name, fn in vector_math.BINARY.items() if name in ("pow", "atan2")},
 }

@@ -10,12 +10,13 @@ from typing import Callable
 import numpy as np
 
 from ..dtypes import int32
-from ..ir.graph import Var
+from ..ir.graph import Var, trace
 from ..ir.types import tensor_type
-from .base import Primitive, as_vars, composite, no_derivative, same_type
+from .base import PRIMITIVES, Primitive, as_vars, composite, no_derivative, same_type
 from .elementwise import (_binary, _unary, absolute, atan2, bitwise_and, bitwise_or, cast, conj, cos, div, eq, exp, exp2, floor_divide, ge, gt, imag, isnan, le,
                           log, log1p, lt, make_complex, maximum, minimum, neg, real, select, sgn, sin, sqrt, zeros_like)
 from .kernels import bessel, erf as erf_kernels, gamma as gamma_kernels, polynomial as polynomials
+from .traced import traced
 
 
 def in_float64(kernel: Callable) -> Callable:
@@ -30,12 +31,22 @@ def _special(name: str, kernel: Callable, vjp: Callable | None):
     return _unary(name, in_float64(kernel), vjp)
 
 
+def _spelt_out(name: str, kernel: Callable, vjp: Callable | None):
+    """As `_special`, and executors see what the kernel consists of: see `traced`."""
+    apply = _special(name, kernel, vjp)
+
+    def definition(node):
+        return trace(lambda x: traced(kernel, x), [node.inputs[0].type])[0]
+    PRIMITIVES[name].definition = definition
+    return apply
+
+
 # ------------------------------------------------------------------ error functions
 
-erfinv = _special("erfinv", erf_kernels.erfinv, lambda g, y, x: g * exp(y * y) * (math.sqrt(math.pi) / 2))
-erfcx = _special("erfcx", erf_kernels.erfcx, lambda g, y, x: g * (x * y * 2 - 2 / math.sqrt(math.pi)))
-ndtri = _special("ndtri", erf_kernels.ndtri, lambda g, y, x: g * exp(y * y * 0.5) * math.sqrt(2 * math.pi))
-log_ndtr = _special("log_ndtr", erf_kernels.log_ndtr, lambda g, y, x: g * math.sqrt(2 / math.pi) / erfcx(x * -math.sqrt(0.5)))
+erfinv = _spelt_out("erfinv", erf_kernels.erfinv, lambda g, y, x: g * exp(y * y) * (math.sqrt(math.pi) / 2))
+erfcx = _spelt_out("erfcx", erf_kernels.erfcx, lambda g, y, x: g * (x * y * 2 - 2 / math.sqrt(math.pi)))
+ndtri = _spelt_out("ndtri", erf_kernels.ndtri, lambda g, y, x: g * exp(y * y * 0.5) * math.sqrt(2 * math.pi))
+log_ndtr = _spelt_out("log_ndtr", erf_kernels.log_ndtr, lambda g, y, x: g * math.sqrt(2 / math.pi) / erfcx(x * -math.sqrt(0.5)))
 
 # ------------------------------------------------------------------ gamma functions
 
@@ -53,8 +64,8 @@ def polygamma(n: int, x: Var) -> Var:
     return _polygamma_p((x,), n)
 
 
-lgamma = _special("lgamma", gamma_kernels.lgamma, lambda g, y, x: g * digamma(x))
-digamma = _special("digamma", gamma_kernels.digamma, lambda g, y, x: g * polygamma(1, x))
+lgamma = _spelt_out("lgamma", gamma_kernels.lgamma, lambda g, y, x: g * digamma(x))
+digamma = _spelt_out("digamma", gamma_kernels.digamma, lambda g, y, x: g * polygamma(1, x))
 
 
 def _zeta_vjp(g, z, s, q):
@@ -85,15 +96,15 @@ i0 = _special("i0", bessel.i0, lambda g, y, x: g * i1(x))
 i1 = _special("i1", bessel.i1, lambda g, y, x: g * (i0(x) - _over(y, x)))
 i0e = _special("i0e", bessel.i0e, lambda g, y, x: g * (i1e(x) - sgn(x) * y))
 i1e = _special("i1e", bessel.i1e, lambda g, y, x: g * (i0e(x) - sgn(x) * y - _over(y, x)))
-bessel_j0 = _special("bessel_j0", bessel.bessel_j0, None)
-bessel_j1 = _special("bessel_j1", bessel.bessel_j1, None)
-bessel_y0 = _special("bessel_y0", bessel.bessel_y0, None)
-bessel_y1 = _special("bessel_y1", bessel.bessel_y1, None)
+bessel_j0 = _spelt_out("bessel_j0", bessel.bessel_j0, None)
+bessel_j1 = _spelt_out("bessel_j1", bessel.bessel_j1, None)
+bessel_y0 = _spelt_out("bessel_y0", bessel.bessel_y0, None)
+bessel_y1 = _spelt_out("bessel_y1", bessel.bessel_y1, None)
 bessel_k0 = _special("bessel_k0", bessel.k0, None)
 bessel_k1 = _special("bessel_k1", bessel.k1, None)
 bessel_k0e = _special("bessel_k0e", bessel.k0e, None)
 bessel_k1e = _special("bessel_k1e", bessel.k1e, None)
-spherical_bessel_j0 = _special("spherical_bessel_j0", bessel.spherical_bessel_j0, None)
+spherical_bessel_j0 = _spelt_out("spherical_bessel_j0", bessel.spherical_bessel_j0, None)
 airy_ai = _special("airy_ai", bessel.airy_ai, None)
 
 # ------------------------------------------------------------------ polynomials, integers, bits
