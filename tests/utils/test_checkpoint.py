@@ -109,3 +109,19 @@ def test_errors_and_warnings():
         detach_variable(x)
     a, b = detach_variable((x, 3))
     assert a.is_leaf and a.requires_grad and b == 3
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_autocast_is_as_it_was(reentrant):
+    seen = []
+
+    def f(x):
+        y = x @ x.t()
+        seen.append(y.dtype)
+        return y.float()
+    x = torch.ones(2, 2, requires_grad=True)
+    with torch.autocast("cpu"):
+        y = checkpoint(f, x, use_reentrant=reentrant).sum()
+    y.backward()
+    assert seen == [torch.bfloat16, torch.bfloat16] and not torch.is_autocast_enabled("cpu")
+    assert torch.equal(x.grad, torch.full((2, 2), 4.0))

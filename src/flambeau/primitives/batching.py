@@ -11,8 +11,8 @@ from typing import Any, Callable, Sequence
 
 from ..ir.graph import Graph, GraphBuilder, Node, Var
 from ..ir.types import tensor_type
-from . import householder, linalg, reparameterization, special  # noqa: F401  (their primitives are entered below)
-from .base import PRIMITIVES, broadcast_to
+from . import householder, linalg, lu, reparameterization, special  # noqa: F401  (their primitives are entered below)
+from .base import PRIMITIVES, Primitive, broadcast_to
 from .contraction import conv, conv_input_grad, conv_weight_grad, dot
 from .random import random_bits, random_permutation
 from .shape import bitcast, concat, permute, reshape
@@ -53,11 +53,7 @@ def _same_call(name: str, params: Callable[..., tuple] = lambda n, xs, *params: 
     RULES[name] = shared_are_repeated(lambda n, xs, *given: PRIMITIVES[name](xs, *params(n, xs, *given)))
 
 
-# Primitives that work element by element, or matrix by matrix on the last two dimensions
-for _name, _primitive in list(PRIMITIVES.items()):
-    if _primitive.kind in ("elementwise", "composite") or _name.startswith("linalg_"):
-        _same_call(_name)
-for _name in ("no_derivative", "frexp", "gamma_gradient", "gamma_draw", "dirichlet_gradient", "dirichlet_draw"):
+for _name in ("no_derivative", "frexp"):
     _same_call(_name)
 
 # Primitives that name dimensions in their parameters
@@ -274,6 +270,16 @@ def _random_binomial(n, batched, xs):
 
 # ------------------------------------------------------------------ graphs
 
+def rule_of(primitive: Primitive) -> Rule:
+    """A primitive's rule. Those that work element by element, or matrix by matrix on the last two dimensions, need none of
+    their own."""
+    name = primitive.name
+    if name not in RULES and (primitive.kind in ("elementwise", "composite") or name.startswith("linalg_")):
+        _same_call(name)
+    return RULES[name]
+
+
+
 def batch_graph(graph: Graph, batched: Sequence[bool], n: int, independent: bool = False) -> Graph:
     """`graph` for n examples: the inputs marked by `batched`, and all outputs, get a first dimension of n.
 
@@ -302,6 +308,6 @@ def _batch_node(node: Node, operands: list[tuple[Var, bool]], n: int, independen
     if not any(flags) and not draws:
         outs = builder.call(node.prim, tuple(xs), node.params, [o.type for o in node.outputs])
         return outs, [False] * len(outs)
-    result = RULES[node.prim.name](n, flags, xs, *node.params)
+    result = rule_of(node.prim)(n, flags, xs, *node.params)
     outs = result if isinstance(result, tuple) else (result,)
     return outs, [True, False] if draws else [True] * len(outs)
