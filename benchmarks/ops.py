@@ -35,7 +35,7 @@ x < y; x == y; m & m.logical_not(); ~m; n + n; n * 3; n // 3; n % 7; n & 15; n <
 x.to(t.bfloat16); x.isnan(); t.nan_to_num(x); x.clone(); x.t().contiguous(); x.flip(0); x.roll(1, 1); x.repeat(2, 1); t.cat([x, y]);
 t.cat([x, y], 1); t.stack([x, y]); x.tril(); x[1:, 1:] + 1; x.reshape(-1)[::2] + 1; F.pad(x, (1, 1)); x.unfold(1, 2, 2) + 0;
 x[k]; x.index_select(0, k); x.index_select(1, k); x.gather(0, i); x.gather(1, i); t.take_along_dim(x, i, 0); x.scatter(0, i, y);
-x.scatter_add(0, i, y); x.index_add(0, k, y); x.index_copy(0, k, y); x.masked_fill(m, 0.0); x[m]; t.nonzero(m); F.embedding(i, x);
+x.scatter_add(0, i, y); x.index_add(0, k, y); x.index_copy(0, k, y); x.masked_fill(m, 0.0); x[m]; t.nonzero(m); F.embedding(k, x);
 F.one_hot(labels, 10); t.bincount(n.reshape(-1)); t.unique(n); x.sum(); x.sum(0); x.sum(1); x.mean(); x.mean(0); x.var(); x.var(1);
 x.std(0); x.prod(1); x.amax(1); x.max(); x.max(1); x.argmax(1); x.min(0); x.norm(); x.norm(dim=1); m.any(); m.all(1); m.sum();
 t.logsumexp(x, 1); x.cumsum(1); x.cumsum(0); x.cumprod(1); t.cummax(x, 1); t.sort(x, 1); t.argsort(x, 0); t.topk(x, 3, 1);
