@@ -12,11 +12,18 @@ slow = pytest.mark.slow
 SMALL = {"min_size": 64, "max_size": 128, "num_classes": 5}
 MODELS = [
     ("fasterrcnn_mobilenet_v3_large_320_fpn", {"rpn_score_thresh": 0.0}),
+    ("ssdlite320_mobilenet_v3_large", {}),
     *(pytest.param(name, kwargs, marks=slow) for name, kwargs in [
         ("fasterrcnn_resnet50_fpn", {}), ("fasterrcnn_resnet50_fpn_v2", {}), ("fasterrcnn_mobilenet_v3_large_fpn", {}),
         ("maskrcnn_resnet50_fpn", {}), ("maskrcnn_resnet50_fpn_v2", {}), ("keypointrcnn_resnet50_fpn", {}),
-        ("retinanet_resnet50_fpn", {}), ("retinanet_resnet50_fpn_v2", {})]),
+        ("retinanet_resnet50_fpn", {}), ("retinanet_resnet50_fpn_v2", {}),
+        ("fcos_resnet50_fpn", {}), ("ssd300_vgg16", {})]),
 ]
+
+
+def settings(name, kwargs):
+    """Few classes and small images, where a model lets us choose their size."""
+    return {**({"num_classes": 5} if name.startswith("ssd") else SMALL), **kwargs}
 
 
 def pictures():
@@ -60,14 +67,14 @@ def share_found(wanted, got):
 
 @pytest.mark.parametrize("name, kwargs", MODELS)
 def test_state(pair, name, kwargs):
-    pair(name, weights_backbone=None, **{**SMALL, **kwargs})
+    pair(name, weights_backbone=None, **settings(name, kwargs))
 
 
 @native
 @pytest.mark.parametrize("name, kwargs", MODELS)
 def test_detections_and_losses(pair, name, kwargs):
     thresholds = {"box_score_thresh": 0.0} if "rcnn" in name else {"score_thresh": 0.0}
-    models = pair(name, weights_backbone=None, **{**SMALL, **thresholds, **kwargs})
+    models = pair(name, weights_backbone=None, **settings(name, {**thresholds, **kwargs}))
     for wanted, got in zip(*(detections(models, side) for side in (torch, flambeau))):
         assert list(got) == list(wanted) and abs(len(got["boxes"]) - len(wanted["boxes"])) <= 2
         assert {key: value.shape[1:] for key, value in got.items()} == {
