@@ -36,7 +36,7 @@ def _slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | Non
 
 
 def _view(input: Tensor, size: Any = None, *, dtype: Any = None) -> Tensor:
-    return views.view(input, dtype=dtype) if size is None else views.view(input, size)
+    return views.view(input, dtype=dtype) if size is None else views.reshape(input, size)
 
 
 def _expand(input: Tensor, size: Any, *, implicit: bool = False) -> Tensor:
