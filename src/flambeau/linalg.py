@@ -15,6 +15,7 @@ from .ops.einsum import linalg_cross
 from .ops.promotion import not_implemented, promoted
 from .primitives import householder as packed
 from .primitives import linalg as la
+from .primitives import lu as lu_
 from .primitives.linalg import LinAlgError
 from .tensor.attributes import every_value
 from .tensor.autocast import in_float32
@@ -160,17 +161,6 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     return result
 
 
-def triangular(A: Var, upper: bool, unit: bool) -> Var:
-    """The triangle of A that counts."""
-    part = la.triu(A, int(unit)) if upper else la.tril(A, -int(unit))
-    return p.add(part, la.eye_like(A)) if unit else part
-
-
-def factor_of(A: Var, upper: bool) -> Var:
-    """A triangular factor, whose other triangle is not read but, as in PyTorch, has a gradient as if it were."""
-    return p.add(A, p.stop_gradient(p.sub(triangular(A, upper, False), A)))
-
-
 @op("LinalgSolveTriangularBackward0")
 def solve_triangular(A: Tensor, B: Tensor, *, upper, left=True, unitriangular=False):
     """X with A X = B (X A = B if not left), reading one triangle of A; unitriangular: its diagonal counts as ones."""
@@ -183,10 +173,10 @@ def solve_triangular(A: Tensor, B: Tensor, *, upper, left=True, unitriangular=Fa
     if B.shape[-2 if left else -1] != A.shape[-1]:
         raise RuntimeError(f"linalg.solve_triangular: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
                            f"({A.shape[-2]}x{A.shape[-1]} and {B.shape[-2]}x{B.shape[-1]})")
-    a = triangular(A, upper, unitriangular)
+    upper, unit = bool(upper), bool(unitriangular)
     if left:
-        return la.solve(*_spread(a, B))
-    return la.transpose(la.solve(*_spread(la.transpose(a), la.transpose(B))))
+        return la.solve_triangular(*_spread(A, B), upper, unit)
+    return la.transpose(la.solve_triangular(*_spread(la.transpose(A), la.transpose(B)), not upper, unit))
 
 
 # ------------------------------------------------------------------ factorisations
@@ -282,13 +272,13 @@ def eigvals(A: Tensor):
 def lu_factor(A: Tensor, *, pivot=True):
     """(L and U in one matrix, 1-based pivots int32); see `lu_solve`."""
     _matrix("torch.linalg.lu_factor", A, "lu_cpu")
-    return la.lu_factor(A, bool(pivot))
+    return lu_.lu_factor(A, bool(pivot))
 
 
 @op("LinalgLuFactorExBackward0", name="lu_factor_ex", returns=rt.linalg_lu_factor_ex)
 def _lu_factor_ex(A: Tensor, pivot):
     _matrix("torch.linalg.lu_factor_ex", A, "lu_cpu")
-    factors, pivots = la.lu_factor(A, pivot)
+    factors, pivots = lu_.lu_factor(A, pivot)
     zero = p.eq(la.diagonal(factors), 0)
     last = zero.ndim - 1
     n = zero.shape[last]
@@ -318,14 +308,14 @@ def unpack_lu(factors: Var) -> tuple[Var, Var]:
 @op("LinalgLuBackward0", name="linalg_lu")
 def _lu(A: Tensor, pivot):
     _matrix("linalg.lu", A, "lu_cpu")
-    factors, pivots = la.lu_factor(A, pivot)
+    factors, pivots = lu_.lu_factor(A, pivot)
     return *unpack_lu(factors), pivots
 
 
 @op(None, name="permutation_matrix")
 def permutation_matrix(pivots: Tensor, m, dtype):
     """P (…, m, m) with A = P L U, from the pivots of A's `lu_factor`; it has no gradient."""
-    return p.cast(la.permutation_matrix(pivots, m), dtype)
+    return p.cast(lu_.permutation_matrix(pivots, m), dtype)
 
 
 @accepts_out
@@ -341,12 +331,17 @@ def lu(A: Tensor, *, pivot: bool = True) -> Any:
 def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left=True, adjoint=False):
     """X with A X = B (X A = B if not left; Aᴴ in place of A if adjoint), from A's `lu_factor`."""
     _square("torch.linalg.lu_solve", LU)
-    order = p.cast(la.permutation_matrix(pivots, LU.shape[-1]), LU.dtype)
-    a = la.matmul(order, la.matmul(la.unit_lower(LU), la.triu(LU)))
-    a = la.adjoint(a) if adjoint else a
-    if left:
-        return la.solve(*_spread(a, B))
-    return la.transpose(la.solve(*_spread(la.transpose(a), la.transpose(B))))
+    order = p.cast(lu_.permutation_matrix(pivots, LU.shape[-1]), LU.dtype)
+    a, b = _spread(LU, B if left else la.adjoint(B))
+    order = p.broadcast_to(order, a.shape)
+    if bool(adjoint) == bool(left):  # Aᴴ = Uᴴ Lᴴ Pᵀ
+        a = la.adjoint(a)
+        x = la.solve_triangular(a, la.solve_triangular(a, b, False), True, True)
+        x = la.matmul(order, x)
+    else:
+        x = la.solve_triangular(a, la.matmul(la.transpose(order), b), False, True)
+        x = la.solve_triangular(a, x, True)
+    return x if left else la.adjoint(x)
 
 
 @op("LinalgHouseholderProductBackward0")

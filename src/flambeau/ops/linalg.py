@@ -56,17 +56,17 @@ def cholesky_solve(input: Tensor, L: Tensor, upper=False):
     for x, name in ((input, "b"), (L, "u")):
         if x.ndim < 2:
             raise RuntimeError(f"{name} should have at least 2 dimensions, but has {x.ndim} dimensions instead")
-    factor = linalg.factor_of(L, upper)
-    a, b = linalg._spread(la.adjoint(factor) if upper else factor, input)
-    return la.solve(la.adjoint(a), la.solve(a, b))
+    a, b = linalg._spread(la.adjoint(L) if upper else L, input)
+    # as in PyTorch, gradients are those of a whole matrix
+    return la.solve_triangular(la.adjoint(a), la.solve_triangular(a, b, False, masked=False), True, masked=False)
 
 
 @op("CholeskyInverseBackward0")
 def cholesky_inverse(input: Tensor, upper=False):
     """The inverse of A = L Lᴴ (Lᴴ L if upper) from its factor."""
     linalg._square("cholesky_inverse", input)
-    factor = linalg.factor_of(input, upper)
-    inverse = la.inv(la.adjoint(factor) if upper else factor)
+    factor = la.adjoint(input) if upper else input
+    inverse = la.solve_triangular(factor, la.eye_like(factor), False, masked=False)
     return la.matmul(la.adjoint(inverse), inverse)
 
 
@@ -74,8 +74,8 @@ def cholesky_inverse(input: Tensor, upper=False):
 def triangular_solve(input: Tensor, A: Tensor, upper=True, transpose=False, unitriangular=False):
     """(X with A X = input, A), reading one triangle of A; transpose: Aᵀ in place of A."""
     a, b = linalg._spread(A, input)
-    factor = linalg.triangular(a, upper, unitriangular)
-    return la.solve(la.transpose(factor) if transpose else factor, b), a
+    factor = la.transpose(a) if transpose else a
+    return la.solve_triangular(factor, b, bool(upper) != bool(transpose), bool(unitriangular)), a
 
 
 @accepts_out

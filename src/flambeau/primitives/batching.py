@@ -11,7 +11,6 @@ from typing import Any, Callable, Sequence
 
 from ..ir.graph import Graph, GraphBuilder, Node, Var
 from ..ir.types import tensor_type
-from . import householder, linalg, lu, reparameterization, special  # noqa: F401  (their primitives are entered below)
 from .base import PRIMITIVES, Primitive, broadcast_to
 from .contraction import conv, conv_input_grad, conv_weight_grad, dot
 from .random import random_bits, random_permutation

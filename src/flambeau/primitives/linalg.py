@@ -16,6 +16,7 @@ from ..ir.types import TensorType, tensor_type
 from .base import Primitive, broadcast_to, constant, iota
 from .contraction import matmul
 from .elementwise import add, cast, conj, div, eq, ge, imag, make_complex, mul, neg, real, select, sub, zeros_like
+from .kernels import triangular as kernels
 from .reduction import reduce_sum
 from .shape import concat, permute, reshape, slice_dim
 
@@ -112,25 +113,9 @@ def _per_matrix(function: Any, *stacks: np.ndarray) -> list[Any]:
     return [function(*[s[at] for s in stacks]) for at in np.ndindex(*lead)]
 
 
-def lu_factors(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(LU in one matrix, 1-based pivots) of one matrix, by Gaussian elimination with partial pivoting."""
-    lu = np.array(a)
-    pivots = np.arange(1, min(a.shape) + 1, dtype=np.int32)
-    for k in range(min(a.shape)):
-        best = k + int(np.argmax(np.abs(lu[k:, k].real) + np.abs(lu[k:, k].imag)))
-        pivots[k] = best + 1
-        if lu[best, k] == 0:
-            continue
-        if best != k:
-            lu[[k, best]] = lu[[best, k]]
-        lu[k + 1:, k] /= lu[k, k]
-        lu[k + 1:, k + 1:] -= np.outer(lu[k + 1:, k], lu[k, k + 1:])
-    return lu, pivots
-
-
 def _zero_pivot(a: np.ndarray) -> int:
     """The 1-based place of the first zero on the diagonal of U, or 0."""
-    zeros = np.flatnonzero(np.diagonal(lu_factors(a)[0]) == 0)
+    zeros = np.flatnonzero(np.diagonal(kernels.lu_factors(a)[0]) == 0)
     return int(zeros[0]) + 1 if zeros.size else 0
 
 
@@ -176,6 +161,23 @@ def solve_ex(a: Var, b: Var) -> tuple[Var, Var]:
 def solve(a: Var, b: Var) -> Var:
     """X with a X = b."""
     return solve_ex(a, b)[0]
+
+
+def _triangular_vjp(g, x, xs, upper, unit, masked):
+    gb = solve_triangular(adjoint(xs[0]), g, not upper, unit)
+    ga = neg(matmul(gb, adjoint(x)))
+    if masked:
+        ga = triu(ga, int(unit)) if upper else tril(ga, -int(unit))
+    return ga, gb
+
+
+triangular_p = Primitive("linalg_solve_triangular", lambda a, b, upper, unit, masked: b,
+                         lambda a, b, upper, unit, masked: kernels.solve_triangular(a, b, upper, unit), _triangular_vjp, kind="host")
+
+
+def solve_triangular(a: Var, b: Var, upper: bool, unit: bool = False, masked: bool = True) -> Var:
+    """X with t X = b, t being a triangle of a, of ones on its diagonal if unit. masked: the gradient is of that triangle only."""
+    return triangular_p((a, b), upper, unit, masked)
 
 
 def _inv_kernel(a):
@@ -273,8 +275,8 @@ def _cholesky_vjp(gs, ys, xs, upper):
         return (None,)
     lower_h, g = (ys[0], adjoint(gs[0])) if upper else (adjoint(ys[0]), gs[0])
     inner = matmul(lower_h, g)
-    half = solve(lower_h, add(tril(inner), adjoint(tril(inner, -1))) * 0.5)
-    return (adjoint(solve(lower_h, adjoint(half))),)
+    half = solve_triangular(lower_h, add(tril(inner), adjoint(tril(inner, -1))) * 0.5, True)
+    return (adjoint(solve_triangular(lower_h, adjoint(half), True)),)
 
 
 cholesky_p = Primitive("linalg_cholesky", lambda a, upper: (a, _batch(a, dt=int32)), _cholesky_kernel, _cholesky_vjp, n_outputs=2,
@@ -305,7 +307,7 @@ def _qr_square_vjp(q, r, gq, gr):
     m = sub(matmul(r, adjoint(gr)), matmul(adjoint(gq), q))
     low = tril(m, -1)
     middle = select(on_diagonal(m), _as(real(m), m), add(low, adjoint(low)))
-    return adjoint(solve(r, adjoint(add(gq, matmul(q, middle)))))
+    return adjoint(solve_triangular(r, adjoint(add(gq, matmul(q, middle))), True))
 
 
 def _qr_vjp(gs, ys, xs, complete):
@@ -489,83 +491,3 @@ pinv_p = Primitive("linalg_pinv", lambda a, t, hermitian: _batch(a, a.shape[-1],
 def pinv(a: Var, tolerance: Var, hermitian: bool = False) -> Var:
     """The Moore-Penrose inverse; singular values up to `tolerance` (one a matrix) count as 0. hermitian: reads a triangle of a."""
     return pinv_p((a, tolerance), hermitian)
-
-
-# ------------------------------------------------------------------ LU
-
-def _pivots_kernel(a):
-    found = [lu_factors(m)[1] for m in a.reshape(-1, *a.shape[-2:])] if a.size else []
-    k = min(a.shape[-2:])
-    return np.array(found, np.int32).reshape(*a.shape[:-2], k) if found else \
-        np.broadcast_to(np.arange(1, k + 1, dtype=np.int32), (*a.shape[:-2], k)).copy()
-
-
-pivots_p = Primitive("linalg_pivots", lambda a: _batch(a, min(a.shape[-2:]), dt=int32), _pivots_kernel, None, kind="host")
-
-
-def _permutation_kernel(pivots, m):
-    order = np.broadcast_to(np.arange(m, dtype=np.int64), (*pivots.shape[:-1], m)).copy()
-    for at in np.ndindex(*pivots.shape[:-1]):
-        for i, j in enumerate(pivots[at]):
-            order[at][[i, j - 1]] = order[at][[j - 1, i]]
-    return order
-
-
-def _permutation_types(pivots, m):
-    from ..dtypes import int64
-    return tensor_type(int64, (*pivots.shape[:-1], m))
-
-
-permutation_p = Primitive("linalg_permutation", _permutation_types, _permutation_kernel, None, kind="host")
-
-
-def _eliminate_kernel(a):
-    """LU without pivoting of square matrices, in one matrix."""
-    lu = np.array(a)
-    for k in range(lu.shape[-1] - 1):
-        pivot = lu[..., k, k][..., None]
-        lu[..., k + 1:, k] /= np.where(pivot == 0, 1, pivot)
-        lu[..., k + 1:, k + 1:] -= lu[..., k + 1:, k, None] * lu[..., k, None, k + 1:]
-    return lu
-
-
-def _eliminate_vjp(g, y, xs):
-    """L⁻ᴴ [tril(Lᴴ g_L, −1) + triu(g_U Uᴴ)] U⁻ᴴ."""
-    lower, upper = unit_lower(y), triu(y)
-    inner = add(tril(matmul(adjoint(lower), tril(g, -1)), -1), triu(matmul(triu(g), adjoint(upper))))
-    return (adjoint(solve(upper, adjoint(solve(adjoint(lower), inner)))),)
-
-
-eliminate_p = Primitive("linalg_eliminate", lambda a: a, _eliminate_kernel, _eliminate_vjp, kind="host")
-
-
-def unit_lower(lu: Var) -> Var:
-    """The unit lower triangle of square matrices."""
-    return add(tril(lu, -1), eye_like(lu))
-
-
-def lu_factor(a: Var, pivot: bool = True) -> tuple[Var, Var]:
-    """(L and U in one matrix, 1-based pivots int32) with P a = L U, the largest element of a column being its pivot."""
-    m, n = a.shape[-2:]
-    k, rows, columns = min(m, n), a.ndim - 2, a.ndim - 1
-    if pivot:
-        pivots = pivots_p((a,))
-        a = matmul(transpose(_as(permutation_matrix(pivots, m), a)), a)
-    else:
-        pivots = broadcast_to(add(iota(k, int32, a.builder), 1), (*a.shape[:-2], k))
-    top = slice_dim(a, rows, 0, k)
-    lu = eliminate_p((slice_dim(top, columns, 0, k),))
-    if n > k:
-        lu = concat([lu, solve(unit_lower(lu), slice_dim(top, columns, k, n))], columns)
-    if m > k:
-        upper = triu(lu)
-        low = adjoint(solve(adjoint(upper), adjoint(slice_dim(a, rows, k, m))))
-        lu = concat([lu, low], rows)
-    return lu, pivots
-
-
-def permutation_matrix(pivots: Var, m: int) -> Var:
-    """P (…, m, m), boolean, with a = P (rows of a in the order of the pivots)."""
-    from ..dtypes import int64
-    order = permutation_p((pivots,), m)
-    return eq(row(order), reshape(iota(m, int64, pivots.builder), (m, 1)))
