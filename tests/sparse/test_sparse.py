@@ -102,3 +102,15 @@ def test_errors_change_nothing():
         optimizer.step()
     assert table.weight.tolist() == before
     assert not optimizer.state
+
+
+def test_gradients_by_finite_differences():
+    check = torch.sparse.as_sparse_gradcheck(torch.autograd.gradcheck)
+    a, _ = random_sparse(np.random.default_rng(1), (3, 4), 6)
+    d = torch.tensor(np.random.default_rng(2).standard_normal((4, 2))).requires_grad_()
+    a.requires_grad_()
+    for function in (lambda a, d: torch.sparse.mm(a, d), lambda a, d: a * 2, lambda a, d: torch.sparse.softmax(a, 1) @ d,
+                     lambda a, d: torch.sparse.sum(a * a, 0), lambda a, d: (a.t() @ a.to_dense()) @ d, lambda a, d: a.to_sparse_csr() @ d):
+        assert check(function, (a, d))
+    by_rows = a.detach().to_sparse_csr().requires_grad_()
+    assert check(lambda c, d: (c @ d, c * 3), (by_rows, d))

@@ -13,9 +13,10 @@ from .base import index_tensor
 from .coo import SparseTensor
 from .coo import sparse as _sparse
 from .csr import sampled_addmm
+from .gradcheck import as_sparse_gradcheck
 from .invariants import check_sparse_tensor_invariants
 
-__all__ = ["addmm", "check_sparse_tensor_invariants", "mm", "sampled_addmm", "sum", "softmax", "log_softmax", "spdiags"]
+__all__ = ["addmm", "as_sparse_gradcheck", "check_sparse_tensor_invariants", "mm", "sampled_addmm", "sum", "softmax", "log_softmax", "spdiags"]
 
 
 def _need_sparse(name: str, t: Any) -> SparseTensor:

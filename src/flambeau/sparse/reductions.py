@@ -53,7 +53,8 @@ def _normalised(input: SparseTensor, dim: int, logarithm: bool) -> SparseTensor:
     at = index_tensor(group.reshape(-1))
     count = int(group.max()) + 1 if group.size else 0
     zeros = filled((count, *values.shape[1:]), 0, values.dtype)
-    highest = zeros.index_reduce(0, at, values.detach(), "amax", include_self=False)  # type: ignore[attr-defined]
+    each = at.reshape(-1, *(1,) * (values.ndim - 1)).expand(values.shape)  # type: ignore[attr-defined]
+    highest = zeros.scatter_reduce(0, each, values.detach(), "amax", include_self=False)  # type: ignore[attr-defined]
     shifted = values - highest.index_select(0, at)
     sums = zeros.index_add(0, at, shifted.exp()).index_select(0, at)  # type: ignore[attr-defined]
     return input._with(shifted - sums.log() if logarithm else shifted.exp() / sums)
