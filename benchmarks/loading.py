@@ -171,10 +171,11 @@ def machine() -> str:
 
 
 def heading(sides: list[Side]) -> dict[str, Any]:
-    """The beginning of a report, also printed: when, where, with which PyTorch."""
+    """The beginning of a report, also printed: when, where, with which PyTorch, and how busy the machine was."""
     report = {"date": datetime.date.today().isoformat(), "machine": machine(), "torch": sides[0].torch.__version__,
-              "threads": sides[0].torch.get_num_threads(), "results": []}
-    print(f"{report['date']}, {report['machine']}, PyTorch {report['torch']}, {report['threads']} threads\n")
+              "threads": sides[0].torch.get_num_threads(), "load average": os.getloadavg()[0], "results": []}
+    print(f"{report['date']}, {report['machine']}, PyTorch {report['torch']}, "
+          f"{report['threads']} threads, load average {report['load average']:.1f}\n")
     return report
 
 

@@ -1,5 +1,5 @@
-"""Pillow's resizing of RGB images, bit for bit, in a fraction of its time: weights in 22-bit fixed point, all channels of
-a pixel in one vector, rounded to 8 bits after each axis.
+"""Pillow's resizing of RGB images, bit for bit, in a fraction of its time: weights in 22-bit fixed point, all channels
+of a pixel in one vector, rounded to 8 bits after each axis.
 """
 from __future__ import annotations
 
