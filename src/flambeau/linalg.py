@@ -351,15 +351,25 @@ def householder_product(A: Tensor, tau: Tensor):
     m, n = A.shape[-2:]
     if n > m:
         raise RuntimeError("torch.linalg.householder_product: input.shape[-2] must be greater than or equal to input.shape[-1]")
-    vectors = la.tril(A, -1)
-    ones = p.broadcast_to(p.constant(1, A.dtype, A.builder), A.shape)
-    q = p.select(la.on_diagonal(A), ones, p.zeros_like(A))
-    vectors = p.add(vectors, q)
-    for i in reversed(range(tau.shape[-1])):
-        v = p.slice_dim(vectors, A.ndim - 1, i, i + 1)
-        t = p.slice_dim(tau, tau.ndim - 1, i, i + 1)
-        q = p.sub(q, p.mul(la.column(t), la.matmul(v, la.matmul(la.adjoint(v), q))))
-    return q
+    start = p.select(la.on_diagonal(A), p.ones_like(A), p.zeros_like(A))
+    return reflected(A, tau, start, False)
+
+
+def reflected(A: Var, tau: Var, x: Var, adjoint: bool) -> Var:
+    """Q x, or Qᴴ x, for Q = H₁ H₂ … as in `householder_product`.
+
+    Q = I − V T Vᴴ with T = (I + D striu(Vᴴ V))⁻¹ D, D = diag(tau): no product of reflections one by one (Joffrain et al. 2006).
+    """
+    k = tau.shape[-1]
+    vectors = p.slice_dim(p.add(la.tril(A, -1), p.select(la.on_diagonal(A), p.ones_like(A), p.zeros_like(A))), A.ndim - 1, 0, k)
+    inner = p.mul(la.column(tau), la.triu(la.matmul(la.adjoint(vectors), vectors), 1))
+    if adjoint:  # Tᴴ = D̄ (I + …)⁻ᴴ
+        part = la.solve_triangular(la.adjoint(inner), la.matmul(la.adjoint(vectors), x), False, True)
+        part = p.mul(la.column(p.conj(tau)), part)
+    else:
+        part = p.mul(la.column(tau), la.matmul(la.adjoint(vectors), x))
+        part = la.solve_triangular(inner, part, True, True)
+    return p.sub(x, la.matmul(vectors, part))
 
 
 @op("NotImplemented", name="linalg_ldl_factor_ex", returns=rt.linalg_ldl_factor_ex)

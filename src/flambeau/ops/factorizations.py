@@ -7,7 +7,6 @@ import warnings
 from typing import Any
 
 from .. import linalg
-from .. import primitives as p
 from .. import return_types as rt
 from ..ir.graph import Var
 from ..linalg import accepts_out
@@ -70,16 +69,9 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left=True, transpose=False)
     """Q · other (other · Q if not left; Qᴴ in place of Q if transpose), where input (…, m, n) and tau describe Q (m,
     m)."""
     _check_ormqr(input, tau, other, left)
-    vectors = p.add(la.tril(input, -1), p.select(la.on_diagonal(input), p.ones_like(input), p.zeros_like(input)))
-    result = other if left else la.adjoint(other)
-    conjugate = bool(transpose) == bool(left)  # other · Q is (Qᴴ otherᴴ)ᴴ
-    reflections = range(tau.shape[-1])
-    for i in reflections if conjugate else reversed(reflections):
-        v = p.slice_dim(vectors, input.ndim - 1, i, i + 1)
-        t = la.column(p.slice_dim(tau, tau.ndim - 1, i, i + 1))
-        t = p.conj(t) if conjugate else t
-        result = p.sub(result, p.mul(t, la.matmul(v, la.matmul(la.adjoint(v), result))))
-    return result if left else la.adjoint(result)
+    if left:
+        return linalg.reflected(input, tau, other, bool(transpose))
+    return la.adjoint(linalg.reflected(input, tau, la.adjoint(other), not transpose))  # other · Q is (Qᴴ otherᴴ)ᴴ
 
 
 # ------------------------------------------------------------------ LU
@@ -94,7 +86,8 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
     """(P, L, U) with A = P L U from A's `torch.linalg.lu_factor`; those that are not asked for are empty."""
     if LU_pivots.dtype.name != "int32":
         raise RuntimeError("torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.\n"
-                           "Note: this function is intended to be used with the output produced by torch.linalg.lu_factor")
+                           "Note: this function is intended to be used with the output produced by "
+                           "torch.linalg.lu_factor")
     lower, upper = _lu_unpack(LU_data) if unpack_data else (LU_data.reshape(-1)[:0], LU_data.reshape(-1)[:0])
     order = linalg.permutation_matrix(LU_pivots, LU_data.shape[-2], LU_data.dtype) if unpack_pivots else \
         empty((0,), dtype=LU_data.dtype)
