@@ -12,7 +12,8 @@ from .run import run
 
 DESCRIPTION = "PyTorch's API on a compiler written in Python: runs programs that import torch, without PyTorch."
 RUN = """Run a program as `python` would. For it and everything it imports, `torch` and `torchvision` are flambeau.
-Everything after SCRIPT or MODULE is the program's own."""
+Everything after SCRIPT or MODULE is the program's own. Tracebacks show the program's lines; with
+FLAMBEAU_TRACEBACK=full in the environment, flambeau's, too."""
 
 
 def _parser() -> argparse.ArgumentParser:
