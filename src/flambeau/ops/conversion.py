@@ -178,12 +178,14 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
 def _each_once(method: Callable) -> Callable:
     """A method that writes one value everywhere: of an expanded tensor, to one of the elements that share a place."""
     @functools.wraps(method)
-    def fill(self: Tensor, *args: Any) -> Tensor:
+    def fill(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if self._view is None or 0 not in self._view.strides:
+            return method(self, *args, **kwargs)
         target = self
         for d in reversed(range(self.ndim)):
-            if self.shape[d] > 1 and self.stride(d) == 0:
+            if self.shape[d] > 1 and self.stride(d) == 0:  # type: ignore[attr-defined]
                 target = select(target, d, 0)
-        method(target, *args)
+        method(target, *args, **kwargs)
         return self
     return fill
 

@@ -2,9 +2,14 @@
 # ruff: noqa: F821
 from __future__ import annotations
 
+from typing import Any
+
 from .. import primitives as p
 from ..ir.graph import Var
 from ..tensor.op import inplace, op
+from ..tensor.tensor import Tensor as TensorClass
+from ..tensor.views import resize_
+from ..tensor.write import assign, check_writable
 
 
 def same_dtype(name: str, *xs: Var) -> None:
@@ -187,6 +192,21 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, a
     return _scaled_sum(input, p.dot(batch1, batch2, (0, 2), (0, 1)), beta, alpha)
 
 
+def addbmm_(self: TensorClass, batch1: TensorClass, batch2: TensorClass, *, beta: Any = 1, alpha: Any = 1) -> TensorClass:
+    """`addbmm` in place; a self that only broadcasts to the result takes its shape."""
+    shape = (batch1.shape[1], batch2.shape[2])
+    if tuple(self.shape) == shape:
+        return _addbmm_in_place(self, batch1, batch2, beta=beta, alpha=alpha)
+    check_writable(self)
+    result = addbmm(self, batch1, batch2, beta=beta, alpha=alpha)
+    resize_(self, shape)
+    assign(self, result)
+    return self
+
+
+_addbmm_in_place = inplace(addbmm)
+
+
 @op("AddrBackward0")
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1):
     """beta · input + alpha · outer(vec1, vec2)."""
@@ -260,6 +280,6 @@ def ger(input, vec2, *, out=None):
 METHODS = {
     "mm": mm, "bmm": bmm, "dot": dot, "vdot": vdot, "mv": mv, "matmul": matmul, "__matmul__": matmul, "__rmatmul__": _rmatmul,
     "addmm": addmm, "addmv": addmv, "baddbmm": baddbmm, "addbmm": addbmm, "addr": addr, "outer": outer, "ger": ger,
-    "addmm_": inplace(addmm), "addmv_": inplace(addmv), "baddbmm_": inplace(baddbmm), "addbmm_": inplace(addbmm), "addr_": inplace(addr),
+    "addmm_": inplace(addmm), "addmv_": inplace(addmv), "baddbmm_": inplace(baddbmm), "addbmm_": addbmm_, "addr_": inplace(addr),
 }
 

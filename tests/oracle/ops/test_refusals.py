@@ -25,3 +25,14 @@ def test_refused(call):
 def test_no_dimensions(agree, call):
     agree("t." + call)
     agree("t." + call, "uint8")
+
+
+@pytest.mark.parametrize("shape", [(1,), (), (2, 1), (2, 4)])
+def test_addbmm_takes_the_shape_of_the_result(shape):
+    import flambeau
+
+    def run(module):
+        x = module.ones(shape)
+        y = x.addbmm_(module.arange(12.0).reshape(2, 2, 3), module.arange(24.0).reshape(2, 3, 4), beta=0.5)
+        return y is x, x.tolist()
+    assert run(flambeau) == run(torch)

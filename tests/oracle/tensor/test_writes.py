@@ -38,6 +38,7 @@ x = torch.ones(3).expand(2, 3); x.add_(1)
 x = torch.ones(1).expand(3); x[0] = 2; out = x
 x = torch.ones(1).expand(3); x.fill_(2); out = x
 x = torch.ones(2, 1).expand(2, 3); x.zero_(); out = x
+x = torch.ones(2, 1); x.fill_(value=3); out = x
 x = torch.arange(6.); x.as_strided((3, 3), (1, 1)).add_(1)
 # operands that are a part of what is written
 x = torch.arange(6.); x[1:].add_(x[:-1])
