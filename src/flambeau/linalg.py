@@ -8,6 +8,7 @@ from typing import Any
 
 from . import primitives as p
 from . import return_types as rt
+from .autograd.grad_mode import is_grad_enabled
 from .dtypes import int32, int64
 from .ir.graph import Var
 from .ops import norms
@@ -227,11 +228,22 @@ def svd(A: Tensor, full_matrices=True, *, driver=None):
     return la.svd(A, bool(full_matrices))
 
 
-@op("LinalgSvdBackward0")
-def svdvals(A: Tensor, *, driver=None):
-    """The singular values, descending."""
+@op("LinalgSvdBackward0", name="svdvals")
+def _svdvals(A: Tensor):
     _matrix("linalg.svdvals", A, "linalg_svd_cpu")
     return la.svd(A)[1]
+
+
+@op(None, name="svdvals")
+def _values_alone(A: Tensor):
+    _matrix("linalg.svdvals", A, "linalg_svd_cpu")
+    return la.singular_values(A)
+
+
+@accepts_out
+def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
+    """The singular values, descending."""
+    return (_svdvals if A.requires_grad and is_grad_enabled() else _values_alone)(A)
 
 
 def _uplo(UPLO: str) -> bool:
@@ -486,7 +498,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     b = B.unsqueeze(-1) if vector else B
     rcond = max(m, n) * finfo(A.dtype).eps if rcond is None else rcond
     values = svdvals(A.detach())
-    x = pinv(A, rtol=0.0 if driver == "gels" else rcond) @ b
+    x = _least_squares(A, b, 0.0 if driver == "gels" else rcond)
     rank = (values > rcond * values[..., :1]).sum(-1)
     residuals = x.abs().reshape(-1)[:0]  # empty, unless there are more equations than the rank uses
     if m > n and (driver == "gels" or driver != "gelsy" and bool((rank == n).all())):
@@ -494,6 +506,18 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     return rt.linalg_lstsq((x.squeeze(-1) if vector else x, residuals,
                             empty((0,), dtype=int64) if driver == "gels" else rank,
                             values if driver in ("gelsd", "gelss") else empty((0,), dtype=values.dtype)))
+
+
+def _least_squares(A: Tensor, b: Tensor, rtol: float) -> Tensor:
+    """By QR where A is far from losing rank, else by the pseudoinverse."""
+    from .dtypes import finfo
+    tall = A.shape[-2] >= A.shape[-1]
+    if A.numel():
+        q, r = qr(A if tall else A.mH)
+        sizes = r.detach().diagonal(dim1=-2, dim2=-1).abs()
+        if bool((sizes.amin(-1) > math.sqrt(finfo(A.dtype).eps) * sizes.amax(-1)).all()):
+            return solve_triangular(r, q.mH @ b, upper=True) if tall else q @ solve_triangular(r.mH, b, upper=False)
+    return pinv(A, rtol=rtol) @ b
 
 
 def _check_lstsq(A: Tensor, B: Tensor) -> None:
