@@ -133,8 +133,9 @@ def _entry_point(module: ModuleType, name: str) -> Callable[..., Any]:
 
 
 def _missing_dependencies(module: ModuleType) -> builtins.list[str]:
-    """The packages that the module's `dependencies` name and that cannot be imported."""
-    return [name for name in getattr(module, "dependencies", None) or () if importlib.util.find_spec(name) is None]
+    """The packages that the module's `dependencies` name and that cannot be imported; `torch` is flambeau."""
+    from .hook.names import ROOTS
+    return [name for name in getattr(module, "dependencies", None) or () if name not in ROOTS and importlib.util.find_spec(name) is None]
 
 
 # ------------------------------------------------------------------------------------------------- repositories

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -16,27 +18,33 @@ from .base import Primitive
 from .kernels import rejection
 from .kernels.rejection import Stream
 
-# NumPy's twister does the drawing and seeding. Its memory is read and written as the array of 624 words and the
-# position
-# that it is: the `state` property takes forty times as long as a draw.
-_twister = np.random.MT19937(0)
-_seeder = np.random.RandomState(_twister)
-_memory = np.frombuffer((ctypes.c_uint32 * 625).from_address(_twister.ctypes.state_address), np.uint32)
-_lock = threading.Lock()
 STATE = tensor_type(uint32, (625,))
+_lock = threading.Lock()
+
+
+@lru_cache(None)
+def _twister() -> tuple[Any, np.ndarray]:
+    """NumPy's twister, and its memory as the array of 624 words and the position that it is: the `state` property takes
+    forty times as long as a draw. Made when something is drawn: `numpy.random` takes long to import."""
+    twister = np.random.MT19937(0)
+    return twister, np.frombuffer((ctypes.c_uint32 * 625).from_address(twister.ctypes.state_address), np.uint32)
 
 
 def seeded_state(seed: int) -> np.ndarray:
     """MT19937 after init_genrand(low 32 bits of seed): 624 words, and the position 624 (none of them drawn)."""
-    with _lock:
-        _seeder.seed(seed & 0xFFFFFFFF)
-        return _memory.copy()
+    word = seed & 0xFFFFFFFF
+    words = [word]
+    for i in range(1, 624):
+        word = (1812433253 * (word ^ word >> 30) + i) & 0xFFFFFFFF
+        words.append(word)
+    return np.array([*words, 624], np.uint32)
 
 
 def _draw(state: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     with _lock:
-        _memory[:] = state
-        return _twister.random_raw(n).astype(np.uint32), _memory.copy()
+        twister, memory = _twister()
+        memory[:] = state
+        return twister.random_raw(n).astype(np.uint32), memory.copy()
 
 
 random_bits_p = Primitive("random_bits", lambda state, n: (tensor_type(uint32, (n,)), STATE), _draw, None, n_outputs=2,

@@ -25,7 +25,7 @@ class ProgramKey(NamedTuple):
 class Executor(Protocol):
     """Turns a graph into a function from arrays and Python numbers to output arrays, each owned by nobody else.
 
-    `run.compiled`, if it is there and not None, is to be called instead: `compiled.call(inputs, addresses, dead)` with the
+    `run.compiled`, if its class has it and it is not None, is to be called instead: `compiled.call(inputs, addresses, dead)` with the
     addresses of the arrays returns (outputs, their addresses); `dead` are those inputs among `compiled.donatable` whose
     memory it may take over, because nobody else wants them any more.
     """
@@ -34,12 +34,14 @@ class Executor(Protocol):
 
 
 class Program:
-    """graph: flattened and without dead code. input_slots: the trace slots that feed the graph's inputs."""
+    """graph: flattened and without dead code. input_slots: the trace slots that feed the graph's inputs. compiles: whether
+    `run` has a native form."""
 
-    __slots__ = ("graph", "input_slots", "run", "runs")
+    __slots__ = ("graph", "input_slots", "run", "compiles")
 
     def __init__(self, graph: Graph, input_slots: tuple[int, ...], run: Callable[..., list[np.ndarray]]):
         self.graph, self.input_slots, self.run = graph, input_slots, run
+        self.compiles = hasattr(type(run), "compiled")
 
 
 _programs: OrderedDict[ProgramKey, Program] = OrderedDict()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Callable
 
 import numpy as np
@@ -21,25 +20,46 @@ SWITCH_AT = 4   # the first native run, which waits for the compiler if it must
 LARGE = 1000    # nodes from which on compiling takes so long that a program must be worth it (see `_patience`)
 NODE_LIMIT = 4000  # larger programs (long unrolled recurrences) stay in the interpreter: compiling them takes minutes
 
-_pool: ThreadPoolExecutor | None = None
-_pool_lock = threading.Lock()
 _compiling = threading.RLock()  # held while a compiler thread works: a child forked then would inherit LLVM's and the importer's locks
 _forks = 0  # how many forks this process is away from the first
 fork_locks.append(_compiling)
-
-
-def _submit(fn: Callable[[], Any]) -> Future:
-    global _pool
-    with _pool_lock:
-        if _pool is None:
-            _pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="compiler-of-flambeau")
-        return _pool.submit(fn)
 
 
 def _compile(graph: Graph) -> Callable[..., list[np.ndarray]]:
     with _compiling:
         from ..compiler.executor import CompiledProgram
         return CompiledProgram(graph)
+
+
+class _Compilation(threading.Thread):
+    """A program on its way through the compiler. One is compiled at a time: LLVM has one lock for all."""
+
+    def __init__(self, graph: Graph):
+        super().__init__(name="compiler-of-flambeau")
+        self.graph = graph
+        self.program: Any = None
+        self.error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        with _compiling:
+            if not threading.main_thread().is_alive():  # the interpreter is going: nobody will want it
+                return
+            try:
+                self.program = _compile(self.graph)
+            except BaseException as error:  # for `result`
+                self.error = error
+
+    def done(self) -> bool:
+        """Whether `result` would not wait."""
+        return not self.is_alive()
+
+    def result(self) -> Any:
+        """The compiled program, or the error that the compiler met."""
+        self.join()
+        if self.error is not None:
+            raise self.error
+        return self.program
 
 
 def _patience(graph: Graph) -> int:
@@ -65,7 +85,7 @@ class TieredProgram:
         self.patience = _patience(graph)
         self.interpreted = Interpreter().prepare(graph)
         self.native: Any = None
-        self.future: Future | None = None
+        self.future: _Compilation | None = None
 
     @property
     def compiled(self) -> Any:
@@ -73,7 +93,7 @@ class TieredProgram:
         if self.runs < SWITCH_AT + self.patience:
             self.runs += 1
             if self.runs == COMPILE_AT + self.patience and len(self.graph.nodes) <= NODE_LIMIT:
-                self.future = _submit(lambda: _compile(self.graph))
+                self.future = _Compilation(self.graph)
                 self.forks = _forks
             elif self.runs == SWITCH_AT + self.patience and self.future is not None:
                 if self.future.done() or self.forks == _forks:  # otherwise nobody is left to compile it
@@ -110,8 +130,7 @@ def default_executor() -> Any:
 
 def _forget_after_fork() -> None:
     """A child has none of the compiler's threads."""
-    global _pool, _pool_lock, _forks
-    _pool, _pool_lock = None, threading.Lock()
+    global _forks
     _forks += 1
 
 

@@ -288,7 +288,7 @@ def run_program(program: Program, slots: list, live: tuple[int, ...]) -> None:
     for i in program.input_slots:
         value = slots[i]
         inputs.append(value.array() if value.__class__ is Value else value)
-    compiled = getattr(program.run, "compiled", None)
+    compiled = program.run.compiled if program.compiles else None  # type: ignore[attr-defined]
     if compiled is None:
         for i, buffer in zip(live, program.run(inputs)):
             value = slots[i]
@@ -353,8 +353,4 @@ def _after_fork() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    # The hooks of the module imported here hold the lock that handing a program to the compiler's threads takes, so they
-    # are to run after these: the last registered runs first.
-    import concurrent.futures.thread  # noqa: F401
-
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

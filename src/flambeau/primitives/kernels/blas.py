@@ -6,7 +6,6 @@ product itself; for a small one they cost more than they bring even on an idle m
 from __future__ import annotations
 
 import ctypes
-import glob
 import os
 from contextlib import contextmanager
 from functools import lru_cache
@@ -20,6 +19,7 @@ SMALL = 1 << 27  # multiplications: some milliseconds on one thread
 @lru_cache(None)
 def _threads() -> tuple[Callable[[], int], Callable[[int], None]] | None:
     """OpenBLAS's (get, set) number of threads, from the library in NumPy's wheel; None where there is another BLAS."""
+    import glob
     home = os.path.dirname(np.__file__)
     for path in glob.glob(os.path.join(home, os.pardir, "numpy.libs", "*openblas*")) + glob.glob(os.path.join(home, ".dylibs", "*openblas*")):
         try:
