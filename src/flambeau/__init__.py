@@ -125,6 +125,7 @@ _LAZY_NAMES = {
                      "is_autocast_cpu_enabled", "set_autocast_cpu_enabled", "get_autocast_cpu_dtype", "set_autocast_cpu_dtype",
                      "get_autocast_gpu_dtype", "set_autocast_gpu_dtype"), ".tensor.autocast"),
     **dict.fromkeys(("pixel_shuffle", "pixel_unshuffle", "channel_shuffle"), ".nn.functional.vision"),
+    **dict.fromkeys(("smm", "hspmm", "sspaddmm"), ".sparse.products"), "thread_safe_generator": ".random",
     "sparse_coo_tensor": ".sparse.coo", "sparse_csr_tensor": ".sparse.csr",
     "inf": "math", "nan": "math", "pi": "math", "e": "math",
 }

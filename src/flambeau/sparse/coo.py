@@ -70,6 +70,29 @@ class SparseTensor(Unstrided):
         self._coalesced = bool(coalesced)
         return self
 
+    def sparse_resize_(self, size: Any, sparse_dim: int, dense_dim: int) -> SparseTensor:
+        """Gives this tensor another size. RuntimeError for a tensor with elements that would lose some, or change their form."""
+        shape = tuple(int(n) for n in size)
+        if len(shape) != sparse_dim + dense_dim:
+            raise RuntimeError(f"'len(size) == sparse_dim + dense_dim' is not satisfied: len(size) = {len(shape)}, sparse_dim = {sparse_dim}, "
+                               f"dense_dim = {dense_dim}")
+        if not self._nnz():
+            return self.sparse_resize_and_clear_(shape, sparse_dim, dense_dim)
+        if sparse_dim != self.sparse_dim() or dense_dim != self.dense_dim():
+            raise RuntimeError(f"changing the number of {'sparse' if sparse_dim != self.sparse_dim() else 'dense'} dimensions on a "
+                               "non-empty sparse tensor is not supported")
+        for kind, part in (("sparse", slice(sparse_dim)), ("dense", slice(sparse_dim, None))):
+            if any(new < old if kind == "sparse" else new != old for new, old in zip(shape[part], self.shape[part])):
+                raise RuntimeError(f"{'shrinking' if kind == 'sparse' else 'changing'} the size of {kind} dimensions (from "
+                                   f"{list(self.shape[part])} to {list(shape[part])}) on a non-empty sparse tensor is not supported.")
+        return self._replace(sparse(self._indices_array, self._values_tensor, shape, self._coalesced))
+
+    def sparse_resize_and_clear_(self, size: Any, sparse_dim: int, dense_dim: int) -> SparseTensor:
+        """Gives this tensor another size, and forgets its elements."""
+        shape = tuple(int(n) for n in size)
+        values = filled((0, *shape[sparse_dim:]), 0, self.dtype)
+        return self._replace(sparse(np.zeros((sparse_dim, 0), np.int64), values, shape, True))
+
     def _linear(self) -> np.ndarray:
         """Positions as numbers in the row-major order of the sparse dimensions."""
         return linear_index(self._indices_array, self.shape[:self.sparse_dim()])

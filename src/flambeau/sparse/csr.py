@@ -51,12 +51,6 @@ class SparseCSRTensor(Unstrided):
     def _with(self, values: Tensor, shape: tuple[int, ...] | None = None) -> SparseCSRTensor:
         return _by_rows(self._crow, self._col, values, tuple(self.shape))
 
-    def coalesce(self) -> Any:
-        raise RuntimeError("coalesce expected sparse coordinate tensor layout but got SparseCsr")
-
-    def indices(self) -> Any:
-        raise RuntimeError("indices expected sparse coordinate tensor layout but got SparseCsr")
-
     # ------------------------------------------------------------------ conversions
 
     def to_sparse_coo(self) -> SparseTensor:

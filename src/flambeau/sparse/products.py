@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..ops.creation import filled
-from ..ops.shape import stack
+from ..ops.shape import cat, stack
 from ..tensor.tensor import Tensor
 from .base import index_tensor
 from .coo import SparseTensor, sparse
@@ -81,6 +81,44 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input @ weightᵀ + bias, for a matrix input."""
     out = mm(input, weight.t())  # type: ignore[attr-defined]
     return out if bias is None else out + bias
+
+
+# ------------------------------------------------------------------ products with sparse results
+
+def _rows_of_product(input: SparseTensor, mat2: Tensor) -> tuple[np.ndarray, Tensor]:
+    """The rows of input @ mat2 that input has entries in, and their numbers."""
+    rows = np.unique(_entries(input.coalesce())[0])
+    return rows, mm(input, mat2).index_select(0, index_tensor(rows))  # type: ignore[attr-defined]
+
+
+def smm(input: Tensor, mat2: Tensor) -> SparseTensor:
+    """input @ mat2 of a sparse and a strided matrix, as a sparse one: all columns of the rows that input has entries in."""
+    if not isinstance(input, SparseTensor):
+        raise RuntimeError("tensor.sspaddmm(...) can only be called on sparse tensors")
+    rows, values = _rows_of_product(input, mat2)
+    columns = mat2.shape[1]
+    positions = np.stack([np.repeat(rows, columns), np.tile(np.arange(columns), len(rows))])
+    return sparse(positions, values.reshape(-1), (input.shape[0], columns), True)  # type: ignore[attr-defined]
+
+
+def hspmm(mat1: Tensor, mat2: Tensor, *, out: Any = None) -> SparseTensor:
+    """mat1 @ mat2 of a sparse and a strided matrix, with sparse rows and strided columns."""
+    if not isinstance(mat1, SparseTensor):
+        raise RuntimeError("hspmm: Argument #1: expected a sparse matrix")
+    rows, values = _rows_of_product(mat1, mat2)
+    result = sparse(rows[None, :], values, (mat1.shape[0], mat2.shape[1]), True)
+    return result if out is None else out._replace(result)
+
+
+def sspaddmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> SparseTensor:
+    """beta·input + alpha·(mat1 @ mat2) of sparse input and mat1 and a strided mat2: the entries of both, side by side."""
+    if not isinstance(input, SparseTensor):
+        raise RuntimeError("tensor.sspaddmm(...) can only be called on sparse tensors")
+    product = smm(mat1, mat2)
+    values = cat([input._values_tensor * beta, product._values_tensor * alpha])
+    positions = np.concatenate([input._indices_array, product._indices_array], axis=1)
+    result = sparse(positions, values, tuple(input.shape), False)
+    return result if out is None else out._replace(result)
 
 
 VARIANTS = {"mm": mm, "mv": mv, "matmul": matmul, "addmm": addmm, "bmm": bmm, "linear": linear}

@@ -5,13 +5,13 @@ from ..ops import (arithmetic, bits, bitwise, comparison, complex, conversion, c
                    histogram, indexing, linalg, linear, masking, norms, pointwise, random, rearrange, reduction, scan, shape,
                    sorting, special, spectral, statistics, view_copies)
 from . import indexing as subscript
-from . import copying, dlpack, legacy, memory, text, views
+from . import copying, dlpack, layouts, legacy, memory, text, views
 from .attributes import ATTRIBUTES
 from .tensor import Tensor
 
 FAMILIES = (creation, from_data, conversion, arithmetic, pointwise, special, comparison, bits, bitwise, complex, linear, random, reduction, shape,
             rearrange, indexing, masking, statistics, scan, sorting, histogram,
-            diagonal, view_copies, norms, einsum, linalg, factorizations, spectral, subscript, text, copying, dlpack, legacy, memory)
+            diagonal, view_copies, norms, einsum, linalg, factorizations, spectral, subscript, text, copying, dlpack, layouts, legacy, memory)
 
 # methods whose module loads when they are first called
 _LATE = {"softmax": "activation", "log_softmax": "activation", "prelu": "activation", "hardshrink": "activation", "relu_": "activation"}
@@ -28,7 +28,7 @@ def _late(name: str, module: str):
 
 
 # methods of the room of sparse tensors, which loads with the first of them
-_SPARSE = {"to_sparse": "coo", "sparse_mask": "coo", "to_sparse_csr": "csr", "to_sparse_coo": "csr"}
+_SPARSE = {"smm": "products", "sspaddmm": "products", "to_sparse": "coo", "sparse_mask": "coo", "to_sparse_csr": "csr", "to_sparse_coo": "csr"}
 
 
 def _sparse(name: str, module: str):

@@ -54,6 +54,8 @@ c @ d | torch.mm(c, d) | torch.sparse.mm(c, d) | c @ torch.ones(3) | c @ torch.e
 c * 2 | 2 * c | c + c | -c | c * c | c * torch.ones(2, 3) | torch.ones(2, 3) + c | c + torch.ones(2, 3) | c.sum() | c.abs() | torch.sin(c)
 c[0] | c[0, 2] | c.clone() | c.double() | c.detach() | len(c) | torch.sparse.sampled_addmm(c, torch.ones(2, 4), torch.ones(4, 3), beta=0.5, alpha=2)
 torch.sparse_csr_tensor([0, 2, 3], [0, 2, 1], [1.0, 2.0, 3.0], size=(2, 3), requires_grad=True)
+s.smm(d) | torch.smm(u.coalesce(), d) | torch.hspmm(s, d) | torch.sspaddmm(torch.ones(2, 2).to_sparse(), s, d, beta=2, alpha=3)
+s.clone().sparse_resize_((3, 4), 2, 0) | s.clone().sparse_resize_and_clear_((4, 4), 1, 1) | (d.sparse_dim(), d.dense_dim())
 torch.is_tensor(s) | isinstance(s, torch.Tensor)
 """.replace("\n", " | ").strip(" |").split(" | ")
 
@@ -67,7 +69,8 @@ def test_expression(expression):
 
 ERRORS = """
 u.values() | u.indices() | s + 1 | s + torch.ones(2, 3) | s / s | s / torch.ones(2, 3) | s == s | s.exp() | s.view(6) | s.squeeze() | s.numpy()
-c.coalesce() | c.indices() | c.numpy() | c.view(6) | s.item() | s.mean() | s.max() | torch.softmax(s, 1) | torch.cumsum(s, 0) | torch.ones_like(s) | torch.equal(s, s) | torch.mm(s, torch.ones(2, 2))
+d.coalesce() | d.values() | d.crow_indices() | s.col_indices() | c.row_indices() | s.clone().sparse_resize_((1, 3), 2, 0)
+s.clone().sparse_resize_((2, 3), 1, 1) | d.smm(d) | c.coalesce() | c.indices() | c.numpy() | c.view(6) | s.item() | s.mean() | s.max() | torch.softmax(s, 1) | torch.cumsum(s, 0) | torch.ones_like(s) | torch.equal(s, s) | torch.mm(s, torch.ones(2, 2))
 torch.sparse.mm(s, d.double()) | torch.eye(2).to_sparse(0) | s.to_dense(torch.float64) | s + h | torch.cat([s, torch.ones(2, 3)]) | s[5]
 torch.sparse_coo_tensor(i, torch.ones(2), (2, 3)) | torch.sparse_coo_tensor(i, torch.ones(3), (2, 3, 4))
 torch.sparse_coo_tensor(torch.tensor([[5], [0]]), torch.ones(1), (2, 3), check_invariants=True)
