@@ -253,8 +253,8 @@ def main() -> int:
                 print(f"{row['workload']:42s}{row['torch']:8.2f}{row['flambeau']:10.2f}{row['first']:9.2f}"
                       f"{row['ratio']:8.2f}{row['goal']:6g}{row['losses apart']:14.1e}"
                       f"{'' if row['reached'] else '  missed'}", flush=True)
-    if options.json:
-        Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
+                if options.json:  # after each program: they take long
+                    Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
     return int(not all(row["reached"] for row in report["results"]))
 
 
