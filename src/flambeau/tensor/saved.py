@@ -65,6 +65,16 @@ def pack(t: Tensor, hook: tuple[Callable, Callable]) -> Packed:
     return Packed(content, hook[1])
 
 
+class _Unwatched(list):
+    """No storages: whoever packs a tensor answers for it, and to watch its memory would be to keep it."""
+
+    def append(self, item: Any) -> None:
+        """Leaves it out."""
+
+
+_UNWATCHED = _Unwatched()
+
+
 def pack_saved(node: Any, tensors: list) -> None:
     """Packs what a new node of a call on `tensors` has saved, if hooks are in force."""
     hook = current()
@@ -72,7 +82,7 @@ def pack_saved(node: Any, tensors: list) -> None:
         return
     from .node import HookedOpNode
     node.__class__ = HookedOpNode
-    node.watched = []  # whoever packs a tensor answers for it
+    node.watched = _UNWATCHED
     node.saved = [v if v.__class__ in (bool, int, float, complex) else pack(_seen(v, node, place, tensors), hook)
                   for v, place in zip(node.saved, node.gradient.saved)]
 
