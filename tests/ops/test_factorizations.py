@@ -148,3 +148,71 @@ def test_inner():
     assert torch.tensor(2.0).inner(torch.ones(3)).tolist() == [2, 2, 2]
     with pytest.raises(RuntimeError, match="last dimension must match"):
         torch.inner(torch.ones(2, 3), torch.ones(4))
+
+
+@pytest.mark.parametrize("shape", [(60, 60), (70, 45), (45, 70)])
+@pytest.mark.parametrize("is_complex", [False, True])
+def test_lu_by_halves(shape, is_complex):
+    r = np.random.default_rng(10)
+    a = r.standard_normal((2, *shape)) + (1j * r.standard_normal((2, *shape)) if is_complex else 0)
+    p, lower, upper = torch.linalg.lu(torch.from_numpy(a))
+    np.testing.assert_allclose((p @ lower @ upper).numpy(), a, atol=1e-11)
+    # a pivot is the largest of its column, complex numbers being compared by |re| + |im|
+    assert float(lower.abs().max()) <= (2 ** 0.5 if is_complex else 1) + 1e-12
+    assert not p.requires_grad and not torch.linalg.lu(torch.from_numpy(a).requires_grad_()).P.requires_grad
+
+
+def test_lu_without_pivots():
+    a = np.random.default_rng(11).standard_normal((40, 40)) + 20 * np.eye(40)
+    p, lower, upper = torch.linalg.lu(torch.from_numpy(a), pivot=False)
+    assert p.shape == (0,)
+    np.testing.assert_allclose((lower @ upper).numpy(), a, atol=1e-11)
+
+
+@pytest.mark.parametrize("upper", [False, True])
+@pytest.mark.parametrize("unit", [False, True])
+@pytest.mark.parametrize("left", [False, True])
+def test_triangular_systems_by_halves(upper, unit, left):
+    r = np.random.default_rng(12)
+    a = r.standard_normal((2, 130, 130)) / 130 + 2 * np.eye(130)
+    b = r.standard_normal((130, 3) if left else (3, 130))
+    x = torch.linalg.solve_triangular(torch.from_numpy(a), torch.from_numpy(b), upper=upper, left=left,
+                                      unitriangular=unit)
+    t = np.triu(a) if upper else np.tril(a)
+    if unit:
+        t[:, range(130), range(130)] = 1
+    np.testing.assert_allclose(t @ x.numpy() if left else x.numpy() @ t, np.broadcast_to(b, x.shape), atol=1e-11)
+
+
+def test_singular_triangles_divide_by_zero():
+    a = torch.tensor([[1.0, 2.0], [0.0, 0.0]], dtype=torch.float64)
+    x = torch.linalg.solve_triangular(a, torch.ones(2, 1, dtype=torch.float64), upper=True)
+    assert torch.isinf(x).all()
+
+
+@pytest.mark.parametrize("shape", [(7, 4), (4, 7), (5, 5)])
+@pytest.mark.parametrize("deficient", [False, True])
+def test_least_squares(shape, deficient):
+    """By QR, and for matrices that lack rank by the pseudoinverse."""
+    r = np.random.default_rng(13)
+    a = r.standard_normal(shape)
+    if deficient:
+        a[:, -1] = a[:, 0]
+        a[-1] = a[0]
+    b = r.standard_normal((shape[0], 2))
+    solution = torch.linalg.lstsq(torch.from_numpy(a), torch.from_numpy(b))
+    want, _, rank, _ = np.linalg.lstsq(a, b, rcond=None)
+    np.testing.assert_allclose(solution.solution.numpy(), want, atol=1e-10)
+    assert solution.rank.item() == rank
+
+
+def test_gradients_of_triangular_systems(check_gradient):
+    r = np.random.default_rng(14)
+    a, b = r.standard_normal((3, 3)) + 3 * np.eye(3), r.standard_normal((3, 2))
+    for upper in (False, True):
+        for unit in (False, True):
+            check_gradient(lambda a, b: torch.linalg.solve_triangular(a, b, upper=upper, unitriangular=unit), a, b)
+    check_gradient(lambda a: torch.cat([x.flatten() for x in torch.linalg.lu(a)[1:]]), r.standard_normal((5, 3)))
+    check_gradient(lambda a: torch.cat([x.flatten() for x in torch.linalg.lu(a)[1:]]), r.standard_normal((3, 5)))
+    check_gradient(lambda a, b: torch.linalg.lstsq(a, b).solution, r.standard_normal((5, 3)), r.standard_normal((5, 2)))
+    check_gradient(lambda a, b: torch.linalg.lstsq(a, b).solution, r.standard_normal((3, 5)), b)
