@@ -34,3 +34,8 @@ def test_an_image_in_several_blocks(monkeypatch):
 
     monkeypatch.setattr(Image.Image, "__arrow_c_array__", refuse, raising=False)
     assert (pillow_resize.resize(NOISE, 20, 30, 2) == np.asarray(NOISE.resize((30, 20), 2))).all()
+
+
+def test_the_installed_pillow_is_followed():
+    """Otherwise Pillow itself would be asked, and nobody would notice."""
+    assert pillow_resize.is_available()

@@ -43,7 +43,7 @@ pixel:
   br label %tap
 tap:
   %k = phi i64 [0, %pixel], [%next_k, %tap]
-  %sum = phi <4 x i32> [splat (i32 HALF), %pixel], [%next_sum, %tap]
+  %sum = phi <4 x i32> [<i32 HALF, i32 HALF, i32 HALF, i32 HALF>, %pixel], [%next_sum, %tap]
   %pixel_at = getelementptr <4 x i8>, ptr %window, i64 %k
   %bytes = load <4 x i8>, ptr %pixel_at, align 1
   %value = zext <4 x i8> %bytes to <4 x i32>
@@ -57,9 +57,9 @@ tap:
   %more_taps = icmp ult i64 %next_k, %length
   br i1 %more_taps, label %tap, label %pixel_done
 pixel_done:
-  %whole = ashr <4 x i32> %next_sum, splat (i32 BITS)
+  %whole = ashr <4 x i32> %next_sum, <i32 BITS, i32 BITS, i32 BITS, i32 BITS>
   %low = call <4 x i32> @llvm.smax.v4i32(<4 x i32> %whole, <4 x i32> zeroinitializer)
-  %high = call <4 x i32> @llvm.smin.v4i32(<4 x i32> %low, <4 x i32> splat (i32 255))
+  %high = call <4 x i32> @llvm.smin.v4i32(<4 x i32> %low, <4 x i32> <i32 255, i32 255, i32 255, i32 255>)
   %result = trunc <4 x i32> %high to <4 x i8>
   %x3 = mul i64 %x, 3
   %result_at = getelementptr i8, ptr %target, i64 %x3
