@@ -274,6 +274,8 @@ def join() -> None:
     """Takes part in the program that was posted last, until it is finished. Nothing if there is none."""
     state = _state
     if state.posted is not None:
-        _functions().join(state.team.address)  # type: ignore[union-attr]
-        state.posted = None
-        state.lock.release()
+        try:
+            _functions().join(state.team.address)  # type: ignore[union-attr]
+        finally:  # Ctrl-C is told when the program is finished
+            state.posted = None
+            state.lock.release()
