@@ -511,6 +511,77 @@ def sbd(root):
         "CategoriesPresent": np.array([[1, 2]], np.uint8)},)})
 
 
+def flo(path, seed):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = np.random.default_rng(seed).normal(0, 3, (5, 6, 2)).astype("<f4")
+    path.write_bytes(b"PIEH" + np.array([6, 5], "<i4").tobytes() + values.tobytes())
+
+
+def deep_png(path, seed):
+    """A 16-bit RGB PNG, which Pillow cannot write."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = np.random.default_rng(seed).integers(0, 2 ** 16, (5, 6, 3)).astype(">u2")
+    values[..., 2] %= 2
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 6, 5, 16, 2, 0, 0, 0))
+                     + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def pfm(path, seed, channels=3):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = np.random.default_rng(seed).normal(0, 3, (5, 6, channels)).astype("<f4")
+    path.write_bytes((b"PF" if channels == 3 else b"Pf") + b"\n6 5\n-1.0\n" + values.tobytes())
+
+
+def sintel(root):
+    base = root / "Sintel"
+    for part, name in (("training", "clean"), ("training", "final"), ("test", "clean")):
+        for k in range(3):
+            image(base / part / name / "alley_1" / f"frame_{k:04d}.png", k)
+    for k in range(2):
+        flo(base / "training" / "flow" / "alley_1" / f"frame_{k:04d}.flo", k)
+
+
+def kitti_flow(root):
+    for part in ("training", "testing"):
+        for k in range(4):
+            image(root / "KittiFlow" / part / "image_2" / f"{k // 2:06d}_1{k % 2}.png", k)
+    for k in range(2):
+        deep_png(root / "KittiFlow" / "training" / "flow_occ" / f"{k:06d}_10.png", k)
+
+
+def flying_chairs(root):
+    base = root / "FlyingChairs"
+    for k in range(3):
+        flo(base / "data" / f"{k:05d}_flow.flo", k)
+        for j in (1, 2):
+            image(base / "data" / f"{k:05d}_img{j}.ppm", 10 * k + j)
+    text(base / "FlyingChairs_train_val.txt", "1\n2\n1\n")
+
+
+def flying_things(root):
+    base = root / "FlyingThings3D"
+    for side in ("left", "right"):
+        for k in range(3):
+            for name in ("clean", "final"):
+                image(base / f"frames_{name}pass" / "TRAIN" / "A" / "0000" / side / f"{k:04d}.png", k)
+            for direction in ("into_future", "into_past"):
+                pfm(base / "optical_flow" / "TRAIN" / "A" / "0000" / direction / side / f"{k:04d}.pfm", k)
+
+
+def hd1k(root):
+    base = root / "hd1k"
+    for k in range(3):
+        deep_png(base / "hd1k_flow_gt" / "flow_occ" / f"000001_{k:04d}.png", k)
+        image(base / "hd1k_input" / "image_2" / f"000001_{k:04d}.png", k)
+    for k in range(2):
+        image(base / "hd1k_challenge" / "image_2" / f"000000_001{k}.png", k)
+
+
 CASES = {
     "STL10": (stl10, [{}, {"split": "test"}, {"split": "unlabeled"}, {"split": "train+unlabeled"},
                       {"split": "train", "folds": 3}, {"split": "train+unlabeled", "folds": 0},
@@ -573,6 +644,12 @@ CASES = {
     "PCAM": (pcam, [{}, {"split": "val"}, {"split": "valid"}]),
     "LSUN": (lsun, [{"classes": ["bedroom_train", "tower_val"]}, {"classes": ["attic_train"]}, {"classes": ["tower_x"]},
                     {"classes": 3}]),
+    "Sintel": (sintel, [{}, {"pass_name": "both"}, {"split": "test"}, {"split": "val"}, {"pass_name": "x"}]),
+    "KittiFlow": (kitti_flow, [{}, {"split": "test"}, {"split": "val"}]),
+    "FlyingChairs": (flying_chairs, [{}, {"split": "val"}, {"split": "test"}]),
+    "FlyingThings3D": (flying_things, [{}, {"pass_name": "both", "camera": "both"}, {"split": "test"},
+                                       {"camera": "x"}]),
+    "HD1K": (hd1k, [{}, {"split": "test"}, {"split": "val"}]),
     "SBU": (sbu, [{"download": False}]),
     "SBDataset": (sbd, [{}, {"image_set": "train_noval", "mode": "segmentation"}, {"mode": "x"}]),
 }

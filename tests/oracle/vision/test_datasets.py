@@ -31,6 +31,8 @@ def test_same_as_torchvision(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where torchvision's LSUN leaves a file
     for package in image_sets.NEEDS.get(name, ()):
         pytest.importorskip(package)
+    if name in ("KittiFlow", "HD1K") and not hasattr(torch.ops.image, "decode_png"):
+        pytest.skip("this torchvision has no operators for images")
     write, cases = image_sets.CASES[name]
     (tmp_path / "theirs").mkdir()
     write(tmp_path / "theirs")

@@ -8,6 +8,7 @@ import importlib
 from typing import Any
 
 _SETS = {
+    "_optical_flow": ["FlyingChairs", "FlyingThings3D", "HD1K", "KittiFlow", "Sintel"],
     "caltech": ["Caltech101", "Caltech256"],
     "celeba": ["CelebA"],
     "cifar": ["CIFAR10", "CIFAR100"],
