@@ -18,6 +18,7 @@ from .primitives import householder as packed
 from .primitives import linalg as la
 from .primitives import lu as lu_
 from .primitives.linalg import LinAlgError
+from .runtime.trace import Value
 from .tensor.attributes import every_value
 from .tensor.autocast import in_float32
 from .tensor.op import op
@@ -243,7 +244,8 @@ def _values_alone(A: Tensor):
 @accepts_out
 def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
     """The singular values, descending."""
-    return (_svdvals if A.requires_grad and is_grad_enabled() else _values_alone)(A)
+    differentiated = A.requires_grad and is_grad_enabled() or A._storage.value.__class__ is not Value  # or by forward mode
+    return (_svdvals if differentiated else _values_alone)(A)
 
 
 def _uplo(UPLO: str) -> bool:

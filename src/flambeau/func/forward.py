@@ -9,7 +9,7 @@ from ..autograd.grad_mode import enable_grad, is_grad_enabled
 from ..tensor.tensor import Tensor, alias
 from ..tensor.transforms import dual_level, pair, primal_part, reverse_level, tangent_part
 from ..utils._pytree import tree_flatten, tree_map, tree_unflatten
-from .reverse import basis, check_argnums, check_tensors, chosen, jacrev, replaced, source
+from .reverse import basis, check_argnums, check_real, check_tensors, chosen, jacrev, replaced, source
 from .vmap import vmap
 
 _JVP = "jvp(f, primals, tangents)"
@@ -83,6 +83,7 @@ def jacfwd(func: Callable, argnums: Any = 0, has_aux: bool = False, *, randomnes
         primals = chosen(args, numbers)
         flat, in_spec = tree_flatten(primals)
         _check_all_tensors("primals", flat)
+        check_real("jacfwd", "input", flat)
 
         def push(*tangents: Tensor) -> Any:
             found = jvp(lambda *xs: func(*replaced(args, numbers, xs), **kwargs), primals, tree_unflatten(tangents, in_spec),
@@ -95,6 +96,7 @@ def jacfwd(func: Callable, argnums: Any = 0, has_aux: bool = False, *, randomnes
             columns, aux = columns
             aux = tree_map(lambda x: x[0], aux)
         outputs, out_spec = tree_flatten(columns)
+        check_real("jacfwd", "output", outputs)
         result = tree_unflatten([_blocks(c, flat, in_spec, argnums) for c in outputs], out_spec)
         return (result, aux) if has_aux else result
     return wrapped

@@ -42,7 +42,7 @@ def _beyond(t: Any, level: ReverseLevel) -> bool:
     """Whether t depends on variables outside of a transformation: of the program, or of a transformation around it."""
     if not isinstance(t, Tensor) or not t.requires_grad:  # type: ignore[attr-defined]
         return False
-    around = [v for other in running() if isinstance(other, ReverseLevel) and other is not level for v in other.variables]
+    around = {v for other in running() if isinstance(other, ReverseLevel) and other is not level for v in other.variables}
     seen: set[Node] = {t._node}
     stack = [t._node]
     while stack:
@@ -173,6 +173,13 @@ def check_tensors(what: str, values: Sequence[Any]) -> None:
                                f"type {type(v)}")
 
 
+def check_real(what: str, kind: str, values: Sequence[Any]) -> None:
+    """RuntimeError for a complex input or output of a Jacobian, which would have to say of which parts it is."""
+    for i, v in enumerate(values):
+        if isinstance(v, Tensor) and v.dtype.kind == "c":
+            raise RuntimeError(f"{what}: Expected all {kind}s to be real but received complex tensor at flattened input idx: {i}")
+
+
 def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     """(func(*primals), vjp_fn[, more]): vjp_fn(cotangents) gives the tuple of vector-Jacobian products, one like each primal.
 
@@ -245,9 +252,11 @@ def jacrev(func: Callable, argnums: Any = 0, *, has_aux: bool = False, chunk_siz
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         check_argnums(argnums, len(args))
         numbers = (argnums,) if isinstance(argnums, int) else argnums
+        check_real("jacrev", "input", tree_flatten(chosen(args, numbers))[0])
         found = vjp(lambda *xs: func(*replaced(args, numbers, xs), **kwargs), *chosen(args, numbers), has_aux=has_aux)
         output, pull = found[0], found[1]
         outputs, out_spec = tree_flatten(output)
+        check_real("jacrev", "output", outputs)
         units = basis([tuple(o.shape) for o in outputs], outputs)
         rows = vmap(pull, chunk_size=chunk_size)(tree_unflatten(units, out_spec))
         if isinstance(argnums, int):

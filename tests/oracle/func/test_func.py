@@ -54,6 +54,8 @@ PROGRAMS = {
     "scalar": lambda t: t.func.grad(t.sin)(_data(t)), "argnums": lambda t: t.func.grad(t.sum, argnums=3)(_data(t)),
     "structure": lambda t: t.func.jvp(t.sin, (_data(t),), (_data(t), _data(t))), "backward": lambda t: t.vmap(
         lambda x: x.sum().backward())(_data(t)), "leaf": lambda t: t.func.grad(lambda x: x.sin_().sum())(_data(t)),
+    **{f"complex {kind} of {jac}": (lambda t, jac=jac, f=f, x=x: getattr(t.func, jac)(f)(t.tensor(x))) for jac in ("jacrev", "jacfwd")
+       for kind, f, x in (("input", lambda z: z.abs(), [1 + 2j]), ("output", lambda x: x * 1j, [1.0]))},
     "singular": lambda t: t.vmap(t.linalg.inv)(t.zeros(2, 2, 2)), "explicit": lambda t: t.vmap(t.nn.functional.one_hot)(t.tensor([1, 2])),
 }
 
