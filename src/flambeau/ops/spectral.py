@@ -35,7 +35,8 @@ def stft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: i
          window: Tensor | None = None, center: bool = True, pad_mode: str = "reflect",
          normalized: bool = False, onesided: bool | None = None, return_complex: bool | None = None,
          align_to_window: bool | None = None) -> Tensor:
-    """The Fourier transforms of input · window, n_fft long, every hop_length samples of a signal (T), or signals (N, T).
+    """The Fourier transforms of input · window, n_fft long, every hop_length samples of a signal (T), or signals (N,
+    T).
 
     The result is (N, F, number of places), complex, or real with a last dimension of 2 if not return_complex; F is
     n_fft/2 + 1 if onesided (the default for real signals), else n_fft. Defaults: hop_length n_fft/4, win_length n_fft,

@@ -76,9 +76,12 @@ GRID = np.linspace(0.0, 3.0, 40).reshape(4, 10)
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("expression", [
-    "m._standard_gamma(x)", "m._standard_gamma(x * 40)", "m._sample_dirichlet(x + 0.1)", "m._sample_dirichlet(x * 9 + 1e-4)",
-    "m.binomial((x * 100).floor(), x / 3)", "m.binomial((x * 3).floor(), 1 - x / 3)", "m.normal(x, x + 1)", "m.normal(x[0], 2.0)",
-    "m.empty_like(x).geometric_(0.3)", "m.empty_like(x).log_normal_(1.0, 0.5)", "m.empty_like(x)[0, :5].log_normal_(0.0, 2.0)",
+    "m._standard_gamma(x)", "m._standard_gamma(x * 40)", "m._sample_dirichlet(x + 0.1)",
+    "m._sample_dirichlet(x * 9 + 1e-4)",
+    "m.binomial((x * 100).floor(), x / 3)", "m.binomial((x * 3).floor(), 1 - x / 3)", "m.normal(x, x + 1)",
+    "m.normal(x[0], 2.0)",
+    "m.empty_like(x).geometric_(0.3)", "m.empty_like(x).log_normal_(1.0, 0.5)", "m.empty_like(x)[0, "
+                                                                                ":5].log_normal_(0.0, 2.0)",
     "m.empty_like(x).exponential_(2.0)", "m.empty_like(x).cauchy_(1.0, 2.0)",
 ])
 def test_continued_streams(expression, dtype):
@@ -109,7 +112,8 @@ def test_gradients_of_draws():
 
 
 @pytest.mark.parametrize("expression", [
-    "m._standard_gamma(m.ones(2).half())", "m._sample_dirichlet(m.ones(2).bfloat16())", "m.binomial(m.ones(2).int(), m.ones(2))",
+    "m._standard_gamma(m.ones(2).half())", "m._sample_dirichlet(m.ones(2).bfloat16())",
+    "m.binomial(m.ones(2).int(), m.ones(2))",
     "m.binomial(m.ones(2), m.ones(2).int())", "m.binomial(m.ones(2), m.ones(2).double())",
 ])
 def test_errors_of_rejection(expression):

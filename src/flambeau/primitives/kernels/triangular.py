@@ -1,7 +1,7 @@
 """Triangular systems and LU factorisation by halves, so that nearly all of the work is products of matrices.
 
-NumPy offers neither of LAPACK's two. Halving leaves small blocks to simple methods: S. Toledo, "Locality of reference in LU
-decomposition with partial pivoting" (1997).
+NumPy offers neither of LAPACK's two. Halving leaves small blocks to simple methods: S. Toledo, "Locality of reference
+in LU decomposition with partial pivoting" (1997).
 """
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def _substitute(t: np.ndarray, b: np.ndarray, upper: bool) -> np.ndarray:
 
 
 def lu_factors(a: np.ndarray, pivot: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """(L and U in one matrix, 1-based pivots) of one matrix, by Gaussian elimination with partial pivoting or without."""
+    """(L and U in one matrix, 1-based pivots) of one matrix, by Gaussian elimination with partial pivoting or
+    without."""
     lu = np.array(a)
     return lu, (_factor(lu, pivot) + 1).astype(np.int32)
 
