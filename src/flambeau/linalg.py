@@ -21,6 +21,7 @@ from .primitives.linalg import LinAlgError
 from .runtime.trace import Value
 from .tensor.attributes import every_value
 from .tensor.autocast import in_float32
+from .tensor.examples import one_by_one
 from .tensor.op import op
 from .tensor.tensor import Tensor
 from .tensor.views import wrap_dim
@@ -486,6 +487,7 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
     return (values > tolerance.unsqueeze(-1)).sum(-1)
 
 
+@one_by_one
 @in_float32
 def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:
     """X that minimises ‖A X − B‖, with (solution, residuals, rank, singular_values) of which a driver leaves some empty."""
