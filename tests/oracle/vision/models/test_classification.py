@@ -7,7 +7,8 @@ torchvision = pytest.importorskip("torchvision")
 NAMES = torchvision.models.list_models(torchvision.models)
 BIG = 20_500_000  # parameters; what has more is slow to make
 FAST = {"alexnet", "convnext_tiny", "swin_t", "densenet121"}
-SLOW = {"densenet169", "densenet201", "efficientnet_b4", "efficientnet_b3"}
+SLOW = {"densenet169", "densenet201", "efficientnet_b4", "efficientnet_b3", "regnet_x_3_2gf", "regnet_y_3_2gf", "shufflenet_v2_x2_0",
+        "efficientnet_b2"}
 OPTIONS = {
     "googlenet": {"init_weights": True}, "inception_v3": {"init_weights": True},
     "vit_h_14": {"image_size": 56}, "maxvit_t": {"input_size": (224, 224)},

@@ -92,7 +92,7 @@ CASES = {
     "depth p": (lambda o, x: o.stochastic_depth(x, 4, "batch"), A),
     "depth mode": (lambda o, x: o.stochastic_depth(x, 0.4, "zz"), A),
     "rois": (lambda o, x: o.roi_align(x, [x[0, 0, :3, :3]], 3), RNG.standard_normal((1, 1, 4, 4), np.float32)),
-    "rois 5": (lambda o, x: o.roi_pool(x, x[0, 0], 3), RNG.standard_normal((1, 1, 4, 4), np.float32)),
+    "rois 5": (lambda o, x: o.roi_align(x, x[0, 0], 3), RNG.standard_normal((1, 1, 4, 4), np.float32)),
     "rois type": (lambda o, x: o.roi_align(x, 3, 3), RNG.standard_normal((1, 1, 4, 4), np.float32)),
     **{f"repr {text}": (lambda o, text=text: repr(eval(text, {"o": o})),) for text in (
         "o.RoIAlign(3, 1., 2)", "o.RoIPool(3, 1.)", "o.PSRoIAlign(3, 1., 2)", "o.PSRoIPool(3, 1.)",
@@ -115,6 +115,7 @@ ROIS = np.concatenate([np.array([[0], [1], [1], [0], [0], [1]], np.float32), box
 ROIS[5, 1:] = [4, 4, 4.2, 4.1]  # smaller than a pixel
 
 
+@pytest.mark.slow
 def test_roi_align_beside_the_reference():
     """torchvision's own description of roi_align in Python; for regions inside the map, which it does not clip."""
     from torchvision.ops.roi_align import _roi_align
