@@ -166,19 +166,13 @@ def cumprod(x: Var, dim: int) -> Var:
     return cumprod_p((x,), dim)
 
 
-def _running(better):
+def _running(extremum):
+    """Each running extremum is the last element so far that equals it; from the first NaN on, the last NaN."""
     def kernel(x, dim):
-        moved = np.moveaxis(x, dim, -1)
-        values, index = np.empty_like(moved), np.empty(moved.shape, np.int64)
-        for i in range(moved.shape[-1]):
-            here = moved[..., i]
-            if i == 0:
-                values[..., 0], index[..., 0] = here, 0
-                continue
-            take = better(here, values[..., i - 1]) | (here != here)
-            values[..., i] = np.where(take, here, values[..., i - 1])
-            index[..., i] = np.where(take, i, index[..., i - 1])
-        return np.moveaxis(values, -1, dim), np.moveaxis(index, -1, dim)
+        best = extremum.accumulate(x, axis=dim)
+        position = np.arange(x.shape[dim]).reshape([-1 if i == dim else 1 for i in range(x.ndim)])
+        index = np.maximum.accumulate(np.where((x == best) | (x != x), position, 0), axis=dim)
+        return np.take_along_axis(x, index, dim), index
     return kernel
 
 
@@ -191,8 +185,8 @@ def _running_types(x, dim):
     return x, tensor_type(int64, x.shape)
 
 
-cummax_p = Primitive("cummax", _running_types, _running(lambda a, b: (a >= b) & ~(b != b)), _running_vjp, n_outputs=2, kind="scan")
-cummin_p = Primitive("cummin", _running_types, _running(lambda a, b: (a <= b) & ~(b != b)), _running_vjp, n_outputs=2, kind="scan")
+cummax_p = Primitive("cummax", _running_types, _running(np.maximum), _running_vjp, n_outputs=2, kind="scan")
+cummin_p = Primitive("cummin", _running_types, _running(np.minimum), _running_vjp, n_outputs=2, kind="scan")
 
 
 def cummax(x: Var, dim: int) -> tuple[Var, Var]:
