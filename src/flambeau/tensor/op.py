@@ -23,7 +23,6 @@ from .autocast import active as autocasts, cast_operands
 from .grad_mode import mode
 from .node import op_node
 from .not_strided import NotStrided, call_sparse
-from .not_strided import NotStrided, call_sparse
 from .tensor import Tensor, make_tensor
 
 STATIC, TENSOR, SCALAR, TENSORS = range(4)
@@ -443,8 +442,6 @@ def inplace_operator(function: Callable) -> Callable:
             return apply_inplace(entry, (self, other, *tail))
         except TypeError:
             return NotImplemented
-        except NotStrided:
-            return call_sparse(entry.name + "_", (self, other, *tail))
         except NotStrided:
             return call_sparse(entry.name + "_", (self, other, *tail))
     method.__doc__ = function.__doc__

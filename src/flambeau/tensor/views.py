@@ -12,7 +12,6 @@ from ..ir.types import contiguous_strides, tensor_type
 from ..primitives import bitcast, strided_sum, strided_view
 from ..runtime.trace import Value
 from .not_strided import NotStrided, call_sparse
-from .not_strided import NotStrided, call_sparse
 from .op import op
 from .tensor import MANY, Tensor, View, make_view
 
