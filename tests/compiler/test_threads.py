@@ -256,3 +256,19 @@ def test_threads_emit_side_by_side_from_the_start():
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(EMITS_IN_THREADS)], capture_output=True, text=True,
                           timeout=60)
     assert (done.stdout, done.stderr) == ("8 1\n", "")
+
+
+def test_the_runtime_is_loaded_once():
+    """What one copy of it posts points into that copy, which would be gone."""
+    code = """
+        import sys, threading
+        from flambeau.compiler.threads import team
+        sys.setswitchinterval(1e-6)
+        found = []
+        threads = [threading.Thread(target=lambda: found.append(team._functions())) for _ in range(8)]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+        print(len(found), len(set(map(id, found))))
+        """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("8 1\n", "")

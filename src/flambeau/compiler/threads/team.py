@@ -11,7 +11,6 @@ import ctypes
 import math
 import os
 import threading
-from functools import lru_cache
 from typing import Any, NamedTuple, Sequence
 
 import numpy as np
@@ -33,8 +32,21 @@ class _Functions(NamedTuple):
     wake: Any
 
 
-@lru_cache(None)
+_loading = threading.Lock()
+_loaded: _Functions | None = None
+
+
 def _functions() -> _Functions:
+    """The runtime's functions, loaded once: what one copy of them posts points into that copy."""
+    global _loaded
+    if _loaded is None:
+        with _loading:
+            if _loaded is None:
+                _loaded = _load()
+    return _loaded
+
+
+def _load() -> _Functions:
     code = compile_cached(native.runtime_module(host_target()), host_target())
     lib = jit.load(code, list(_Functions._fields))
     p = ctypes.c_void_p
