@@ -7,6 +7,7 @@ import pytest
 
 import flambeau as torch
 from flambeau.runtime import tiers
+from flambeau.runtime.program import set_executor
 from flambeau.runtime.trace import flush, land, trace
 
 
@@ -16,7 +17,9 @@ def two_threads(monkeypatch):
     torch.set_num_threads(2)
     monkeypatch.setattr(tiers, "COMPILE_AT", 1)
     monkeypatch.setattr(tiers, "SWITCH_AT", 2)
+    set_executor(tiers.Tiered())
     yield
+    set_executor(tiers.default_executor())
     torch.set_num_threads(before)
 
 

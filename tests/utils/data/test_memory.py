@@ -55,6 +55,7 @@ def memory_over_epochs(path, rows, batch_size, epochs):
     return sizes
 
 
+@pytest.mark.slow  # forked from a process that ran many tests before, workers copy pages of those, too
 def test_epochs_over_a_mapped_set_do_not_grow(tmp_path):
     """By more than a twentieth of it; after the first one, in which forked workers get copies of what they touch."""
     sizes = memory_over_epochs(tmp_path / "rows", rows=2000, batch_size=3, epochs=4)
