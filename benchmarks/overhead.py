@@ -1,6 +1,6 @@
 """What recording costs: µs of Python per op call, of a whole LeNet step outside its execution, and of the import.
 
-    python benchmarks/overhead.py [--json FILE]
+    FLAMBEAU_ASYNC=0 python benchmarks/overhead.py [--json FILE]
 
 Prints a table and one line of JSON. Figures are the best of many turns: a busy machine only ever makes them larger.
 """
