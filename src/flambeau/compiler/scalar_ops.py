@@ -10,7 +10,7 @@ from typing import Any, Callable
 from llvmlite import ir
 
 from ..dtypes import bool_, dtype, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64
-from .llvm import vector_math
+from .llvm import functions, vector_math
 from .llvm.emit import F32, F64, I1, I8, I16, I32, I64, Emitter, Value, const, declare, element_of, lanes_of, like, vector
 
 ELEMENT: dict[dtype, ir.Type] = {bool_: I1, uint8: I8, int8: I8, int16: I16, uint16: I16, int32: I32, uint32: I32, int64: I64,
@@ -111,7 +111,7 @@ def _bce(e: Emitter, x: Value, t: Value, d: dtype) -> Value:
 UNARY: dict[str, Callable] = {
     "neg": _neg, "abs": _absolute, "sgn": _sgn, "relu": _relu, "bitwise_not": _only("biu", _not), "stop_gradient": lambda e, x, d: x,
     "floor": _intrinsic("floor"), "ceil": _intrinsic("ceil"), "trunc": _intrinsic("trunc"), "round": _intrinsic("roundeven"),
-    **{name: _only("f", lambda e, x, d, fn=fn: fn(e, x)) for name, fn in vector_math.UNARY.items() if name not in ("lgamma", "cbrt")},
+    **{name: _only("f", lambda e, x, d, fn=fn: fn(e, x)) for name, fn in functions.UNARY.items()},
 }
 BINARY: dict[str, Callable] = {
     "add": _f("add"), "sub": _f("sub"), "mul": _f("mul"), "div": _only("f", _f("div")), "maximum": _extremum("max"),
@@ -120,7 +120,7 @@ BINARY: dict[str, Callable] = {
     "gt": _compare(">"), "ge": _compare(">="), "bce": _only("f", _bce),
     "shift_left": _shift(True), "shift_right": _shift(False),
     "copysign": _only("f", lambda e, x, y, d: e.intrinsic("copysign", x, y)),
-    **{name: _only("f", lambda e, x, y, d, fn=fn: fn(e, x, y)) for name, fn in vector_math.BINARY.items() if name in ("pow", "atan2")},
+    **{name: _only("f", lambda e, x, y, d, fn=fn: fn(e, x, y)) for name, fn in functions.BINARY.items()},
 }
 
 

@@ -15,7 +15,7 @@ from .expression import Constant, Expression, ExpressionBuilder, Load, NeedsBuff
 from .scalar_ops import ELEMENT, supported
 
 EXPENSIVE = {"exp", "expm1", "log", "log1p", "log2", "log10", "exp2", "sin", "cos", "tan", "tanh", "sigmoid", "erf", "erfc", "pow", "sinh",
-             "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "atan2", "bce"}
+             "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "atan2", "fmod", "remainder", "floor_divide", "bce"}
 REDUCTIONS = {"reduce_sum": "sum", "reduce_max": "max", "reduce_min": "min", "reduce_prod": "prod"}
 COPIES = {"pad", "concat", "strided_write"}
 

@@ -2,12 +2,13 @@
 
 Each is a function `f(e, x)` that emits code into `e` and returns f(x). They are accurate to 2 ulp over the whole range
 (tests/compiler/test_vector_math.py measures each), give NaN, infinities, signed zeros and denormals as IEEE 754 and
-C's annex F ask, and need no fused multiply-add (though they use it). There are no branches on the data, except for sine
-and cosine of huge arguments.
+C's annex F ask, and need no fused multiply-add (though they use it). There are no branches on the data, except for
+sine, cosine and tangent of huge arguments.
 
 The method is always the same: reduce the argument to a small interval exactly, a polynomial there (relative minimax fits,
 made with 50 digits by reweighted least squares), undo the reduction. `by_lanes` calls libm for each lane, for functions
-that are not worth more: float64 erf and pow, and the rarer ones.
+that are not worth more: float64 erf and pow. Hyperbolic functions and inverses are in `inverse_functions`, remainders in
+`remainders`; `functions` has the tables.
 """
 from __future__ import annotations
 
@@ -44,6 +45,9 @@ SIN_64 = (-0.16666666666666632, 0.0083333333333223, -0.00019841269829715835, 2.7
           -2.5050752879658427e-08, 1.5896484881179686e-10)
 COS_64 = (0.0416666666666666, -0.0013888888888873958, 2.4801587289377308e-05, -2.755731432143906e-07,
           2.0875718987473353e-09, -1.1359421315532851e-11)
+# (tan(x)/x - 1) / x² in x², |x| <= π/4, to 1e-10, for float32 tangents in float64
+TAN_FOR_32 = (0.3333333169176104, 0.13333416949727364, 0.053953742110045985, 0.0219905433671188, 0.008310646184104145,
+              0.005033002755113859, -0.0006363540820427696, 0.0020576686943237334)
 # erf(x)/x - 1 in x², |x| <= 1; log(erfc(x)) in x, 0.95 <= x <= 4
 ERF_32 = (0.128379166, -0.376126379, 0.112837821, -0.0268654004, 0.00522094453, -0.000848281372, 0.000112568407,
           -9.64121318e-06)
@@ -55,12 +59,10 @@ LOG2_POW = (0.9617966939247877, 0.5770780171321179, 0.41219841415657227, 0.32061
 EXP2_POW = (1.0000000000000266, 0.693147180545818, 0.2402265069547235, 0.05550410941664846, 0.009618129227552012,
             0.0013333450129316957, 0.00015403412223263764, 1.531019599501903e-05, 1.3263953373920956e-06)
 
-Unary = Callable[[Emitter, Value], Value]
-
 
 # ------------------------------------------------------------------ helpers
 
-def _is32(x: Value) -> bool:
+def is_single(x: Value) -> bool:
     return element_of(x.type) == F32
 
 
@@ -72,31 +74,47 @@ def polynomial(e: Emitter, x: Value, coefficients: Sequence[float]) -> Value:
     return result
 
 
+def widened(e: Emitter, x: Value) -> Value:
+    """x in float64."""
+    return e.b.fpext(x, like(x.type, F64)) if is_single(x) else x
+
+
+def rounded_as(e: Emitter, y: Value, x: Value) -> Value:
+    """y, which is float64, in the type of x."""
+    return e.b.fptrunc(y, x.type) if is_single(x) else y
+
+
 def _bits(e: Emitter, x: Value) -> Value:
-    return e.b.bitcast(x, like(x.type, I32 if _is32(x) else I64))
+    return e.b.bitcast(x, like(x.type, I32 if is_single(x) else I64))
 
 
-def _pick(e: Emitter, condition: Value, x: Value | float, y: Value | float) -> Value:
+def leading(e: Emitter, x: Value) -> Value:
+    """x without the lower half of its digits, so that products of such numbers are exact."""
+    bits = _bits(e, x)
+    return e.b.bitcast(e.b.and_(bits, const(bits.type, 0xFFFFF000 if is_single(x) else 0xFFFFFFFF00000000)), x.type)
+
+
+def pick(e: Emitter, condition: Value, x: Value | float, y: Value | float) -> Value:
     """x where the condition holds, else y; numbers become constants of the other's type."""
     t = (x if isinstance(x, Value) else y).type
     x, y = (v if isinstance(v, Value) else const(t, v) for v in (x, y))
     return e.b.select(condition, x, y)
 
 
-def _compare(e: Emitter, op: str, x: Value, y: Value | float) -> Value:
+def compare(e: Emitter, op: str, x: Value, y: Value | float) -> Value:
     return e.b.fcmp_ordered(op, x, y if isinstance(y, Value) else const(x.type, y))
 
 
 def _clamp(e: Emitter, x: Value, low: float, high: float) -> Value:
     """x within [low, high]; NaN stays."""
-    x = _pick(e, _compare(e, ">", x, high), high, x)
-    return _pick(e, _compare(e, "<", x, low), low, x)
+    x = pick(e, compare(e, ">", x, high), high, x)
+    return pick(e, compare(e, "<", x, low), low, x)
 
 
 def _round(e: Emitter, x: Value) -> tuple[Value, Value]:
     """The nearest integer as a float, and as the low bits of an int (garbage for NaN, which converting would make
     undefined). |x| must be below 2^21."""
-    magic = const(x.type, ROUND_32 if _is32(x) else ROUND_64)
+    magic = const(x.type, ROUND_32 if is_single(x) else ROUND_64)
     shifted = e.b.fadd(x, magic)
     return e.b.fsub(shifted, magic), _bits(e, shifted)
 
@@ -121,11 +139,11 @@ def _scale(e: Emitter, x: Value, n: Value) -> Value:
     return e.b.fmul(x, _power_of_two(e, e.b.sub(n, half), x.type))
 
 
-def _abs(e: Emitter, x: Value) -> Value:
+def magnitude(e: Emitter, x: Value) -> Value:
     return e.intrinsic("fabs", x)
 
 
-def _with_sign(e: Emitter, x: Value, sign: Value) -> Value:
+def with_sign(e: Emitter, x: Value, sign: Value) -> Value:
     return e.intrinsic("copysign", x, sign)
 
 
@@ -144,7 +162,7 @@ def _per_lane(e: Emitter, fn: Callable[..., Value], *args: Value) -> Value:
 def by_lanes(name: str) -> Callable[..., Value]:
     """The libm function `name` of doubles, one call a lane; float32 operands are widened and the result is rounded."""
     def emit_call(e: Emitter, *args: Value) -> Value:
-        single = _is32(args[0])
+        single = is_single(args[0])
 
         def call(*scalars: Value) -> Value:
             if single:
@@ -161,7 +179,7 @@ def by_lanes(name: str) -> Callable[..., Value]:
 
 def _exp_reduce(e: Emitter, x: Value) -> tuple[Value, Value]:
     """x = n·ln2 + r: (r, n as an int)."""
-    high, low = LN2_32 if _is32(x) else LN2_64
+    high, low = LN2_32 if is_single(x) else LN2_64
     n, n_bits = _round(e, e.b.fmul(x, const(x.type, 1.0 / LN2)))
     r = e.fma(n, const(x.type, -high), x)
     return e.fma(n, const(x.type, -low), r), n_bits
@@ -169,19 +187,30 @@ def _exp_reduce(e: Emitter, x: Value) -> tuple[Value, Value]:
 
 def _expm1_kernel(e: Emitter, r: Value) -> Value:
     """e^r - 1 for |r| <= ln2/2: r + r²·P(r)."""
-    return e.fma(e.b.fmul(r, r), polynomial(e, r, EXP_32 if _is32(r) else EXP_64), r)
+    return e.fma(e.b.fmul(r, r), polynomial(e, r, EXP_32 if is_single(r) else EXP_64), r)
+
+
+def _exp_parts(e: Emitter, x: Value) -> tuple[Value, Value]:
+    """e^x = y·2^n: (y, n as an int)."""
+    # beyond these the result is inf or 0 anyway, and n stays small
+    r, n = _exp_reduce(e, _clamp(e, x, *((-105.0, 90.0) if is_single(x) else (-750.0, 711.0))))
+    return e.b.fadd(_expm1_kernel(e, r), const(x.type, 1.0)), n
 
 
 def exp(e: Emitter, x: Value) -> Value:
     """e^x."""
-    # beyond these the result is inf or 0 anyway, and n stays small
-    r, n = _exp_reduce(e, _clamp(e, x, *((-105.0, 90.0) if _is32(x) else (-750.0, 711.0))))
-    return _scale(e, e.b.fadd(_expm1_kernel(e, r), const(x.type, 1.0)), n)
+    return _scale(e, *_exp_parts(e, x))
+
+
+def half_exp(e: Emitter, x: Value) -> Value:
+    """e^x / 2, which is finite a little longer than e^x."""
+    y, n = _exp_parts(e, x)
+    return _scale(e, y, e.b.sub(n, const(n.type, 1)))
 
 
 def exp2(e: Emitter, x: Value) -> Value:
     """2^x."""
-    x = _clamp(e, x, *((-152.0, 130.0) if _is32(x) else (-1080.0, 1030.0)))
+    x = _clamp(e, x, *((-152.0, 130.0) if is_single(x) else (-1080.0, 1030.0)))
     n, n_bits = _round(e, x)
     r = e.b.fmul(e.b.fsub(x, n), const(x.type, LN2))
     return _scale(e, e.b.fadd(_expm1_kernel(e, r), const(x.type, 1.0)), n_bits)
@@ -189,56 +218,56 @@ def exp2(e: Emitter, x: Value) -> Value:
 
 def expm1(e: Emitter, x: Value) -> Value:
     """e^x - 1, accurate near zero: 2^n·(e^r - 1) + (2^n - 1)."""
-    r, n = _exp_reduce(e, _clamp(e, x, *((-20.0, 88.8) if _is32(x) else (-40.0, 709.9))))
+    r, n = _exp_reduce(e, _clamp(e, x, *((-20.0, 88.8) if is_single(x) else (-40.0, 709.9))))
     p = _expm1_kernel(e, r)
     # at half the scale, so that the largest n does not overflow
     half = _power_of_two(e, e.b.sub(n, const(n.type, 1)), x.type)
     y = e.fma(half, p, e.b.fsub(half, const(x.type, 0.5)))
-    return _with_sign(e, e.b.fadd(y, y), x)
+    return with_sign(e, e.b.fadd(y, y), x)
 
 
 def sigmoid(e: Emitter, x: Value) -> Value:
     """1 / (1 + e^-x), from e^-|x| so that nothing overflows and small results keep their digits."""
-    small = exp(e, e.b.fneg(_abs(e, x)))
+    small = exp(e, e.b.fneg(magnitude(e, x)))
     one = const(x.type, 1.0)
     total = e.b.fadd(one, small)
-    negative = _compare(e, "<", x, 0.0)
-    y = e.b.fdiv(_pick(e, negative, small, one), total)
+    negative = compare(e, "<", x, 0.0)
+    y = e.b.fdiv(pick(e, negative, small, one), total)
     # what the sum rounded away, relative to the sum (1/total is y or 1-y)
     lost = e.b.fsub(small, e.b.fsub(total, one))
-    inverse = _pick(e, negative, e.b.fsub(one, y), y)
+    inverse = pick(e, negative, e.b.fsub(one, y), y)
     return e.b.fsub(y, e.b.fmul(y, e.b.fmul(lost, inverse)))
 
 
 def tanh(e: Emitter, x: Value) -> Value:
     """(e^x - e^-x) / (e^x + e^-x)."""
-    a = _abs(e, x)
+    a = magnitude(e, x)
     one, two = const(x.type, 1.0), const(x.type, 2.0)
-    if not _is32(x):
+    if not is_single(x):
         t = expm1(e, e.b.fmul(_clamp(e, a, 0.0, 20.0), two))
-        near = _compare(e, "<", a, 0.55)
-        y = e.b.fdiv(_pick(e, near, t, two), e.b.fadd(t, two))
-        return _with_sign(e, _pick(e, near, y, e.b.fsub(one, y)), x)
+        near = compare(e, "<", a, 0.55)
+        y = e.b.fdiv(pick(e, near, t, two), e.b.fadd(t, two))
+        return with_sign(e, pick(e, near, y, e.b.fsub(one, y)), x)
     z = e.b.fmul(x, x)
     near = e.fma(e.b.fmul(x, z), polynomial(e, z, TANH_32), x)
     grown = exp(e, e.b.fmul(_clamp(e, a, 0.0, 10.0), two))
     far = e.b.fsub(one, e.b.fdiv(two, e.b.fadd(grown, one)))
-    return _with_sign(e, _pick(e, _compare(e, "<", a, 0.625), near, far), x)
+    return with_sign(e, pick(e, compare(e, "<", a, 0.625), near, far), x)
 
 
 # ----------------------------------------------------------------- logarithm
 
 def _split(e: Emitter, x: Value) -> tuple[Value, Value]:
     """x = 2^k·m with sqrt(1/2) <= m < sqrt(2), for positive finite x: (m, k as a float). Denormals are scaled up."""
-    single = _is32(x)
+    single = is_single(x)
     mantissa, smallest, up = (23, 2.0 ** -126, 2.0 ** 24) if single else (52, 2.0 ** -1022, 2.0 ** 54)
     root = 0x3F3504F3 if single else 0x3FE6A09E667F3BCD  # the bits of sqrt(1/2)
-    tiny = _compare(e, "<", x, smallest)
-    bits = _bits(e, _pick(e, tiny, e.b.fmul(x, const(x.type, up)), x))
+    tiny = compare(e, "<", x, smallest)
+    bits = _bits(e, pick(e, tiny, e.b.fmul(x, const(x.type, up)), x))
     t = bits.type
     k = e.b.ashr(e.b.sub(bits, const(t, root)), const(t, mantissa))
     m = e.b.bitcast(e.b.sub(bits, e.b.shl(k, const(t, mantissa))), x.type)
-    return m, e.b.fadd(_to_float(e, k, x.type), _pick(e, tiny, const(x.type, -24.0 if single else -54.0), 0.0))
+    return m, e.b.fadd(_to_float(e, k, x.type), pick(e, tiny, const(x.type, -24.0 if single else -54.0), 0.0))
 
 
 def _to_float(e: Emitter, k: Value, t: ir.Type) -> Value:
@@ -252,7 +281,7 @@ def _to_float(e: Emitter, k: Value, t: ir.Type) -> Value:
 def _log1p_kernel(e: Emitter, f: Value, low: Value | None = None) -> Value:
     """log(1+f) + low for the reduced f; `low` is small and joins where it is not lost."""
     half_square = e.b.fmul(e.b.fmul(f, f), const(f.type, 0.5))
-    if _is32(f):
+    if is_single(f):
         cube = e.b.fmul(e.b.fmul(f, f), f)
         tail = e.b.fmul(cube, polynomial(e, f, LOG_32))
     else:
@@ -267,14 +296,14 @@ def _log1p_kernel(e: Emitter, f: Value, low: Value | None = None) -> Value:
 
 def _log_edges(e: Emitter, x: Value, y: Value) -> Value:
     """log's values at 0, inf and below 0; NaN comes back as NaN."""
-    y = _pick(e, _compare(e, "==", x, 0.0), -math.inf, y)
-    y = _pick(e, _compare(e, "==", x, math.inf), math.inf, y)
-    return _pick(e, e.b.fcmp_unordered("<", x, const(x.type, 0.0)), math.nan, y)
+    y = pick(e, compare(e, "==", x, 0.0), -math.inf, y)
+    y = pick(e, compare(e, "==", x, math.inf), math.inf, y)
+    return pick(e, e.b.fcmp_unordered("<", x, const(x.type, 0.0)), math.nan, y)
 
 
 def log(e: Emitter, x: Value) -> Value:
     """The natural logarithm: k·ln2 + log(1+f)."""
-    high, low = LN2_32 if _is32(x) else LN2_64
+    high, low = LN2_32 if is_single(x) else LN2_64
     m, k = _split(e, x)
     y = _log1p_kernel(e, e.b.fsub(m, const(x.type, 1.0)), e.b.fmul(k, const(x.type, low)))
     return _log_edges(e, x, e.fma(k, const(x.type, high), y))
@@ -285,8 +314,7 @@ def _log_base(e: Emitter, x: Value, inverse_high: float, inverse_low: float, k_h
     m, k = _split(e, x)
     f = e.b.fsub(m, const(x.type, 1.0))
     y = _log1p_kernel(e, f)
-    keep = 0xFFFFF000 if _is32(x) else 0xFFFFFFFF00000000
-    head = e.b.bitcast(e.b.and_(_bits(e, f), const(_bits(e, f).type, keep)), x.type)
+    head = leading(e, f)
     # log(1+f) = head + rest, the rest from the same terms
     rest = e.b.fadd(e.b.fsub(f, head), e.b.fsub(y, f))
     small = e.b.fmul(y, const(x.type, inverse_low))
@@ -301,14 +329,14 @@ def _log_base(e: Emitter, x: Value, inverse_high: float, inverse_low: float, k_h
 
 def log2(e: Emitter, x: Value) -> Value:
     """The logarithm to base 2."""
-    if _is32(x):
+    if is_single(x):
         return _log_base(e, x, 1.4423828125, 1.0 / LN2 - 1.4423828125, 1.0, 0.0)
     return _log_base(e, x, 1.44269504072144627571e+00, 1.67517131648865118353e-10, 1.0, 0.0)
 
 
 def log10(e: Emitter, x: Value) -> Value:
     """The logarithm to base 10."""
-    if _is32(x):
+    if is_single(x):
         return _log_base(e, x, 0.43408203125, 1.0 / math.log(10.0) - 0.43408203125,
                          0.301025390625, math.log10(2.0) - 0.301025390625)
     return _log_base(e, x, 4.34294481878168880939e-01, 2.50829467116452752298e-11,
@@ -317,36 +345,36 @@ def log10(e: Emitter, x: Value) -> Value:
 
 def log1p(e: Emitter, x: Value) -> Value:
     """log(1 + x), accurate near zero: with 1 + x ≈ 2^k·m, f = 2^-k·x + (2^-k - 1) keeps the digits of x."""
-    single = _is32(x)
+    single = is_single(x)
     high, low = LN2_32 if single else LN2_64
     one = const(x.type, 1.0)
     _, k = _split(e, e.b.fadd(x, one))
     # k = 128 (or 1024) has no inverse power of two that is normal: there 1 + x = x, and f from half of each
-    k = _pick(e, _compare(e, ">", k, 126.0 if single else 1022.0), 126.0 if single else 1022.0, k)
+    k = pick(e, compare(e, ">", k, 126.0 if single else 1022.0), 126.0 if single else 1022.0, k)
     _, n = _round(e, e.b.fneg(k))
     scale = _power_of_two(e, n, x.type)
     f = e.fma(x, scale, e.b.fsub(scale, one))
     y = e.fma(k, const(x.type, high), _log1p_kernel(e, f, e.b.fmul(k, const(x.type, low))))
     # f above its interval (k was held back): log(1+x) is log(x) there
-    y = _pick(e, _compare(e, ">", f, 0.5), log(e, x), y)
-    y = _pick(e, _compare(e, "==", x, -1.0), -math.inf, y)
-    y = _pick(e, _compare(e, "==", x, math.inf), math.inf, y)
-    y = _pick(e, e.b.fcmp_unordered("<", x, const(x.type, -1.0)), math.nan, y)
-    return _pick(e, _compare(e, "==", x, 0.0), x, y)
+    y = pick(e, compare(e, ">", f, 0.5), log(e, x), y)
+    y = pick(e, compare(e, "==", x, -1.0), -math.inf, y)
+    y = pick(e, compare(e, "==", x, math.inf), math.inf, y)
+    y = pick(e, e.b.fcmp_unordered("<", x, const(x.type, -1.0)), math.nan, y)
+    return pick(e, compare(e, "==", x, 0.0), x, y)
 
 
 # ------------------------------------------------------------- error function
 
 def erf(e: Emitter, x: Value) -> Value:
     """2/sqrt(π)·∫₀ˣ exp(-t²) dt. float64: libm."""
-    if not _is32(x):
+    if not is_single(x):
         return by_lanes("erf")(e, x)
     z = e.b.fmul(x, x)
     near = e.fma(x, polynomial(e, z, ERF_32), x)
-    a = _abs(e, x)
+    a = magnitude(e, x)
     tail = exp(e, polynomial(e, _clamp(e, a, 0.0, 4.0), LOG_ERFC_32))
-    far = _with_sign(e, e.b.fsub(const(x.type, 1.0), tail), x)
-    return _pick(e, e.b.fcmp_unordered("<", a, const(x.type, 1.0)), near, far)
+    far = with_sign(e, e.b.fsub(const(x.type, 1.0), tail), x)
+    return pick(e, e.b.fcmp_unordered("<", a, const(x.type, 1.0)), near, far)
 
 
 # --------------------------------------------------------------- trigonometry
@@ -355,12 +383,12 @@ def erf(e: Emitter, x: Value) -> Value:
 HALF_PI = (1.57079632673412561417e+00, 6.07710050630396597660e-11, 2.02226624871116645580e-21, 8.47842766036889956997e-32)
 
 
-def _quadrant(e: Emitter, x: Value) -> tuple[Value, Value, Value]:
+def quadrant(e: Emitter, x: Value) -> tuple[Value, Value, Value]:
     """x = q·π/2 + r + rest: (r, rest, q's bits) in the type of x; reduced in float64."""
-    wide = e.b.fpext(x, like(x.type, F64)) if _is32(x) else x
+    wide = widened(e, x)
     q, bits = _round(e, e.b.fmul(wide, const(wide.type, 2.0 / math.pi)))
     t = e.fma(q, const(wide.type, -HALF_PI[0]), wide)
-    if _is32(x):
+    if is_single(x):
         r = e.fma(q, const(wide.type, -(HALF_PI[1] + HALF_PI[2])), t)
         return e.b.fptrunc(r, x.type), const(x.type, 0.0), e.b.trunc(bits, like(x.type, I32))
     # subtract the parts one by one, keeping what each rounds away
@@ -376,54 +404,82 @@ def _quadrant(e: Emitter, x: Value) -> tuple[Value, Value, Value]:
     return r, e.b.fadd(e.b.fsub(t, r), rest), bits
 
 
-def _sin_cos(e: Emitter, x: Value, shift: int) -> Value:
-    """sin(x + shift·π/2) for |x| below 10^6 or so."""
-    sines, cosines = (SIN_32, COS_32) if _is32(x) else (SIN_64, COS_64)
-    r, rest, q = _quadrant(e, x)
+def _sine_and_cosine(e: Emitter, r: Value, rest: Value) -> tuple[Value, Value]:
+    """sin and cos of r + rest, |r| <= π/4."""
+    sines, cosines = (SIN_32, COS_32) if is_single(r) else (SIN_64, COS_64)
     z = e.b.fmul(r, r)
-    half = e.b.fmul(z, const(x.type, 0.5))
+    half = e.b.fmul(z, const(r.type, 0.5))
     sine = e.fma(e.b.fmul(r, z), polynomial(e, z, sines), e.b.fsub(rest, e.b.fmul(half, rest)))
     sine = e.b.fadd(r, sine)
-    one = const(x.type, 1.0)
+    one = const(r.type, 1.0)
     head = e.b.fsub(one, half)
     lost = e.b.fsub(e.b.fsub(one, head), half)
     cosine = e.fma(e.b.fmul(z, z), polynomial(e, z, cosines), e.b.fsub(lost, e.b.fmul(r, rest)))
-    cosine = e.b.fadd(head, cosine)
+    return sine, e.b.fadd(head, cosine)
+
+
+def is_odd(e: Emitter, q: Value) -> Value:
+    """Whether an integer is odd."""
+    return e.b.icmp_unsigned("!=", e.b.and_(q, const(q.type, 1)), const(q.type, 0))
+
+
+def _sin_cos(e: Emitter, x: Value, shift: int) -> Value:
+    """sin(x + shift·π/2) for |x| below 10^6 or so."""
+    r, rest, q = quadrant(e, x)
+    sine, cosine = _sine_and_cosine(e, r, rest)
     t = q.type
     q = e.b.add(q, const(t, shift))
-    odd = e.b.icmp_unsigned("!=", e.b.and_(q, const(t, 1)), const(t, 0))
-    sign = e.b.shl(e.b.and_(q, const(t, 2)), const(t, 30 if _is32(x) else 62))
-    y = e.b.bitcast(e.b.xor(_bits(e, e.b.select(odd, cosine, sine)), sign), x.type)
+    sign = e.b.shl(e.b.and_(q, const(t, 2)), const(t, 30 if is_single(x) else 62))
+    y = e.b.bitcast(e.b.xor(_bits(e, e.b.select(is_odd(e, q), cosine, sine)), sign), x.type)
     # sin(-0) is -0, and tiny arguments are their own sine
-    return y if shift else _pick(e, _compare(e, "==", x, 0.0), x, y)
+    return y if shift else pick(e, compare(e, "==", x, 0.0), x, y)
 
 
-def _unless_huge(e: Emitter, x: Value, y: Value, name: str, limit: float) -> Value:
-    """y = f(x), with libm's result in the lanes where |x| reaches the limit (decided lane by lane, so that a result
-    does not depend on its neighbours); a branch skips that when there is none."""
-    n = lanes_of(x.type)
-    huge = e.b.fcmp_ordered(">=", _abs(e, x), const(x.type, limit))
-    some = huge
+def patched(e: Emitter, bad: Value, y: Value, exact: Callable[[], Value]) -> Value:
+    """y, and the result of `exact` in the lanes that are bad (decided lane by lane, so that a result does not depend on
+    its neighbours); a branch skips that when there is none."""
+    n = lanes_of(y.type)
+    some = bad
     if n > 1:
-        some = e.b.icmp_unsigned("!=", e.b.bitcast(huge, ir.IntType(n)), ir.Constant(ir.IntType(n), 0))
+        some = e.b.icmp_unsigned("!=", e.b.bitcast(bad, ir.IntType(n)), ir.Constant(ir.IntType(n), 0))
     before = e.b.block
     with e.b.if_then(some, likely=False):
-        patched = e.b.select(huge, by_lanes(name)(e, x), y)
-        patched_block = e.b.block
-    result = e.b.phi(x.type)
+        mended = e.b.select(bad, exact(), y)
+        mended_block = e.b.block
+    result = e.b.phi(y.type)
     result.add_incoming(y, before)
-    result.add_incoming(patched, patched_block)
+    result.add_incoming(mended, mended_block)
     return result
+
+
+def unless_huge(e: Emitter, x: Value, y: Value, name: str, limit: float = 1.0e6) -> Value:
+    """y = f(x), with libm's result in the lanes where |x| reaches the limit."""
+    return patched(e, compare(e, ">=", magnitude(e, x), limit), y, lambda: by_lanes(name)(e, x))
+
+
+def tan(e: Emitter, x: Value) -> Value:
+    """The tangent, for float32 from float64's. Arguments beyond 10^6 go to libm."""
+    r, rest, q = quadrant(e, widened(e, x))
+    if is_single(x):
+        z = e.b.fmul(r, r)
+        tangent = e.fma(e.b.fmul(r, z), polynomial(e, z, TAN_FOR_32), r)
+        sine, cosine = tangent, const(r.type, 1.0)
+    else:
+        sine, cosine = _sine_and_cosine(e, r, rest)
+    odd = is_odd(e, q)
+    y = e.b.fdiv(e.b.select(odd, e.b.fneg(cosine), sine), e.b.select(odd, sine, cosine))
+    y = pick(e, compare(e, "==", x, 0.0), x, rounded_as(e, y, x))
+    return unless_huge(e, x, y, "tan")
 
 
 def sin(e: Emitter, x: Value) -> Value:
     """The sine. Arguments beyond 10^6 go to libm."""
-    return _unless_huge(e, x, _sin_cos(e, x, 0), "sin", 1.0e6)
+    return unless_huge(e, x, _sin_cos(e, x, 0), "sin")
 
 
 def cos(e: Emitter, x: Value) -> Value:
     """The cosine. Arguments beyond 10^6 go to libm."""
-    return _unless_huge(e, x, _sin_cos(e, x, 1), "cos", 1.0e6)
+    return unless_huge(e, x, _sin_cos(e, x, 1), "cos")
 
 
 # --------------------------------------------------------------------- powers
@@ -455,29 +511,18 @@ def _pow_magnitude(e: Emitter, x: Value, y: Value) -> Value:
 
 def pow(e: Emitter, x: Value, y: Value) -> Value:
     """x^y with C's rules for signs, zeros, infinities and NaN. float64: libm."""
-    if not _is32(x):
+    if not is_single(x):
         return by_lanes("pow")(e, x, y)
-    result = _pow_magnitude(e, _abs(e, x), y)
-    whole = _compare(e, "==", e.intrinsic("trunc", y), y)
+    result = _pow_magnitude(e, magnitude(e, x), y)
+    whole = compare(e, "==", e.intrinsic("trunc", y), y)
     half = e.b.fmul(y, const(y.type, 0.5))
     odd = e.b.and_(whole, e.b.fcmp_unordered("!=", e.intrinsic("trunc", half), half))
     # no float32 above 2^24 is odd, and infinity is even
     negative = e.b.icmp_signed("<", _bits(e, x), const(_bits(e, x).type, 0))
     result = e.b.select(e.b.and_(negative, odd), e.b.fneg(result), result)
-    root_of_negative = e.b.and_(_compare(e, "<", x, 0.0), e.b.not_(whole))
-    root_of_negative = e.b.and_(root_of_negative, _compare(e, "!=", x, -math.inf))
-    result = _pick(e, root_of_negative, math.nan, result)
-    one = e.b.or_(_compare(e, "==", y, 0.0), _compare(e, "==", x, 1.0))
-    one = e.b.or_(one, e.b.and_(_compare(e, "==", x, -1.0), _compare(e, "==", _abs(e, y), math.inf)))
-    return _pick(e, one, 1.0, result)
-
-
-UNARY: dict[str, Unary] = {
-    "exp": exp, "exp2": exp2, "expm1": expm1, "log": log, "log2": log2, "log10": log10, "log1p": log1p,
-    "tanh": tanh, "sigmoid": sigmoid, "erf": erf, "sin": sin, "cos": cos, "sqrt": sqrt, "rsqrt": rsqrt,
-    **{name: by_lanes(name) for name in (
-        "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "erfc", "lgamma", "cbrt")},
-}
-BINARY: dict[str, Callable[[Emitter, Value, Value], Value]] = {
-    "pow": pow, **{name: by_lanes(name) for name in ("atan2", "hypot", "fmod", "nextafter")},
-}
+    root_of_negative = e.b.and_(compare(e, "<", x, 0.0), e.b.not_(whole))
+    root_of_negative = e.b.and_(root_of_negative, compare(e, "!=", x, -math.inf))
+    result = pick(e, root_of_negative, math.nan, result)
+    one = e.b.or_(compare(e, "==", y, 0.0), compare(e, "==", x, 1.0))
+    one = e.b.or_(one, e.b.and_(compare(e, "==", x, -1.0), compare(e, "==", magnitude(e, y), math.inf)))
+    return pick(e, one, 1.0, result)
