@@ -137,6 +137,10 @@ def test_mnist_follows_a_replaced_tensor(mnist):
     data.data = 255 - data.data
     data.targets = data.targets + 1
     assert (np.asarray(data[0][0]) == 255 - before).all() and data[0][1] == 1
+    data.transform = transforms.ToTensor()
+    for targets in (data.targets, data.targets.float(), data.targets.tolist()):
+        data.targets = targets
+        assert [target for _, target in data.__getitems__([3, 0, -1])] == [data[k][1] for k in (3, 0, -1)] == [4, 1, 2]
 
 
 def test_mnist_from_the_web(web, packed_mnist, tmp_path, monkeypatch):

@@ -6,27 +6,40 @@ from typing import Any, Sequence
 import numpy as np
 
 from ..transforms._batched import plan_for_arrays, transform_batch
+from ..transforms._functional_pil import from_array
 from .vision import VisionDataset
 
 
 class ArrayImages(VisionDataset):
     """The base of CIFAR, MNIST and their like.
 
-    A subclass gives `_pixels`, the uint8 array (N, H, W, C) or (N, H, W), and `_target(index)`, the untransformed
-    target.
+    A subclass gives `data`, the uint8 array (N, H, W, C) or (N, H, W), or another `_pixels`; and `labels`, or another
+    `_target(index)`, the untransformed target.
     """
+
+    data: Any
+    labels: Any
 
     @property
     def _pixels(self) -> np.ndarray:
-        raise NotImplementedError
+        return self.data
 
     def _target(self, index: int) -> Any:
-        raise NotImplementedError
+        return int(self.labels[index])
+
+    def _targets(self, indices: Sequence[int]) -> list[Any]:
+        return [self._target(index) for index in indices]
 
     def _image(self, index: int) -> Any:
+        pixels = self._pixels[index]
+        if pixels.ndim == 2 and pixels.dtype == np.uint8:
+            return from_array(pixels, "L")
         from PIL import Image
 
-        return Image.fromarray(self._pixels[index])
+        return Image.fromarray(pixels)
+
+    def __len__(self) -> int:
+        return len(self._pixels)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         """(image, target), each through its transform; the image is a PIL image before."""
@@ -43,7 +56,7 @@ class ArrayImages(VisionDataset):
         If the transforms can work on a whole batch, the result is a `BatchedSamples`, collated already.
         """
         if self._is_plain():
-            batch = transform_batch(self._pixels, indices, self.transform, self._target, self.target_transform)
+            batch = transform_batch(self._pixels, indices, self.transform, self._targets, self.target_transform)
             if batch is not None:
                 return batch
         return [self[index] for index in indices]

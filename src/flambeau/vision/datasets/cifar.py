@@ -63,15 +63,8 @@ class CIFAR10(ArrayImages):
         self.classes = load_arrays(path)[self.meta["key"]]
         self.class_to_idx = {name: i for i, name in enumerate(self.classes)}
 
-    @property
-    def _pixels(self) -> np.ndarray:
-        return self.data
-
     def _target(self, index: int) -> Any:
         return self.targets[index]
-
-    def __len__(self) -> int:
-        return len(self.data)
 
     def _files(self) -> list[list[str]]:
         return self.train_list + self.test_list

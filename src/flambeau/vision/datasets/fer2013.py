@@ -3,11 +3,10 @@ from __future__ import annotations
 
 import csv
 import pathlib
-from typing import Any, Callable
+from typing import Callable
 
 import numpy as np
 
-from ..transforms._functional_pil import from_array
 from ._arrays import ArrayImages
 from .utils import check_integrity, verify_str_arg
 
@@ -50,14 +49,8 @@ class FER2013(ArrayImages):
     def _pixels(self) -> np.ndarray:
         return self._faces
 
-    def _image(self, index: int) -> Any:
-        return from_array(self._faces[index], "L")
-
     def _target(self, index: int) -> int | None:
         return self._labels[index]
-
-    def __len__(self) -> int:
-        return len(self._faces)
 
     def extra_repr(self) -> str:
         return f"split={self._split}"

@@ -7,13 +7,13 @@ import shutil
 import string
 import warnings
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import numpy as np
 
 import flambeau as torch
+from flambeau.tensor.attributes import host_array
 
-from ..transforms._functional_pil import from_array
 from ._arrays import ArrayImages
 from .utils import (check_integrity, download_and_extract_archive, extract_archive, not_found, provide_from_mirror,
                     verify_str_arg)
@@ -110,11 +110,14 @@ class MNIST(ArrayImages):
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_array"}
 
-    def _image(self, index: int) -> Any:
-        return from_array(self._pixels[index], "L")
-
     def _target(self, index: int) -> Any:
         return int(self.targets[index])
+
+    def _targets(self, indices: Sequence[int]) -> list[Any]:
+        if type(self)._target is MNIST._target and isinstance(self.targets, torch.Tensor):
+            if self.targets.dtype is torch.int64 and self.targets.ndim == 1:
+                return host_array(self.targets)[indices].tolist()
+        return super()._targets(indices)
 
     def __len__(self) -> int:
         return len(self.data)

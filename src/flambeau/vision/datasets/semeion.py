@@ -3,11 +3,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
 import numpy as np
 
-from ..transforms._functional_pil import from_array
 from ._arrays import ArrayImages
 from .utils import DAMAGED, check_integrity, download_url, not_found
 
@@ -36,19 +35,6 @@ class SEMEION(ArrayImages):
     @property
     def _path(self) -> str:
         return os.path.join(self.root, self.filename)
-
-    @property
-    def _pixels(self) -> np.ndarray:
-        return self.data
-
-    def _image(self, index: int) -> Any:
-        return from_array(self.data[index], "L")
-
-    def _target(self, index: int) -> int:
-        return int(self.labels[index])
-
-    def __len__(self) -> int:
-        return len(self.data)
 
     def _check_integrity(self) -> bool:
         return check_integrity(self._path, self.md5_checksum)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
 import numpy as np
 
@@ -86,12 +86,6 @@ class STL10(ArrayImages):
     @property
     def _pixels(self) -> np.ndarray:
         return self.data.transpose(0, 2, 3, 1)
-
-    def _target(self, index: int) -> Any:
-        return int(self.labels[index])
-
-    def __len__(self) -> int:
-        return len(self.data)
 
     def _check_integrity(self) -> bool:
         return all(check_integrity(self._path(name), md5) for name, md5 in self._files())

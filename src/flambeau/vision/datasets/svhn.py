@@ -48,12 +48,6 @@ class SVHN(ArrayImages):
     def _pixels(self) -> np.ndarray:
         return self.data.transpose(0, 2, 3, 1)
 
-    def _target(self, index: int) -> int:
-        return int(self.labels[index])
-
-    def __len__(self) -> int:
-        return len(self.data)
-
     def _check_integrity(self) -> bool:
         return check_integrity(self._path, self.file_md5)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 import bz2
 import os
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
 import numpy as np
 
-from ..transforms._functional_pil import from_array
 from ._arrays import ArrayImages
 from .utils import NOT_FOUND, download_url, not_found
 
@@ -36,18 +35,8 @@ class USPS(ArrayImages):
             raise FileNotFoundError(str(not_found(NOT_FOUND, [path], url)))
         self.data, self.targets = _read(path)
 
-    @property
-    def _pixels(self) -> np.ndarray:
-        return self.data
-
-    def _image(self, index: int) -> Any:
-        return from_array(self.data[index], "L")
-
     def _target(self, index: int) -> int:
         return int(self.targets[index])
-
-    def __len__(self) -> int:
-        return len(self.data)
 
 
 def _read(path: str) -> tuple[np.ndarray, list[int]]:

@@ -376,13 +376,14 @@ def _sampler(images: Any, targets: Sequence[int], kind: Images) -> Callable[[int
 _NO_WORDS = np.empty((0, 0), np.uint32)
 
 
-def transform_batch(pixels: np.ndarray, indices: Sequence[int], transform: Any, target: Callable[[int], Any],
-                    target_transform: Callable | None) -> BatchedSamples | None:
-    """The samples `(transform(image i), target_transform(target(i)))` of uint8 `pixels` (N, H, W) or (N, H, W, C) at
-    `indices`, or None if they have to be made one by one."""
+def transform_batch(pixels: np.ndarray, indices: Sequence[int], transform: Any,
+                    targets: Callable[[Sequence[int]], list[Any]], target_transform: Callable | None
+                    ) -> BatchedSamples | None:
+    """The samples `(transform(image i), target_transform(target i))` of uint8 `pixels` (N, H, W) or (N, H, W, C) at
+    `indices`, whose targets `targets` gives, or None if they have to be made one by one."""
     steps = plan_for_arrays(pixels, transform)
     if steps is None:
         return None
     picked = pixels[indices]
     stack = picked.transpose(0, 3, 1, 2) if picked.ndim == 4 else picked[:, None]
-    return run(steps, stack, [target(i) for i in indices], target_transform)
+    return run(steps, stack, targets(indices), target_transform)
