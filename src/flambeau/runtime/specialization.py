@@ -26,15 +26,17 @@ class Specialization:
 
     single: whether the op returns one tensor and not a tuple. structure: None, or a callable that packs the outputs.
     undefined: None, or what the graph computes that has no known derivative. fallible: whether it can fail when it runs;
-    checks(operands) is None, or raises what the op raises for operands that are computed already.
+    checks(operands) is None, or raises what the op raises for operands that are computed already. arguments: of the op's body,
+    by name, tensors as the graph's Vars; None for what is not an op's.
     """
 
     __slots__ = ("name", "grad_name", "graph", "out_types", "single", "structure", "gradients", "checks", "can_differentiate",
-                 "undefined", "cost", "fallible")
+                 "undefined", "cost", "fallible", "arguments")
 
     def __init__(self, name: str, grad_name: str | None, graph: Graph, single: bool, structure: Any = None, checks: Any = None,
-                 visible: int | None = None):
+                 visible: int | None = None, arguments: dict[str, Any] | None = None):
         self.name, self.grad_name, self.graph, self.single, self.structure = name, grad_name, graph, single, structure
+        self.arguments = arguments
         n = len(graph.outputs) if visible is None else visible
         self.out_types: tuple[TensorType, ...] = tuple(v.type for v in graph.outputs[:n])
         self.checks = checks

@@ -153,7 +153,8 @@ def _specialize(op: Op, args: tuple) -> Specialization:
     single = isinstance(result, Var)
     graph = builder.finish([result] if single else list(result))
     grad_name = op.grad_name(*symbols) if callable(op.grad_name) else op.grad_name
-    return Specialization(op.name, grad_name, graph, single, op.returns, None if op.check is None else _deferred(op, symbols))
+    return Specialization(op.name, grad_name, graph, single, op.returns, None if op.check is None else _deferred(op, symbols),
+                          arguments=dict(zip(op.names, symbols)))
 
 
 def _deferred(op: Op, symbols: list) -> Callable[[list], None]:
