@@ -16,10 +16,10 @@ import numpy as np
 
 import flambeau as torch
 from ...nn import Sequential
+from ...utils.data._utils.arrays import tensor_of
 from ...utils.data._utils.batch import BatchedSamples
 
 from . import _draws, transforms as T
-from ._arrays import as_tensor
 
 
 class Images(NamedTuple):
@@ -360,9 +360,15 @@ def run(steps: Sequence[Step], stack: Any, targets: Sequence[Any], target_transf
         stack = step.run(stack, words[:, column:column + step.words])
         column += step.words
     last = steps[-1].images
-    images = as_tensor(gather(stack, last.dtype) if isinstance(stack, list) else stack)
-    collated = [images, as_tensor(np.array(targets, np.int64))] if set(map(type, targets)) == {int} else None
+    images = _tensor_of(gather(stack, last.dtype) if isinstance(stack, list) else stack)
+    collated = [images, tensor_of(np.array(targets, np.int64))] if set(map(type, targets)) == {int} else None
     return BatchedSamples(collated, len(targets), _sampler(images, targets, last))
+
+
+def _tensor_of(stack: np.ndarray) -> Any:
+    """A tensor that takes the array over, or a copy where it is a view. It costs less than one that NumPy goes on
+    seeing."""
+    return tensor_of(stack if stack.base is None and stack.flags.c_contiguous else stack.copy(order="C"))
 
 
 def _sampler(images: Any, targets: Sequence[int], kind: Images) -> Callable[[int], Any]:
