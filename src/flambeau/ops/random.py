@@ -20,6 +20,7 @@ from ..runtime.specialization import Specialization
 from ..runtime.trace import SCALAR_TYPES, Value, record, trace
 from ..tensor.tensor import Tensor, make_tensor
 from ..tensor.views import as_shape
+from .promotion import not_implemented
 
 _specs: dict[tuple, Specialization] = {}
 
@@ -71,8 +72,7 @@ def uniform01(state: Var, n: int, dt: dtype_class) -> tuple[Var, Var]:
         top = p.cast(p.bitwise_and(high, (1 << 21) - 1), float64)
         return (top * 4294967296.0 + low) * 2.0 ** -53, state
     bits, state = p.random_bits(state, n)
-    mantissa = {float16: 11, bfloat16: 8}.get(dt, 24)
-    value = p.cast(p.bitwise_and(bits, (1 << mantissa) - 1), float32) * 2.0 ** -mantissa
+    value = p.cast(p.bitwise_and(bits, (1 << 24) - 1), float32) * 2.0 ** -24
     return p.cast(value, dt), state
 
 
@@ -86,15 +86,21 @@ def _normal_block(u: Var) -> Var:
 
 
 def normal01(state: Var, n: int, dt: dtype_class) -> tuple[Var, Var]:
-    """n >= 16 standard normals, and the next state. A partial last block redraws the last 16 elements."""
-    wide = float64 if dt is float64 else float32
-    u, state = uniform01(state, n, wide)
+    """n >= 16 standard normals, and the next state. A partial last block redraws the last 16 elements; in half precision
+    it is not drawn before that. These come in single precision."""
+    wide = _draw_dtype(dt)
     whole = n - n % 16
+    u, state = uniform01(state, whole if dt in (float16, bfloat16) else n, wide)
     out = _normal_block(p.reshape(p.slice_dim(u, 0, 0, whole), (whole // 16, 16)))
     if n % 16:
         tail, state = uniform01(state, 16, wide)
         out = p.concat([p.slice_dim(out, 0, 0, n - 16), _normal_block(p.reshape(tail, (1, 16)))], 0)
-    return p.cast(out, dt), state
+    return out, state
+
+
+def _draw_dtype(dt: dtype_class) -> dtype_class:
+    """What normals of `dt` are computed in before they are rounded."""
+    return float64 if dt is float64 else float32
 
 
 def _few_normals(state: Var, kept: Any, n: int) -> tuple[Var, Any, Var]:
@@ -119,34 +125,38 @@ def _few_normals(state: Var, kept: Any, n: int) -> tuple[Var, Any, Var]:
     return values, rest, state
 
 
-def normal_values(n: int, shape: tuple[int, ...], dt: dtype_class, generator: Any) -> Value:
-    """Standard normals in `shape`, from `generator`."""
+def normal_values(n: int, shape: tuple[int, ...], dt: dtype_class, generator: Any, mean: float = 0, std: float = 1,
+                  blocks: bool = True) -> Value:
+    """Normals in `shape`, from `generator`; complex ones have `mean` in both parts, and variance std² in all.
+
+    blocks: whether 16 and more are drawn in blocks, as PyTorch does for contiguous memory.
+    """
     if running():
         from ..tensor.transforms import drawn
-        return drawn(lambda shape: normal_values(math.prod(shape), shape, dt, generator), shape)
+        return drawn(lambda shape: normal_values(math.prod(shape), shape, dt, generator, mean, std, blocks), shape)
     g = _generator(generator)
+    if not n:
+        return _empty(shape, dt)
     if dt.kind == "c":
-        half = dt.to_real()
+        parts = normal_values(2 * n, (*shape, 2), dt.to_real(), g, mean, std * math.sqrt(0.5), blocks)
+        return _complex_of_pairs(parts)
+    if n < 16 or not blocks:
+        return _affine(_one_by_one(n, shape, float64, g), mean, std, dt)
 
-        def pair(state, shape, dt):
-            x, state = normal01(state, 2 * n, half) if 2 * n >= 16 else (None, state)
-            x = p.reshape(x, (n, 2)) * math.sqrt(0.5)
-            return p.reshape(p.make_complex(p.reshape(p.slice_dim(x, 1, 0, 1), (n,)), p.reshape(p.slice_dim(x, 1, 1, 2), (n,))), shape), state
-        if 2 * n >= 16:
-            return draw("randn", pair, (shape, dt), (), g)[0]
-        parts = normal_values(2 * n, (n, 2), half, g)
+    def many(state, shape, dt):
+        x, state = normal01(state, n, dt)
+        return p.reshape(x, shape), state
+    return _affine(draw("randn", many, (shape, dt), (), g)[0], mean, std, dt)
 
-        def join(x, shape):
-            x = x * math.sqrt(0.5)
-            return p.reshape(p.make_complex(p.reshape(p.slice_dim(x, 1, 0, 1), (n,)), p.reshape(p.slice_dim(x, 1, 1, 2), (n,))), shape)
-        graph, _ = trace_graph(lambda x: join(x, shape), [parts.type])
-        return record(Specialization("randn", "randn", graph, True), [parts])[0]
-    if n >= 16:
-        def many(state, shape, dt):
-            x, state = normal01(state, n, dt)
-            return p.reshape(x, shape), state
-        return draw("randn", many, (shape, dt), (), g)[0]
-    return _one_by_one(n, shape, dt, g) if n else _empty(shape, dt)
+
+def _complex_of_pairs(parts: Value) -> Value:
+    """(…, 2) real numbers as (…) complex ones."""
+    key = ("complex", parts.type)
+    if key not in _specs:
+        def body(x):
+            return p.make_complex(*[p.reshape(p.slice_dim(x, x.ndim - 1, i, i + 1), x.shape[:-1]) for i in (0, 1)])
+        _specs[key] = Specialization("randn", "randn", trace_graph(body, [parts.type])[0], True)
+    return record(_specs[key], [parts])[0]
 
 
 def _one_by_one(n: int, shape: tuple[int, ...], dt: dtype_class, generator: Any) -> Value:
@@ -189,24 +199,26 @@ def _numel(shape) -> int:
     return math.prod(shape)
 
 
-def _uniform_body(n):
-    def body(state, shape, dt):
-        if dt.kind == "c":
-            x, state = uniform01(state, 2 * n, dt.to_real())
-            x = p.reshape(x, (n, 2))
-            return p.reshape(p.make_complex(p.reshape(p.slice_dim(x, 1, 0, 1), (n,)), p.reshape(p.slice_dim(x, 1, 1, 2), (n,))), shape), state
-        x, state = uniform01(state, n, dt)
-        return p.reshape(x, shape), state
-    return body
+def _uniform_values(shape: tuple[int, ...], dt: dtype_class, low: float, high: float, generator: Any) -> Value:
+    """Uniforms in [low, high), in both parts of complex numbers."""
+    if dt.kind == "c":
+        return _complex_of_pairs(_uniform_values((*shape, 2), dt.to_real(), low, high, generator))
+    n = math.prod(shape)
+
+    def body(state, a, b, shape, dt):
+        x, state = uniform01(state, n, _draw_dtype(dt))
+        # computed as PyTorch does: x·(b − a) + a, rounded once
+        x = x * (p.cast(b, x.dtype) - p.cast(a, x.dtype)) + p.cast(a, x.dtype)
+        return p.reshape(p.cast(x, dt), shape), state
+    return draw("uniform_", body, (shape, dt), (float(low), float(high)), generator)[0]
 
 
 def rand(*size, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
     """Uniform random numbers in [0, 1)."""
     shape = as_shape(size)
     dt = _float_dtype(dtype, "check_uniform_bounds")
-    n = _numel(shape)
-    result = _finish(draw("rand", _uniform_body(n), (shape, dt), (), generator)[0], requires_grad)
-    return _into(result, out)
+    _numel(shape)
+    return _into(_finish(_uniform_values(shape, dt, 0, 1, generator), requires_grad), out)
 
 
 def randn(*size, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
@@ -276,30 +288,56 @@ def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=Non
     return _into(_finish(draw("randperm", body, (n, dt), (), generator)[0], requires_grad), out)
 
 
-def _like(fn):
-    def like(input, *args, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, **kwargs):
-        return fn(*args, tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad, **kwargs)
-    like.__name__ = like.__qualname__ = fn.__name__ + "_like"
-    return like
+def _filled_like(fill: Any, input: Tensor, args: tuple, generator: Any, requires_grad: bool, options: dict) -> Tensor:
+    """A tensor like `input`, in its order of memory too, filled by one of the methods below."""
+    from .creation import empty_like
+    made = fill(empty_like(input, **options), *args, generator=generator)
+    return made.requires_grad_(True) if requires_grad else made
 
 
-rand_like, randn_like = _like(rand), _like(randn)
+def rand_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, generator=None, pin_memory=False):
+    """Uniform random numbers in [0, 1), in input's shape, dtype and order of memory."""
+    return _filled_like(uniform_, input, (), generator, requires_grad,
+                        {"dtype": dtype, "layout": layout, "device": device, "memory_format": memory_format})
+
+
+def randn_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, generator=None, pin_memory=False):
+    """Normal random numbers of mean 0 and variance 1, in input's shape, dtype and order of memory."""
+    return _filled_like(normal_, input, (), generator, requires_grad,
+                        {"dtype": dtype, "layout": layout, "device": device, "memory_format": memory_format})
 
 
 def randint_like(input, low_or_high, high=None, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None,
-                 generator=None):
-    """Random integers in [0, low_or_high), or [low_or_high, high), in input's shape and dtype."""
+                 generator=None, pin_memory=False):
+    """Random integers in [0, low_or_high), or [low_or_high, high), in input's shape, dtype and order of memory."""
     low, top = (0, low_or_high) if high is None else (low_or_high, high)
-    return randint(low, top, tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad, generator=generator)
+    return _filled_like(random_, input, (low, top), generator, requires_grad,
+                        {"dtype": dtype, "layout": layout, "device": device, "memory_format": memory_format})
 
 
 # ------------------------------------------------------------------ in-place fills
 
-def _fill(self: Tensor, value: Value) -> Tensor:
+def _fill(self: Tensor, values: Any) -> Tensor:
+    """Writes values(shape, dtype) over self. Numbers are drawn in the order in which elements lie in memory."""
     from ..tensor.write import assign, check_writable
     check_writable(self)
-    assign(self, make_tensor(value))
+    target = self if self._view is None else _in_memory_order(self)
+    assign(target, make_tensor(values(tuple(target.shape), self.dtype)))
+    if target is not self:
+        self._refresh_node()
     return self
+
+
+def _in_memory_order(t: Tensor) -> Tensor:
+    """A view of t whose strides fall; t itself if they do."""
+    order = _memory_order(t)
+    return t if order == list(range(len(order))) else t.permute(order)  # type: ignore[attr-defined]
+
+
+def _memory_order(t: Tensor) -> list[int]:
+    """The dimensions from the largest stride to the smallest."""
+    strides = t._geometry()[1]
+    return sorted(range(len(strides)), key=lambda i: -strides[i])
 
 
 def uniform_(self, from_=0, to=1, *, generator=None, **kwargs):
@@ -307,25 +345,19 @@ def uniform_(self, from_=0, to=1, *, generator=None, **kwargs):
     from_ = kwargs.pop("from", from_)
     if from_ > to:
         raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={from_} > to={to}")
-    shape, dt = tuple(self.shape), _float_dtype(self.dtype, "check_uniform_bounds")
-    n = math.prod(shape)
-
-    def body(state, a, b, shape, dt):
-        x, state = uniform01(state, n, dt)
-        # computed as PyTorch does: x·(b − a) + a in the result's precision
-        wide = float64 if dt is float64 else float32
-        x = p.cast(x, wide) * p.cast(b, wide).__sub__(p.cast(a, wide)) + p.cast(a, wide)
-        return p.reshape(p.cast(x, dt), shape), state
-    return _fill(self, draw("uniform_", body, (shape, dt), (float(from_), float(to)), generator)[0])
+    _float_dtype(self.dtype, "check_uniform_bounds")
+    return _fill(self, lambda shape, dt: _uniform_values(shape, dt, from_, to, generator))
 
 
-def _affine(value: Value, mean: float, std: float) -> Value:
-    key = ("affine", value.type)
+def _affine(value: Value, mean: float, std: float, dt: dtype_class) -> Value:
+    """value · std + mean, rounded to `dt`."""
+    if mean == 0 and std == 1 and value.type.dtype is dt:
+        return value
+    key = ("affine", value.type, dt)
     spec = _specs.get(key)
     if spec is None:
         def body(x, mean, std):
-            wide = x.dtype if x.dtype.kind == "c" else float64 if x.dtype is float64 else float32
-            return p.cast(p.cast(x, wide) * p.cast(std, wide) + p.cast(mean, wide), x.dtype)
+            return p.cast(x * p.cast(std, x.dtype) + p.cast(mean, x.dtype), dt)
         graph, _ = trace_graph(body, [value.type, SCALAR_TYPES[float], SCALAR_TYPES[float]])
         spec = _specs[key] = Specialization("normal", "normal", graph, True)
     return record(spec, [value, float(mean), float(std)])[0]
@@ -335,8 +367,9 @@ def normal_(self, mean=0, std=1, *, generator=None):
     """Fills self with normal numbers."""
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
-    shape, dt = tuple(self.shape), _float_dtype(self.dtype, "normal_kernel_cpu")
-    return _fill(self, _affine(normal_values(math.prod(shape), shape, dt, generator), mean, std))
+    _float_dtype(self.dtype, "normal_kernel_cpu")
+    blocks = self.is_contiguous()
+    return _fill(self, lambda shape, dt: normal_values(math.prod(shape), shape, dt, generator, mean, std, blocks))
 
 
 def normal(mean=0.0, std=1.0, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False,
@@ -356,18 +389,19 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, out=None, dtype=None
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
     shape = as_shape((tuple(size),))
     dt = _float_dtype(dtype, "normal_kernel_cpu")
-    result = _affine(normal_values(math.prod(shape), shape, dt, generator), mean, std)
-    return _into(_finish(result, requires_grad), out)
+    return _into(_finish(normal_values(math.prod(shape), shape, dt, generator, mean, std), requires_grad), out)
 
 
 def random_(self, *args, generator=None, **kwargs):
     """Fills self with integers in [from, to); by default all that the dtype holds exactly."""
     low = kwargs.pop("from", args[0] if len(args) > 1 else None)
     high = kwargs.pop("to", args[-1] if args else None)
-    dt, shape = self.dtype, tuple(self.shape)
+    dt = self.dtype
+    if dt.kind == "c":
+        raise not_implemented("random_kernel_cpu", dt)
     if high is None and low is None:
         low = 0
-        limits = {float64: 1 << 53, float32: 1 << 24, float16: 1 << 11, bfloat16: 1 << 8, bool_: 2, int64: 1 << 63}
+        limits = {float64: 1 << 53, float32: 1 << 24, float16: (1 << 11) + 1, bfloat16: (1 << 8) + 1, bool_: 2, int64: 1 << 63}
         high = limits.get(dt) or (1 << (dt.itemsize * 8 - (dt.kind == "i")))
     elif low is None:
         low = 0
@@ -378,7 +412,7 @@ def random_(self, *args, generator=None, **kwargs):
     def body(state, shape, low, span, dt):
         x, state = _integers(state, shape, low, span, int64 if dt.kind in "fb" else dt)
         return p.cast(x, dt), state
-    return _fill(self, draw("random_", body, (shape, low, high - low, dt), (), generator)[0])
+    return _fill(self, lambda shape, dt: draw("random_", body, (shape, low, high - low, dt), (), generator)[0])
 
 
 def _bernoulli_body(state, probability, shape, dt):
@@ -400,8 +434,8 @@ def bernoulli(input, p=None, *, generator=None, out=None):
     """Zeros and ones: 1 with the probability that each element of input gives, or with probability p."""
     shape = tuple(input.shape)
     if p is not None:
-        _check_probability(p)
-        return make_tensor(draw("bernoulli", _bernoulli_number_body, (shape, input.dtype), (float(p),), generator)[0])
+        from .creation import empty_like
+        return bernoulli_(empty_like(input), p, generator=generator)
     if input.dtype.kind != "f":
         raise NotImplementedError(f"\"bernoulli_tensor_cpu_p_\" not implemented for '{input.dtype._legacy}'")
     value = input.detach()._value()
@@ -424,25 +458,32 @@ def _check_probability(p) -> None:
 
 def bernoulli_(self, p=0.5, *, generator=None):
     """Fills self with zeros and ones, 1 with probability p (a number, or a tensor of probabilities)."""
-    shape, dt = tuple(self.shape), self.dtype
+    if self.dtype.kind == "c":
+        raise not_implemented(f"bernoulli_{'tensor_cpu_self' if isinstance(p, Tensor) else 'scalar_cpu'}_", self.dtype)
     if isinstance(p, Tensor):
-        from .shape import broadcast_to
-        value = broadcast_to(p.detach(), shape)._value()
-        return _fill(self, draw("bernoulli_", _bernoulli_body, (shape, dt), (), generator, (value,), _check_probabilities)[0])
+        order = _memory_order(self)
+        value = p.detach().expand(self.shape).permute(order)._value()  # type: ignore[attr-defined]
+        return _fill(self, lambda shape, dt: draw("bernoulli_", _bernoulli_body, (shape, dt), (), generator, (value,),
+                                                  _check_probabilities)[0])
     _check_probability(p)
-    return _fill(self, draw("bernoulli_", _bernoulli_number_body, (shape, dt), (float(p),), generator)[0])
+    return _fill(self, lambda shape, dt: draw("bernoulli_", _bernoulli_number_body, (shape, dt), (float(p),), generator)[0])
 
 
 def _from_uniform(name: str, transform: Any) -> Any:
     """An in-place fill by a transform of float64 (or float32) uniforms and two numbers."""
-    def fill(self, a, b, generator):
-        shape, dt = tuple(self.shape), self.dtype
+    def body(state, a, b, shape, dt):
+        u, state = uniform01(state, math.prod(shape), float64)
+        return p.reshape(p.cast(transform(u, a, b), dt), shape), state
 
-        def body(state, a, b, shape, dt):
-            u, state = uniform01(state, math.prod(shape), float64)
-            return p.reshape(p.cast(transform(u, a, b), dt), shape), state
-        return _fill(self, draw(name, body, (shape, dt), (float(a), float(b)), generator)[0])
+    def fill(self, a, b, generator):
+        return _fill(self, lambda shape, dt: draw(name, body, (shape, dt), (float(a), float(b)), generator)[0])
     return fill
+
+
+def _check_continuous(distribution: str, dt: dtype_class, spelled: str) -> None:
+    if dt.kind != "f":
+        raise RuntimeError(f"{distribution} distribution is a continuous probability distribution. dtype must be a floating point but "
+                           f"you specified {spelled}")
 
 
 _exponential = _from_uniform("exponential_", lambda u, rate, _: p.div(p.neg(p.log(p.select(p.ge(u, 1 - 2.0 ** -54), 1 - 2.0 ** -54, 1 - u))), rate))
@@ -454,7 +495,7 @@ def exponential_(self, lambd=1, *, generator=None):
     """Fills self with exponential numbers of rate lambd: −log(1 − u)/lambd."""
     if lambd <= 0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd:g}")
-    _float_dtype(self.dtype, "exponential_")
+    _check_continuous("Exponential", self.dtype, self.dtype._legacy)
     return _exponential(self, lambd, 0, generator)
 
 
@@ -462,7 +503,7 @@ def cauchy_(self, median=0, sigma=1, *, generator=None):
     """Fills self with Cauchy numbers: median + sigma·tan(π(u − ½))."""
     if sigma <= 0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
-    _float_dtype(self.dtype, "cauchy_")
+    _check_continuous("Cauchy", self.dtype, self.dtype.c_name)
     return _cauchy(self, median, sigma, generator)
 
 
@@ -470,6 +511,8 @@ def geometric_(self, p, *, generator=None):
     """Fills self with the number of trials up to the first success of probability p: ⌈log u / log(1 − p)⌉."""
     if not 0 < p < 1:
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
+    if self.dtype.kind not in "fiu":
+        raise not_implemented("geometric_cpu", self.dtype)
     return _geometric(self, p, 0, generator)
 
 
@@ -477,11 +520,12 @@ def log_normal_(self, mean=1, std=2, *, generator=None):
     """Fills self with exp of normal numbers."""
     if std <= 0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
-    n, shape, dt = self.numel(), tuple(self.shape), _float_dtype(self.dtype, "log_normal_")  # type: ignore[attr-defined]
+    if self.dtype.kind != "f":
+        raise not_implemented("log_normal_cpu", self.dtype)
+    n = self.numel()  # type: ignore[attr-defined]
     if not n:
         return self
-    value = _exponent(_affine(_one_by_one(n, (n,), float64, generator), mean, std), shape, dt)
-    return _fill(self, value)
+    return _fill(self, lambda shape, dt: _exponent(_affine(_one_by_one(n, (n,), float64, generator), mean, std, float64), shape, dt))
 
 
 def _exponent(value: Value, shape: tuple[int, ...], dt: dtype_class) -> Value:

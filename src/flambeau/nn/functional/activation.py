@@ -360,7 +360,7 @@ def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
 def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     """softmax((logits + Gumbel noise)/tau); hard=True gives one-hot values with the soft gradient (Jang et al. 2016)."""
     import flambeau as torch
-    noise = -torch.empty_like(logits.detach()).exponential_().log()
+    noise = -torch.empty_like(logits.detach(), memory_format=torch.contiguous_format).exponential_().log()
     soft = softmax((logits + noise) / tau, dim)
     if not hard:
         return soft
