@@ -19,25 +19,32 @@ from .ops.creation import from_array
 from .primitives.random import STATE, _draw, seeded_state
 from .runtime.trace import Value, trace
 from .tensor.attributes import host_array
-from .tensor.device import CPU, check_device
+from .tensor.device import CPU, check_device, device as device_class
 from .tensor.tensor import Tensor
 
 DEFAULT_SEED = 67280421310721
 
 
 class Generator:
-    """A random stream. state: the Value uint32[625] of the twister; normal: the Value of a kept normal draw, or None."""
+    """A random stream of a device. state: the Value uint32[625] of the twister; normal: the Value of a kept normal draw, or None.
 
-    __slots__ = ("state", "normal", "_seed", "__weakref__")
+    The CPU's stream is PyTorch's, and "xla:cpu" draws from it, too. Other devices have streams of their own (`xla/rules/random.py`).
+    """
+
+    __slots__ = ("state", "normal", "_seed", "_device", "__weakref__")
 
     def __init__(self, device: Any = "cpu"):
-        check_device(device)
+        self._device = check_device(device)
         self.manual_seed(DEFAULT_SEED)
 
     @property
-    def device(self):
-        """The CPU."""
-        return CPU
+    def device(self) -> device_class:
+        """The device whose stream this is."""
+        return self._device
+
+    def draws_on(self, where: device_class) -> bool:
+        """Whether tensors on a device can be filled from this stream."""
+        return (where.type, self.device.type) == ("xla:cpu", "cpu") or where.type == self.device.type
 
     def manual_seed(self, seed: int) -> Generator:
         """Starts the stream of `seed` (any 64-bit integer; the twister takes its low 32 bits)."""
@@ -105,12 +112,12 @@ class Generator:
 
     def clone_state(self) -> Generator:
         """A generator that continues the same stream on its own."""
-        twin = Generator()
+        twin = Generator(self.device)
         twin.state, twin.normal, twin._seed = self.state, self.normal, self._seed
         return twin
 
     def __reduce__(self):
-        return Generator, (CPU,), (self._seed, None, self.get_state())  # None: an offset, which only CUDA's has
+        return Generator, (self.device,), (self._seed, None, self.get_state())  # None: an offset, which only CUDA's has
 
     def __setstate__(self, state: tuple) -> None:
         self.set_state(state[2])
@@ -134,6 +141,7 @@ class DefaultGenerator(Generator):
     state = property(lambda self: self._current().state, lambda self, state: setattr(self._current(), "state", state))
     normal = property(lambda self: self._current().normal, lambda self, normal: setattr(self._current(), "normal", normal))
     _seed = property(lambda self: self._current()._seed, lambda self, seed: setattr(self._current(), "_seed", seed))
+    device = property(lambda self: CPU)
 
     def advance(self, state: Value) -> None:
         """As of `Generator`; what is put back is the stream that was drawn from."""
@@ -153,8 +161,24 @@ class DefaultGenerator(Generator):
 default_generator = DefaultGenerator()
 
 
+_device_generators: dict[device_class, Generator] = {}
+
+
+def default_generator_of(where: device_class) -> Generator:
+    """The stream that tensors on a device are drawn from unless another is given."""
+    if where is CPU or where.type == "xla:cpu":
+        return default_generator
+    found = _device_generators.get(where)
+    if found is None:
+        found = _device_generators[where] = Generator(where)
+        found.manual_seed(default_generator.initial_seed())
+    return found
+
+
 def manual_seed(seed: int) -> Generator:
-    """Seeds the default generator, and returns it."""
+    """Seeds the default generators of the CPU and of all devices; returns the CPU's."""
+    for generator in _device_generators.values():
+        generator.manual_seed(seed)
     return default_generator.manual_seed(seed)
 
 

@@ -12,6 +12,7 @@ from ..dtypes import dtype
 from ..runtime.trace import Value
 from ..tensor.grad_mode import anomaly, mode
 from ..tensor.node import AccumulateGrad, Node, sum_of_gradients
+from ..tensor.placement import follow
 from ..tensor.tensor import Tensor, make_tensor
 from .plan import run_plan
 
@@ -195,7 +196,7 @@ def root_gradient(t: Tensor, grad: Any, index: int = 0) -> Tensor:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
         if not t.dtype.is_floating_point:
             raise RuntimeError("grad can be implicitly created only for real scalar outputs but got " + repr(t.dtype))
-        return make_tensor(_one(t.dtype, tuple(t.shape)))
+        return follow(make_tensor(_one(t.dtype, tuple(t.shape))), t)
     if not isinstance(grad, Tensor):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
     if grad.shape != t.shape:

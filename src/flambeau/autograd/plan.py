@@ -121,7 +121,7 @@ def _is_plain(x: Any) -> bool:
 def _make_plan(order: Sequence[Node], roots: Sequence[Tensor], operands: list) -> tuple[Specialization, tuple[int, ...]] | None:
     """(from the operands to the gradients of the leaves, the leaves' places in `order`)."""
     builder = GraphBuilder()
-    symbols = iter([builder.input(v.type if v.__class__ is Value else SCALAR_TYPES[v.__class__]) for v in operands])
+    symbols = iter([builder.input(v.type if isinstance(v, Value) else SCALAR_TYPES[v.__class__]) for v in operands])
     pending: dict[Node, list[list[Var]]] = {}
 
     def arrive(node: Node, nr: int, g: Var) -> None:

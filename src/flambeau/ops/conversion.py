@@ -8,8 +8,9 @@ from typing import Any, Callable
 from .. import dtypes
 from .. import primitives as p
 from ..dtypes import dtype as dtype_class, get_default_dtype
-from ..tensor.device import check_device, device as device_class
+from ..tensor.device import CPU, check_device, device as device_class
 from ..tensor.op import inplace, op
+from ..tensor.placement import device_of, moved
 from ..tensor.tensor import Tensor
 from ..tensor.views import clone, contiguous, select
 from .memory_format import in_format
@@ -56,7 +57,7 @@ def _laid_out(self: Tensor, memory_format: Any) -> Tensor:
 def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """self with another dtype and/or on another device: to(dtype), to(device, dtype), to(other).
 
-    Further arguments: non_blocking (ignored: there is one device), copy=False (True: always a new tensor), memory_format.
+    Further arguments: non_blocking (copies to a device never wait for it, copies to the CPU always do), copy=False (True: always a new tensor), memory_format.
     Returns self where nothing changes.
     """
     names = ("dtype", "non_blocking", "copy")
@@ -79,12 +80,22 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         where = given.get("device")
         if where is not None and not isinstance(where, (str, int, device_class)):
             raise _invalid_arguments(args, kwargs)
-        check_device(where)
+        where = None if where is None else check_device(where)
+    else:
+        where = device_of(other)
     try:
         dtype = other.dtype if other is not None else self.dtype if wanted is None else as_dtype(wanted)
     except TypeError:
         raise _invalid_arguments(args, kwargs) from None
-    return converted(self, dtype, bool(given.get("copy", False)), given.get("memory_format"))
+    if where is None or device_of(self) is where:
+        return converted(self, dtype, bool(given.get("copy", False)), given.get("memory_format"))
+    return converted(relocated(self, where), dtype, False, given.get("memory_format"))
+
+
+def relocated(self: Tensor, where: device_class) -> Tensor:
+    """A copy on another device, in self's memory format if it is dense."""
+    copy = moved(self, where)
+    return in_format(copy, None, self)
 
 
 def _invalid_arguments(args: tuple, kwargs: dict) -> TypeError:
@@ -112,19 +123,21 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False, **kwargs:
 
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:
-    """self in other's dtype."""
-    return converted(self, other.dtype)
+    """self in other's dtype, on its device."""
+    return converted(moved(self, device_of(other)), other.dtype)
 
 
 def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
-    """self: it is on the CPU already."""
-    return converted(self, self.dtype, memory_format=memory_format)
+    """A copy on the CPU, self if it is there already."""
+    return self.to(CPU, memory_format=memory_format) if memory_format is not None else self.to(CPU)  # type: ignore[attr-defined]
 
 
 def cuda(self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Tensor:
-    """Raises AssertionError, as PyTorch without CUDA does."""
-    check_device("cuda" if device is None else device)
-    return self
+    """A copy on a GPU, self if it is there already. AssertionError without one, as PyTorch without CUDA raises."""
+    where = check_device("cuda" if device is None else device)
+    if where.type != "cuda":
+        raise RuntimeError(f"Invalid device, must be cuda device, but got {where}")
+    return self.to(where) if memory_format is None else self.to(where, memory_format=memory_format)  # type: ignore[attr-defined]
 
 
 def _cast_method(name: str, dtype: dtype_class) -> Any:
@@ -172,7 +185,9 @@ _copy_in_place = inplace(_copied)
 
 def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     """Writes src, broadcast and converted, over self; gradients flow to src."""
-    return self if src is self else _copy_in_place(self, src)
+    if src is self:
+        return self
+    return _copy_in_place(self, moved(src, device_of(self)) if isinstance(src, Tensor) else src)
 
 
 def _each_once(method: Callable) -> Callable:

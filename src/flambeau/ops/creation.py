@@ -14,6 +14,7 @@ from ..runtime.trace import Value
 from ..tensor.device import check_device
 from ..tensor.layout import sparse_coo, strided
 from ..tensor.not_strided import NotStrided, call_sparse
+from ..tensor.placement import device_of, moved
 from ..tensor.tensor import Tensor, make_tensor
 from ..tensor.views import as_strided, permute
 from .conversion import as_dtype
@@ -65,15 +66,15 @@ def sizes(name: str, args: tuple) -> tuple[int, ...]:
 
 def finished(make: Any, dt: dtype_class, explicit_dtype: Any, out: Any, device: Any, requires_grad: bool) -> Tensor:
     """What the factories' common arguments ask for, of make() -> Tensor."""
-    check_device(device)
+    where = check_device(device)
     if out is not None:
         if explicit_dtype is not None and out.dtype is not dt:
             raise RuntimeError(f"dtype {dt._legacy} does not match dtype of out parameter ({out.dtype._legacy})")
         from ..tensor.write import write_out
-        return write_out(make(), out)
+        return write_out(moved(make(), device_of(out)), out)
     if requires_grad and dt.kind not in "fc":
         raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
-    return leaf(make(), requires_grad)
+    return leaf(moved(make(), where), requires_grad)
 
 
 def _factory(name: str, value: Any, doc: str) -> Any:
@@ -158,8 +159,8 @@ def _like(input: Tensor, value: Any, dtype: Any, device: Any, requires_grad: boo
     dt = input.dtype if dtype is None else as_dtype(dtype)
     value = _check_value(_number(value), dt)
     try:
-        made = finished(lambda: in_format(filled(tuple(input.shape), value, dt), memory_format, input), dt, dtype, None, device,
-                        requires_grad)
+        made = finished(lambda: in_format(filled(tuple(input.shape), value, dt), memory_format, input), dt, dtype, None,
+                        device_of(input) if device is None else device, requires_grad)
     except NotStrided:
         if value != 0:
             raise NotStrided("fill_") from None
@@ -382,8 +383,7 @@ def _triangle_indices(name: str, mask: Any, row: int, col: int, offset: int, dty
     dt = int64 if dtype is None else as_dtype(dtype)
     if dt not in (int64,) and dt.name != "int32":
         raise NotImplementedError(f"\"{name}\" not implemented for '{dt._legacy}'")
-    check_device(device)
-    return from_array(np.array(np.nonzero(mask(np.ones((row, col), bool), offset)), dtype=dt.np), dt)
+    return moved(from_array(np.array(np.nonzero(mask(np.ones((row, col), bool), offset)), dtype=dt.np), dt), check_device(device))
 
 
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, layout: Any = None, device: Any = None,
@@ -402,11 +402,11 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, layo
 
 def _new(make: Any) -> Any:
     """The method `x.new_…`: a factory whose dtype is x's by default."""
-    def method(self, *args, dtype=None, **kwargs):
-        made = make(*args, dtype=self.dtype if dtype is None else dtype, **kwargs)
+    def method(self, *args, dtype=None, device=None, **kwargs):
+        made = make(*args, dtype=self.dtype if dtype is None else dtype, device=device_of(self) if device is None else device, **kwargs)
         return made if self._storage.value.__class__ is Value else _per_example(made, self)
     method.__name__ = method.__qualname__ = "new_" + make.__name__
-    method.__doc__ = f"As `{make.__name__}`, with this tensor's dtype by default."
+    method.__doc__ = f"As `{make.__name__}`, with this tensor's dtype and device by default."
     return method
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..dtypes import bool_, default_complex, dtype as dtype_class, from_numpy_dtype, get_default_dtype, int64, narrow
 from ..tensor.attributes import host_array
-from ..tensor.device import check_device
+from ..tensor.device import CPU, check_device, device as device_class
+from ..tensor.placement import device_of, moved
 from ..tensor.storage import Storage
 from ..tensor.tensor import Tensor, View
 from .conversion import as_dtype, converted
@@ -140,13 +141,17 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
 
     The dtype is inferred: Python floats give the default dtype, ints int64, bools bool; NumPy arrays keep theirs.
     """
-    check_device(device)
     if isinstance(data, Tensor):
         warnings.warn("To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
                       "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).", UserWarning,
                       stacklevel=2)
-        return leaf(_copied(data, dtype), requires_grad)
-    return _leaf(array_to_tensor(data, dtype), requires_grad)
+        return leaf(moved(_copied(data, dtype), _where(data, device)), requires_grad)
+    return _leaf(moved(array_to_tensor(data, dtype), check_device(device)), requires_grad)
+
+
+def _where(data: Any, device: Any) -> device_class:
+    """The device asked for, or else that of a tensor that is given, or else the default one."""
+    return device_of(data) if device is None and isinstance(data, Tensor) else check_device(device)
 
 
 def _leaf(t: Tensor, requires_grad: bool) -> Tensor:
@@ -196,7 +201,6 @@ def from_file(filename: str, shared: bool | None = None, size: int = 0, *, dtype
     shared: changes are written to the file, which is made if it is missing; otherwise they stay in memory.
     """
     import os
-    check_device(device)
     dt = get_default_dtype() if dtype is None else as_dtype(dtype)
     if dt.encoded:
         raise TypeError(f"Got unsupported ScalarType {dt._legacy}")
@@ -209,18 +213,15 @@ def from_file(filename: str, shared: bool | None = None, size: int = 0, *, dtype
         with open(filename, "ab") as file:
             file.truncate(wanted)
     array = np.memmap(filename, dt.np, "r+" if shared else "c", shape=(size,)) if size else np.empty(0, dt.np)
-    return from_numpy(array)
+    return moved(from_numpy(array), CPU if device is None else check_device(device))
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """data as a tensor, without a copy where that is possible: a tensor with its history, an array's memory."""
-    check_device(device)
-    if isinstance(data, Tensor):
-        return data if dtype is None else converted(data, as_dtype(dtype))
-    if isinstance(data, np.ndarray):
-        shared = _shared(data)
-        return shared if dtype is None else converted(shared, as_dtype(dtype))
-    return array_to_tensor(data, dtype)
+    if not isinstance(data, (Tensor, np.ndarray)):
+        return moved(array_to_tensor(data, dtype), check_device(device))
+    t = moved(data if isinstance(data, Tensor) else _shared(data), _where(data, device))
+    return t if dtype is None else converted(t, as_dtype(dtype))
 
 
 def _shared(array: np.ndarray) -> Tensor:
@@ -232,7 +233,7 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
 
     copy: True always copies, False raises ValueError where a copy is needed, None copies only then.
     """
-    check_device(device)
+    where = _where(obj, device)
     wanted = None if dtype is None else as_dtype(dtype)
     if isinstance(obj, Tensor):
         source = obj
@@ -248,11 +249,13 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
     else:
         if copy is False:
             raise ValueError("can't alias arbitrary sequence into a tensor.")
-        return _leaf(array_to_tensor(obj, wanted), requires_grad)
+        return _leaf(moved(array_to_tensor(obj, wanted), where), requires_grad)
     needs_cast = wanted is not None and wanted is not source.dtype
     if copy is False and needs_cast:
         raise ValueError(f"can't alias tensor with dtype '{source.dtype}' into dtype '{wanted}'.")
-    result = converted(source, source.dtype if wanted is None else wanted, copy=bool(copy))
+    if copy is False and device_of(source) is not where:
+        raise ValueError(f"can't alias tensor from device '{device_of(source)}' to '{where}'.")
+    result = converted(moved(source, where), source.dtype if wanted is None else wanted, copy=bool(copy))
     if result.requires_grad and not requires_grad:  # type: ignore[attr-defined]
         return result.detach()  # type: ignore[attr-defined]
     return _leaf(result, requires_grad) if requires_grad and not result.requires_grad else result  # type: ignore[attr-defined]

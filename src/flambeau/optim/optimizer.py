@@ -11,7 +11,7 @@ from typing import Any, Callable, Hashable, Iterable, Iterator, Sequence
 
 from ..ir.graph import trace as trace_graph
 from ..runtime.specialization import Specialization
-from ..runtime.trace import SCALAR_TYPES, Value, flush, record
+from ..runtime.trace import SCALAR_TYPES, Value, end_step, record
 from ..tensor.grad_mode import mode
 from ..tensor.node import AccumulateGrad
 from ..tensor.tensor import Tensor
@@ -31,12 +31,26 @@ required = _Required()
 _updates: dict[tuple, Specialization] = {}
 
 
+def _follow(rows: Sequence[Sequence[Tensor]]) -> None:
+    """Moves states that are still on the host to the devices of their parameters."""
+    from ..tensor.placement import device_of, moved_value
+    where: dict[tuple, Value] = {}  # equal values (shared step counts) stay equal
+    for row in rows[1:]:
+        for parameter, t in zip(rows[0], row):
+            value, device = t._storage.value, device_of(parameter)
+            if (value, device) not in where:
+                where[value, device] = moved_value(value, device)
+            t._storage.value = where[value, device]
+
+
 def record_update(name: str, body: Callable, tensors: Sequence[Sequence[Tensor]], readonly: Sequence[Sequence[Tensor]],
                   scalars: Sequence[Any], static: Hashable) -> None:
     """Records one call that rewrites all `tensors` (rows of parameters, moments, …) from themselves and `readonly` rows.
 
     body(rows, readonly_rows, scalars, static) on Vars returns the new rows. Equal values (shared step counts) enter once.
     """
+    if tensors[0][0]._storage.value.__class__ is not Value:
+        _follow(tensors)
     at_value: dict[Value, int] = {}
     operands: list[Any] = []
     types: list[Any] = []
@@ -219,7 +233,7 @@ class Optimizer:
             if _global_post_hooks or self._optimizer_step_post_hooks:
                 for hook in chain(self._optimizer_step_post_hooks.values(), _global_post_hooks.values()):
                     hook(self, args, kwargs)
-            flush()
+            end_step()
             return out
         return wrapper
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TextIO
 from ..errors import Line, Site, call_site, locate
 from ..ir.graph import Graph
 from ..ir.types import TensorType
-from .trace import Value, flush, trace
+from .trace import Value, end_step, trace
 
 BUFFERS_SHOWN = 8
 
@@ -28,6 +28,7 @@ class Explained(NamedTuple):
     calls: list[Call]
     graph: Graph
     site: Line | None
+    parts: tuple[str, ...] = ()  # of a device's program: what the device and, in between, the host compute
 
     def __str__(self) -> str:
         return "\n".join([self._title(), *self._call_lines(), *self._memory_lines()])
@@ -43,6 +44,8 @@ class Explained(NamedTuple):
         return ["  " + "  ".join([*(_cut(cell, width).ljust(width) for cell, width in zip(row, widths)), row[4]]) for row in rows]
 
     def _memory_lines(self) -> list[str]:
+        if self.parts:
+            return [f"{len(self.parts)} part(s), in order:", *[f"  {part}" for part in self.parts]]
         from ..compiler.executor import peak_memory
         peak = peak_memory(self.graph)
         lines = [f"memory: {_size(peak.arena + peak.inputs + peak.results)} at the peak: {_size(peak.inputs)} inputs, "
@@ -70,7 +73,7 @@ class explain:
         self.programs: list[Explained] = []
 
     def __enter__(self) -> list[Explained]:
-        flush()
+        end_step()
         if trace.observer is not None:
             raise RuntimeError("explain() is active already")
         trace.observer = self
@@ -79,7 +82,7 @@ class explain:
 
     def __exit__(self, *exc: Any) -> None:
         try:
-            flush()
+            end_step()
         finally:
             trace.observer = None
             trace.clear()
@@ -93,10 +96,11 @@ class explain:
         calls = []
         sites = records.sites if isinstance(records, _WatchedRecords) else [None] * len(records)
         for (spec, *operands), site in zip(records, sites):
-            types = tuple([slots[i].type if slots[i].__class__ is Value else t.type for i, t in zip(operands, spec.graph.inputs)])
+            types = tuple([slots[i].type if isinstance(slots[i], Value) else t.type for i, t in zip(operands, spec.graph.inputs)])
             calls.append(Call(spec.name, types, spec.out_types, None if site is None else locate(site)))
         here = call_site()
-        explained = Explained(calls, program.graph, None if here is None else locate(here))
+        parts = tuple(map(str, getattr(program, "parts", ())))
+        explained = Explained(calls, program.graph, None if here is None else locate(here), parts)
         self.programs.append(explained)
         print(explained, file=self.file or sys.stdout)
 

@@ -52,6 +52,8 @@ class Value:
 
     def array(self) -> np.ndarray:
         """The computed array (bfloat16 as bits); runs the trace if it has to. Never write to it."""
+        if trace.capture is not None:
+            trace.capture.interrupt("it reads the values of a tensor")
         if self.buffer is None:
             if self.epoch == trace.epoch:
                 flush()
@@ -84,16 +86,18 @@ class Trace:
     epoch: the number of this trace, unlike that of any other. room: what may still be recorded before it runs. sites: where
     the user's program makes the calls that can still fail, by number of the record. flight: the program that runs while
     Python goes on, or None. observer: None, or what looks on (see `explain`): its `new_records` makes the list of records,
-    and `ran` is told of each program.
+    and `ran` is told of each program. capture: None, or who records a call of the user's to replay it (see `replay`): until
+    it is interrupted, the trace goes on over the ends of steps.
     """
 
-    __slots__ = ("lock", "epoch", "undo", "records", "slots", "sites", "room", "flight", "observer", "_epochs")
+    __slots__ = ("lock", "epoch", "undo", "records", "slots", "sites", "room", "flight", "observer", "capture", "_epochs")
 
     def __init__(self):
         self.lock = threading.RLock()
         self._epochs = itertools.count()
         self.flight: Flight | None = None
         self.observer: Any = None
+        self.capture: Any = None
         self.clear()
 
     def clear(self) -> None:
@@ -123,14 +127,15 @@ class Trace:
 
     def operand(self, value: Value) -> int:
         """The slot of a value that enters the trace as an input."""
-        if value.buffer is None:
+        if value.buffer is None and (self.capture is None or not self.capture.stands_for(value)):
             raise RuntimeError(FAILED)
         value.epoch = self.epoch
         value.slot = slot = len(self.slots)
         self.slots.append(value)
         if value.pinned is not None:
             if value.pinned():
-                self.room = 0
+                if self.capture is None:
+                    self.room = 0
             else:
                 value.pinned = None
         return slot
@@ -196,9 +201,24 @@ def _calibrate() -> int:
 _ALONE = _calibrate()
 
 
+at_boundaries: list[Callable[[], None]] = []  # what runs at the end of a step besides: the traces of devices
+
+
+def end_step() -> None:
+    """Runs everything recorded so far, on all devices; a call that is captured goes on."""
+    if trace.capture is not None:
+        trace.capture.boundary = True
+        return
+    flush()
+    for run in at_boundaries:
+        run()
+
+
 def flush() -> None:
-    """Runs everything recorded so far."""
+    """Runs everything recorded so far on the host."""
     with trace.lock:
+        if trace.capture is not None:
+            trace.capture.interrupt("it needs a result before its end")
         if not trace.records:
             trace.clear()
             return

@@ -156,9 +156,13 @@ def returning_levels(value: Any) -> set[Level]:
 
 
 def written(old: Value, new: Value) -> Value:
-    """What memory holds when `new` is written over `old`, where either is transformed. RuntimeError if new has more examples."""
+    """What memory holds when `new` is written over `old`, where either is transformed or on a device. RuntimeError if new has more
+    examples, or is somewhere else."""
     if not batch_levels(new) <= batch_levels(old):
         raise RuntimeError(INPLACE)
+    from .resident import home, mixed_devices
+    if home(old) is not home(new):
+        raise mixed_devices(*[getattr(home(v), "device", "cpu") for v in (old, new)])
     return cover(new, old)
 
 

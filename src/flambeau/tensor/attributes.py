@@ -12,6 +12,7 @@ from ..runtime.trace import Value
 from .device import CPU
 from .layout import strided
 from .node import AccumulateGrad, Node
+from .placement import device_of, moved
 from .tensor import Tensor, alias
 
 
@@ -216,7 +217,9 @@ def tolist(self: Tensor) -> Any:
 def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
     """An array on the same memory: changes of one are seen in the other. force=True copies where that is needed."""
     if force:
-        return alias(self).resolve_conj().numpy()  # type: ignore[attr-defined]
+        return moved(alias(self), CPU).resolve_conj().numpy()  # type: ignore[attr-defined]
+    if self._storage.value.__class__ is not Value and device_of(self) is not CPU:
+        raise TypeError(f"can't convert {device_of(self)} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.")
     if _requires_grad(self):
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     if self.dtype.encoded:
@@ -296,7 +299,8 @@ ATTRIBUTES: dict[str, Any] = {
     "output_nr": property(lambda self: self._nr), "_version": property(lambda self: self._storage.version),
     "_base": property(lambda self: None if self._view is None else self._view.base),
     "retains_grad": property(lambda self: "_retained" in self.__dict__),
-    "device": property(lambda self: CPU), "is_cuda": property(lambda self: False), "is_cpu": property(lambda self: True),
+    "device": property(device_of), "is_cuda": property(lambda self: device_of(self).type == "cuda"),
+    "is_cpu": property(lambda self: device_of(self) is CPU),
     "layout": property(lambda self: strided), "is_sparse": property(lambda self: False), "is_quantized": property(lambda self: False), "is_meta": property(lambda self: False),
     "is_mps": property(lambda self: False), "is_xpu": property(lambda self: False), "is_nested": property(lambda self: False),
     "is_mkldnn": property(lambda self: False), "is_sparse_csr": property(lambda self: False),
@@ -305,7 +309,7 @@ ATTRIBUTES: dict[str, Any] = {
     "dim": lambda self: self.ndim, "ndimension": lambda self: self.ndim, "size": size, "stride": _stride,
     "storage_offset": lambda self: self._geometry()[2], "is_floating_point": lambda self: self.dtype.kind == "f",
     "is_complex": lambda self: self.dtype.kind == "c", "is_signed": lambda self: self.dtype.is_signed,
-    "get_device": lambda self: -1, "requires_grad_": requires_grad_, "retain_grad": retain_grad, "register_hook": register_hook,
+    "get_device": lambda self: -1 if device_of(self).index is None else device_of(self).index, "requires_grad_": requires_grad_, "retain_grad": retain_grad, "register_hook": register_hook,
     "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook, "backward": backward, "detach": detach, "detach_": detach_,
     "item": item, "tolist": tolist, "numpy": numpy, "__array__": _array, "__bool__": _bool, "__index__": _index, "__len__": _len,
     "__iter__": _iter, "__int__": lambda self: int(_scalar(self)), "__float__": lambda self: float(_scalar(_converted(self))),

@@ -60,18 +60,19 @@ def printoptions(**settings):
 
 
 def format_tensor(array: np.ndarray, *, dtype: object, default_dtype: object = "float32", requires_grad: bool = False,
-                  grad_fn_name: str | None = None, prefix: str = "tensor(") -> str:
+                  grad_fn_name: str | None = None, prefix: str = "tensor(", device: str | None = None) -> str:
     """The repr of a tensor with the values of `array`.
 
     dtype, default_dtype: dtype objects or names ("float32", "torch.float32"). bfloat16 and other types that NumPy lacks
                   arrive widened to a NumPy type and keep their own name here.
     grad_fn_name: class name of the node that made the tensor, shown instead of requires_grad=True.
     prefix:       what opens the text; the class name and "(" for a subclass of Tensor.
+    device:       the name of the device, unless that is the CPU.
     """
     dtype, default_dtype = (str(name).removeprefix("torch.") for name in (dtype, default_dtype))
     inferred = {default_dtype, "complex128" if default_dtype == "float64" else "complex64", "int64", "bool"}
     size = f"size={tuple(array.shape)}"
-    suffixes = []
+    suffixes = [] if device is None else [f"device='{device}'"]
     if array.size == 0:
         inferred = {default_dtype}  # no element from which a reader could tell the type
         if array.ndim != 1:

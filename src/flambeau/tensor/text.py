@@ -3,21 +3,23 @@ from __future__ import annotations
 
 from ..dtypes import get_default_dtype
 from ..runtime.levels import running
-from ..runtime.trace import Value
 from .attributes import host_array
+from .device import CPU
+from .placement import device_of, is_transformed
 from .printing import format_tensor
 from .tensor import Tensor, make_tensor
 
 
 def representation(self: Tensor, *, tensor_contents: str | None = None) -> str:
     """The values, and what of dtype and gradient a reader could not tell from them."""
-    if self._storage.value.__class__ is not Value:
+    if is_transformed(self):
         return _transformed(self)
-    kind = type(self)
+    kind, where = type(self), device_of(self)
     plain = kind is Tensor or kind.__name__ == "Parameter"
     node = self.grad_fn  # type: ignore[attr-defined]
     return format_tensor(host_array(self), dtype=self.dtype, default_dtype=get_default_dtype(),
                          requires_grad=self.requires_grad, grad_fn_name=None if node is None else node.name(),
+                         device=None if where is CPU else str(where),
                          prefix="tensor(" if plain else f"{kind.__name__}(")
 
 

@@ -11,10 +11,9 @@ from typing import Any, Callable, Iterator, Sequence
 
 from ..runtime.levels import outside, running
 from ..runtime.trace import Value, record
-from ..runtime.transform import Batched, BatchLevel, Dual, DualLevel, batch_levels, batched, cover, primal_of, returning_levels
+from ..runtime.transform import Batched, BatchLevel, Dual, DualLevel, Transformed, batch_levels, batched, cover, primal_of, returning_levels
 from .grad_mode import mode
 from .node import Node, _next_sequence, edge
-from .not_strided import SparseValue
 from .tensor import Tensor, make_tensor
 
 
@@ -270,7 +269,7 @@ def leave(g: Tensor, source: Node, target: Node) -> Tensor:
     and a dual number's part for the value outside remains."""
     while True:
         value: Any = g._storage.value
-        if value.__class__ in (Value, SparseValue) or not target.sequence < value.level.number <= source.sequence:
+        if not isinstance(value, Transformed) or not target.sequence < value.level.number <= source.sequence:
             return g
         if value.__class__ is Batched:
             g = unbatch(g, value.level).sum(0)  # type: ignore[attr-defined]

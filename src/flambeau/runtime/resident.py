@@ -1,0 +1,243 @@
+"""Values on a device (an accelerator, or XLA's own CPU) and the trace of each device.
+
+A `Resident` is a value whose array lies on a device. Calls on one are recorded in the trace of its device, like calls on host
+values in the host's, and run as one program that XLA compiles (`xla/`). A run does not wait for the device: whoever looks at
+a value does, and meets the errors that depend on values then.
+"""
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from typing import Any, Sequence
+
+import numpy as np
+
+from ..errors import Site, describe
+from ..ir.types import TensorType
+from .program import CACHE_SIZE, ProgramKey, flatten
+from .specialization import Specialization
+from .trace import FAILED, ROOM, SCALAR_TYPES, Value, at_boundaries, trace
+from .transform import Batched, Dual, Transformed
+
+
+class Resident(Value):
+    """An immutable dense array on a device. home: the device's trace. data: jax's array, None while pending."""
+
+    __slots__ = ("home", "data", "era", "place")
+
+    place: int  # the slot in the trace number `era`
+
+    def __init__(self, type: TensorType, home: DeviceTrace, data: Any = None):
+        super().__init__(type)
+        self.slot = -1
+        self.home, self.data = home, data
+        self.era = -1
+
+    def record(self, spec: Specialization, operands: Sequence[Any]) -> list[Value]:
+        """Records a call with this value among its operands."""
+        for v in operands:
+            if v.__class__ is not Value and isinstance(v, Value) and not isinstance(v, Resident):
+                return v.record(spec, operands)  # type: ignore[attr-defined]  # a transformation has its way first
+        return self.home.record(spec, operands)
+
+    def ready(self) -> Any:
+        """jax's array, which may still be on its way; runs the device's trace if it has to."""
+        if self.data is None:
+            if self.era == self.home.epoch:
+                self.home.flush()
+            if self.data is None:
+                raise RuntimeError(FAILED)
+        return self.data
+
+    def array(self) -> np.ndarray:
+        """A copy on the host. Waits for the device, and raises the errors of what it has done so far."""
+        from ..xla import backend
+        data = self.ready()
+        self.home.raise_errors()
+        return backend.fetch(data, self.type.dtype)
+
+
+class DeviceTrace:
+    """What is recorded for one device (or several that work as one) and has not run yet.
+
+    device: as tensors report it. place: jax's sharding. platform: jax's name of it.
+    """
+
+    def __init__(self, device: Any, place: Any, platform: str):
+        self.device, self.place, self.platform = device, place, platform
+        self.epoch = 0
+        self.noted: list[tuple[Any, list[Site]]] = []  # errors of programs that nobody has looked at yet
+        self._programs: OrderedDict[ProgramKey, Any] = OrderedDict()
+        self._clear()
+        at_boundaries.append(self.flush)
+
+    def _clear(self) -> None:
+        self.epoch += 1
+        self.records: list[tuple] = [] if trace.observer is None else trace.observer.new_records()
+        self.slots: list[Any] = []  # Resident, host Value or Python number, by slot
+        self.sites: list[Site] = []
+        self.room = ROOM
+
+    def record(self, spec: Specialization, operands: Sequence[Any]) -> list[Value]:
+        """Appends a call on this device's values, numbers and 0-dim host values; returns its outputs."""
+        with trace.lock:
+            site = trace.sites.pop(len(trace.records), None)  # `apply` marks calls that can fail before it knows where they run
+            self._check_devices(operands)
+            entry: list[Any] = [spec]
+            for v in operands:
+                if v.__class__ is Resident:
+                    entry.append(v.place if v.era == self.epoch else self._enter(v))
+                else:
+                    entry.append(len(self.slots))
+                    self.slots.append(v)
+            self.records.append(tuple(entry))
+            if site is not None:
+                self.sites.append(site)
+            outputs: list[Value] = []
+            for type in spec.out_types:
+                made = Resident(type, self)
+                self._enter(made)
+                outputs.append(made)
+            self.room -= spec.cost
+            if self.room <= 0:
+                self.flush()
+            return outputs
+
+    def _enter(self, value: Resident) -> int:
+        value.era, value.place = self.epoch, len(self.slots)
+        self.slots.append(value)
+        return value.place
+
+    def _check_devices(self, operands: Sequence[Any]) -> None:
+        for v in operands:
+            if v.__class__ is Resident:
+                if v.home is not self:
+                    raise mixed_devices(self.device, v.home.device)
+                if v.data is None and v.era != self.epoch:
+                    raise RuntimeError(FAILED)
+            elif isinstance(v, Value) and v.type.shape:
+                raise mixed_devices(self.device, "cpu")
+
+    def flush(self) -> None:
+        """Starts everything recorded so far."""
+        with trace.lock:
+            if not self.records:
+                return
+            records, slots, sites = self.records, self.slots, self.sites
+            live = _referenced(slots, _ALONE)
+            self._clear()
+            if live:
+                program = self._find_program(ProgramKey(tuple(records), live), slots)
+                if trace.observer is not None:
+                    trace.observer.ran(program, records, slots, live)
+                self._run(program, slots, live, sites)
+
+    def _find_program(self, key: ProgramKey, slots: list) -> Any:
+        program = self._programs.get(key)
+        if program is None:
+            from ..xla.program import DeviceProgram
+            program = self._programs[key] = DeviceProgram(*flatten(key, slots), self.place, self.platform)
+            if len(self._programs) > CACHE_SIZE:
+                self._programs.popitem(last=False)
+        else:
+            self._programs.move_to_end(key)
+        return program
+
+    def _run(self, program: Any, slots: list, live: tuple[int, ...], sites: list[Site]) -> None:
+        dead = frozenset([n for n, i in enumerate(program.input_slots) if slots[i].__class__ is Resident
+                          and _is_last(slots[i]) and _is_sole_owner(slots[i])])
+        inputs = []
+        for n, i in enumerate(program.input_slots):
+            v = slots[i]
+            inputs.append(v.data if v.__class__ is Resident else v.array() if isinstance(v, Value) else v)
+            if n in dead:
+                v.data = None
+        results, noted = program.run(inputs, dead)
+        for i, data in zip(live, results):
+            slots[i].data = data
+        self.noted += [(n, sites) for n in noted]
+
+    def raise_errors(self) -> None:
+        """Waits for the programs that can fail, and raises the first error."""
+        waiting, self.noted = self.noted, []
+        for noted, sites in waiting:
+            try:
+                noted.raise_first()
+            except Exception as error:
+                where = f"; one of these calls made it:\n{chr(10).join(map(describe, sites))}" if sites else ""
+                error.args = (f"{error.args[0]}\n  raised by a program that {self.device} ran earlier{where}",)
+                raise error from None
+
+
+def mixed_devices(first: Any, second: Any) -> RuntimeError:
+    """The error for operands on different devices."""
+    return RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {first} and {second}!")
+
+
+def _referenced(slots: list, alone: int) -> tuple[int, ...]:
+    """The slots of pending values that something outside the trace refers to."""
+    return tuple([i for i, v in enumerate(slots) if v.__class__ is Resident and v.data is None and sys.getrefcount(v) > alone])
+
+
+def _is_last(value: Resident) -> bool:
+    """Whether nothing but the slots and the caller refer to the value."""
+    return sys.getrefcount(value) <= _UNREFERENCED
+
+
+def _is_sole_owner(value: Resident) -> bool:
+    """Whether nothing but the value refers to its array."""
+    return sys.getrefcount(value.data) <= _OWNED
+
+
+def _calibrate() -> tuple[int, int, int]:
+    """What sys.getrefcount says in the three functions above where nobody else refers to a value or its array."""
+    global _UNREFERENCED, _OWNED
+    slots = [Resident(SCALAR_TYPES[int], None)]  # type: ignore[arg-type]
+    alone = next(count for count in range(16) if not _referenced(slots, count))
+    slots[0].data = np.empty(1)
+    for _UNREFERENCED in range(16):
+        if [n for n, i in enumerate([0]) if _is_last(slots[i])]:
+            break
+    for _OWNED in range(16):
+        if [n for n, i in enumerate([0]) if _is_sole_owner(slots[i])]:
+            break
+    return alone, _UNREFERENCED, _OWNED
+
+
+_ALONE, _UNREFERENCED, _OWNED = _calibrate()
+
+
+# ------------------------------------------------------------------ from place to place
+
+_homes: dict[Any, DeviceTrace] = {}
+
+
+def home_of(device: Any) -> DeviceTrace:
+    """The trace of a device, which has an index and is there."""
+    found = _homes.get(device)
+    if found is None:
+        from ..xla import backend
+        place = backend.jax().sharding.SingleDeviceSharding(backend.devices(device.type)[device.index])
+        found = _homes[device] = DeviceTrace(device, place, backend.PLATFORMS[device.type])
+    return found
+
+
+def home(value: Value) -> DeviceTrace | None:
+    """The device's trace of a value, or of what it holds; None for the host's."""
+    while isinstance(value, Transformed):
+        value = value.physical if isinstance(value, Batched) else value.primal  # type: ignore[attr-defined]
+    return value.home if isinstance(value, Resident) else None
+
+
+def moved(value: Value, to: DeviceTrace | None) -> Value:
+    """A copy of a value elsewhere (None: on the host)."""
+    if isinstance(value, Batched):
+        return Batched(value.type, moved(value.physical, to), value.level)
+    if isinstance(value, Dual):
+        return Dual(moved(value.primal, to), moved(value.tangent, to), value.level, value.swapped)
+    if to is None:
+        return Value(value.type, value.array())
+    from ..xla import backend
+    if isinstance(value, Resident):
+        return Resident(value.type, to, backend.jax().device_put(value.ready(), to.place))
+    return Resident(value.type, to, backend.put(value.array(), value.type.dtype, to.place))

@@ -1,0 +1,7 @@
+"""Connectionist temporal classification. The host computes it."""
+from __future__ import annotations
+
+from typing import Any, Callable
+
+RULES: dict[str, Callable[..., Any]] = {}
+HOST = ("ctc",)
