@@ -6,7 +6,7 @@ from typing import Sequence
 from llvmlite import ir
 
 from ..ir.graph import Var
-from .llvm.emit import I64, PTR, Emitter, Value
+from .llvm.emit import I64, PTR, Emitter, Index, Value
 from .llvm.target import Target
 
 CHUNK = 1 << 14  # elements that a chunk works on, about: large enough to pay for claiming it, small enough to balance
@@ -53,3 +53,14 @@ class Kernel:
 
     def finish(self) -> None:
         self.e.b.ret_void()
+
+
+def chunked(k: Kernel, units: int, weight: int) -> tuple[Index, Index, int]:
+    """(first unit, past the last, number of chunks) of this chunk, for units of `weight` elements each."""
+    e = k.e
+    per = max(1, min(max(units, 1), CHUNK // max(weight, 1)))
+    chunks = max(1, -(-units // per))
+    if chunks == 1:
+        return 0, units, 1
+    start = e.mul(k.chunk, per)
+    return start, e.min(e.add(start, per), units), chunks

@@ -4,6 +4,7 @@ whose broadcast operand is walked along its rows.
     conv(x, w, low, high)            → conv(pad(x), w)
     conv_weight_grad(x, g, low, …)   → conv_weight_grad(pad(x), g)      (the padded input is shared with the forward's)
     conv_input_grad(g, w, …)         → bordered_input_grad(pad(g), w)
+    the same by minimal filtering    → see `winograd`, where that pays
     dot(aᵀ, b)                       → dot(copy(aᵀ), b)                 (a column's elements fall into few cache sets)
 """
 from __future__ import annotations
@@ -13,23 +14,13 @@ from math import prod
 from ..ir.graph import Graph, GraphBuilder, Node, Var
 from ..ir.types import tensor_type
 from ..primitives.shape import concat_p, pad, permute
+from . import winograd
 from .loops.contraction import ConvShape, input_grad_border
+from .lowered import LoweredPrimitive
 
 
 COLUMN_STEPS, COLUMN_REUSE, COLUMN_BYTES = 64, 64, 1024  # least length of columns, uses of each, distance of neighbours
 ROW_MAJOR_VIEWS = ("reshape",)
-
-
-class LoweredPrimitive:
-    """A call that only the compiler knows. kind and name as a primitive's."""
-
-    kind = "contraction"
-
-    def __init__(self, name: str):
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"<lowered {self.name}>"
 
 
 BORDERED_INPUT_GRAD = LoweredPrimitive("bordered_input_grad")
@@ -47,6 +38,8 @@ def _padded(x: Var, low, high) -> Var:
 def _rewrite(node: Node, args: list[Var], builder: GraphBuilder) -> tuple[Var, ...]:
     name, p = node.prim.name, node.params
     types = [o.type for o in node.outputs]
+    if _filters_minimally(node):
+        return _minimal_filtering(node, args, builder)
     if name == "conv":
         stride, low, high, dilation, groups = p
         none = (0,) * len(low)
@@ -60,6 +53,36 @@ def _rewrite(node: Node, args: list[Var], builder: GraphBuilder) -> tuple[Var, .
     shape = conv_shape(g.shape, w.shape[1] * groups, w.shape[2:], stride, dilation, groups)
     border = input_grad_border(shape, low, size)
     return builder.call(BORDERED_INPUT_GRAD, (_padded(g, border, border), w), (size, stride, low, dilation, groups, border, g.shape), types)
+
+
+def _filters_minimally(node: Node) -> bool:
+    """Whether a convolution, or one of its gradients, is to be done by minimal filtering."""
+    stride, low, high, dilation, groups = node.params[-5:]
+    first, second = node.inputs
+    result = node.outputs[0]
+    if node.prim.name == "conv_weight_grad":
+        kernel, channels, out = node.params[0], first.shape[1], second.shape
+    else:
+        kernel, channels, out = second.shape[2:], first.shape[1], result.shape
+    plain = (stride, dilation, kernel, groups) == ((1, 1), (1, 1), (winograd.KERNEL,) * 2, 1)
+    return plain and result.dtype.name == "float32" and max(*low, *high) < winograd.KERNEL and winograd.pays(channels, out)
+
+
+def _minimal_filtering(node: Node, args: list[Var], builder: GraphBuilder) -> tuple[Var, ...]:
+    _, low, high, _, _ = node.params[-5:]
+    x, y = args
+    types = [o.type for o in node.outputs]
+    if node.prim.name == "conv_weight_grad":
+        _, parts = winograd.product_blocks(x.shape[1], y.shape)
+        sums = tensor_type(x.dtype, (parts, winograd.F2.points, y.shape[1], x.shape[1]))
+        products, = builder.call(winograd.WINOGRAD_PRODUCTS, (_padded(x, low, high), y), (), [sums])
+        return builder.call(winograd.WINOGRAD_WEIGHT, (products,), (), types)
+    turned = node.prim.name == "conv_input_grad"
+    if turned:
+        low, high = (tuple([winograd.KERNEL - 1 - n for n in side]) for side in (low, high))
+    channels = (y.shape[1], y.shape[0]) if turned else (y.shape[0], y.shape[1])
+    filters, = builder.call(winograd.WINOGRAD_FILTER, (y,), (turned,), [tensor_type(x.dtype, (winograd.F2.points, *channels))])
+    return builder.call(winograd.WINOGRAD_CONV, (_padded(x, low, high), filters), (), types)
 
 
 def _walks_columns(node: Node) -> bool:

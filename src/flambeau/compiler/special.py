@@ -12,21 +12,11 @@ from llvmlite import ir
 from ..ir.graph import Node, Var
 from ..ir.types import contiguous_strides
 from . import scalar_ops
-from .kernel import CHUNK, Kernel
+from .kernel import Kernel, chunked
 from .llvm.emit import I64, Emitter, Index, Value, const, vector
 from .llvm.mersenne import define_mt19937
 from .scalar_ops import memory_type
-
-
-def _chunked(k: Kernel, units: int, weight: int) -> tuple[Index, Index, int]:
-    """(first unit, past the last, number of chunks) of this chunk, for units of `weight` elements each."""
-    e = k.e
-    per = max(1, min(max(units, 1), CHUNK // max(weight, 1)))
-    chunks = max(1, -(-units // per))
-    if chunks == 1:
-        return 0, units, 1
-    start = e.mul(k.chunk, per)
-    return start, e.min(e.add(start, per), units), chunks
+from .winograd_kernels import conv, filters, products, weight
 
 
 def _index(k: Kernel, position: Value, size: int) -> Value:
@@ -73,7 +63,7 @@ def _take(k: Kernel, node: Node) -> int:
     before, after, count, size = prod(x.shape[:dim]), prod(x.shape[dim + 1:]), index.size, x.shape[dim]
     k.prepare([x, index, out])
     t = memory_type(x.dtype)
-    start, stop, chunks = _chunked(k, before * count, after)
+    start, stop, chunks = chunked(k, before * count, after)
     with e.loop(start, stop) as unit:
         b, j = e.divmod(unit, max(count, 1))
         at = _index(k, e.load(e.at(k.pointer(index), j, I64), I64), size)
@@ -114,7 +104,7 @@ def _put(k: Kernel, node: Node) -> int:
     t = memory_type(x.dtype)
     lanes = k.lanes if after >= 4 else 1
     blocks = -(-after // lanes)
-    start, stop, chunks = _chunked(k, blocks, lanes * max(count, size) * before)
+    start, stop, chunks = chunked(k, blocks, lanes * max(count, size) * before)
     with e.loop(start, stop, name="block") as block:
         column = e.mul(block, lanes)
 
@@ -167,7 +157,7 @@ def _gather(k: Kernel, node: Node) -> int:
     k.prepare([x, index, out])
     t = memory_type(x.dtype)
     strides = contiguous_strides(x.shape)
-    start, stop, chunks = _chunked(k, out.size, 4)
+    start, stop, chunks = chunked(k, out.size, 4)
     with e.loop(start, stop) as i:
         position = _index(k, e.load(e.at(k.pointer(index), i, I64), I64), x.shape[dim])
         source = _address(e, e.unravel(i, index.shape), dim, position, strides)
@@ -189,7 +179,7 @@ def _scatter(k: Kernel, node: Node) -> int:
     rows = prod(x.shape[:dim]) if together else 1
     row_size = x.size // max(rows, 1)
     per_row = index.size // max(rows, 1)
-    start, stop, chunks = _chunked(k, rows, row_size + 4 * per_row)
+    start, stop, chunks = chunked(k, rows, row_size + 4 * per_row)
     with e.loop(start, stop, name="row") as row:
         _copy_range(k, out, base_source, e.mul(row, row_size), 0, row_size)
         if per_row:
@@ -224,7 +214,7 @@ def _max_pool(k: Kernel, node: Node) -> int:
     lanes = k.lanes if simple and out[-1] >= 4 else 1
     planes = prod(x.shape[:2])
     lines = prod(out[:-1])
-    start, stop, chunks = _chunked(k, planes * lines, out[-1] * prod(window))
+    start, stop, chunks = chunked(k, planes * lines, out[-1] * prod(window))
     plane_size, strides = prod(size), contiguous_strides(size)
     with e.loop(start, stop, name="line") as line:
         plane, r = e.divmod(line, lines)
@@ -321,7 +311,7 @@ def _argextremum(largest: bool) -> Callable[[Kernel, Node], int]:
         k.prepare([x, out])
         t = memory_type(x.dtype)
         n, after = x.shape[dim], prod(x.shape[dim + 1:])
-        start, stop, chunks = _chunked(k, out.size, n)
+        start, stop, chunks = chunked(k, out.size, n)
         floating = x.dtype.kind == "f"
         with e.loop(start, stop) as unit:
             b, c = e.divmod(unit, after)
@@ -360,6 +350,7 @@ def _random_bits(k: Kernel, node: Node) -> int:
 SPECIAL: dict[str, Callable[[Kernel, Node], int]] = {
     "take": _take, "put": _put, "gather": _gather, "scatter": _scatter, "max_pool": _max_pool,
     "argmax": _argextremum(True), "argmin": _argextremum(False), "random_bits": _random_bits,
+    "winograd_filter": filters, "winograd_conv": conv, "winograd_products": products, "winograd_weight": weight,
 }
 CHECKED = frozenset({"take", "put", "gather", "scatter"})  # those that raise the error flag for a bad index
 

@@ -51,7 +51,7 @@ def emit_transpose(k: Kernel, step: Map, sizes: Sequence[int], source: Affine, t
         """One strip, `count` elements wide."""
         def block(at: Index, rows: int) -> None:
             for j in range(0, count, lanes):
-                _block(e, t, lanes, e.at(x, e.add(e.mul(j, source.coefficients[last]), at), t), source.coefficients[last],
+                transpose_block(e, t, lanes, e.at(x, e.add(e.mul(j, source.coefficients[last]), at), t), source.coefficients[last],
                        e.at(y, e.add(e.mul(at, target.coefficients[axis]), j), t), target.coefficients[axis],
                        min(lanes, count - j), rows)
         with e.loop(0, height // lanes * lanes, lanes, "row") as at:
@@ -79,7 +79,7 @@ def emit_transpose(k: Kernel, step: Map, sizes: Sequence[int], source: Affine, t
     return chunks
 
 
-def _block(e: Emitter, t: ir.Type, lanes: int, x: Value, x_stride: int, y: Value, y_stride: int, columns: int, rows: int) -> None:
+def transpose_block(e: Emitter, t: ir.Type, lanes: int, x: Value, x_stride: int, y: Value, y_stride: int, columns: int, rows: int) -> None:
     """y[r, c] = x[c, r] for r < rows, c < columns, both at most `lanes`."""
     zero = const(vector(t, lanes), 0 if isinstance(t, ir.IntType) else 0.0)
     values = [e.load_some(e.at(x, c * x_stride, t), vector(t, lanes), rows) if c < columns else zero for c in range(lanes)]

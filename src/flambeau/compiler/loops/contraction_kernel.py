@@ -39,9 +39,11 @@ Prologue = Callable[[Emitter, Value], Value]
 
 
 def write_contraction(e: Emitter, schedule: Schedule, a: Value, b: Value, out: Value, chunk: Index, scratch: Value,
-                      buffers: Value, epilogue: Epilogue | None = None, prologue: Mapping[str, Prologue] | None = None) -> None:
-    """Writes the code of chunk number `chunk` into `e`. a, b, out: addresses of the elements with all indices 0."""
-    _Kernel(e, schedule, {"a": a, "b": b, "out": out}, scratch, buffers, epilogue, prologue or {}).write(chunk)
+                      buffers: Value, epilogue: Epilogue | None = None, prologue: Mapping[str, Prologue] | None = None,
+                      adds: bool = False) -> None:
+    """Writes the code of chunk number `chunk` into `e`. a, b, out: addresses of the elements with all indices 0.
+    adds: results are added to what `out` holds."""
+    _Kernel(e, schedule, {"a": a, "b": b, "out": out}, scratch, buffers, epilogue, prologue or {}, adds).write(chunk)
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,9 @@ class _Walk:
 
 class _Kernel:
     def __init__(self, e: Emitter, s: Schedule, pointers: dict[str, Value], scratch: Value, buffers: Value,
-                 epilogue: Epilogue | None, prologue: Mapping[str, Prologue]):
+                 epilogue: Epilogue | None, prologue: Mapping[str, Prologue], adds: bool):
         self.e, self.s, self.pointers, self.scratch, self.buffers = e, s, pointers, scratch, buffers
-        self.epilogue, self.prologue = epilogue, prologue
+        self.epilogue, self.prologue, self.adds = epilogue, prologue, adds
         self.c = s.contraction
         self.outer, self.reduced = self.c.outer, [self.c.reduced[i] for i in s.reduced_order]
         self.sum_type = ELEMENTS[self.c.accumulate]
@@ -421,10 +423,12 @@ class _Tile:
             value = e.b.fptrunc(value, vector(element, lanes_of(value.type)))
         stride = k.outer[axis].out if axis >= 0 else 1
         if stride == 1 or lanes_of(value.type) == 1:
-            e.store_some(value, e.at(self.out, offset, element), count)
-        else:
-            for i in range(count):
-                e.store(e.b.extract_element(value, ir.IntType(32)(i)), e.at(self.out, offset + i * (stride or 0), element))
+            at = e.at(self.out, offset, element)
+            e.store_some(e.b.fadd(e.load_some(at, value.type, count), value) if k.adds else value, at, count)
+            return
+        for i in range(count):
+            at, x = e.at(self.out, offset + i * (stride or 0), element), e.b.extract_element(value, ir.IntType(32)(i))
+            e.store(e.b.fadd(e.load(at, element), x) if k.adds else x, at)
 
 
 def add_lanes(e: Emitter, sums: list[Value]) -> Value:

@@ -1,0 +1,14 @@
+"""Calls that only the compiler knows: what `legalize` puts in place of others."""
+from __future__ import annotations
+
+
+class LoweredPrimitive:
+    """kind and name as a primitive's."""
+
+    kind = "contraction"
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<lowered {self.name}>"
