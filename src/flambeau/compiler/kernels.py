@@ -9,10 +9,11 @@ from typing import Callable, Sequence
 
 from llvmlite import ir
 
-from ..dtypes import bool_, float64, int64
+from ..dtypes import float64, int64
 from ..ir.graph import Var
 from . import scalar_ops
 from .affine import Affine, collapse
+from .elements import memory_type, read, wide, write
 from .expression import Apply, Constant, Expression, Load, Position, loads
 from .kernel import CHUNK, Kernel
 from .llvm.emit import I64, Emitter, Index, Value, const, lanes_of, vector
@@ -71,7 +72,7 @@ class Point:
     def load(self, var: Var, m: Affine) -> Value:
         """A vector of memory: contiguous, one element repeated, or gathered."""
         e, lanes = self.e, self.lanes
-        t = scalar_ops.memory_type(var.dtype)
+        t = memory_type(var.dtype)
         step = m.coefficients[self.axis] if m.coefficients else 0
         base = e.at(self.k.pointer(var), offset(e, m, self.index), t)
         if lanes == 1 or step == 0:
@@ -84,16 +85,13 @@ class Point:
             for i in range(lanes):
                 element = e.load(e.at(base, min(i, last - 1) * step, t), t)
                 raw = e.b.insert_element(raw, element, ir.Constant(ir.IntType(32), i))
-        if var.dtype is bool_:
-            return e.b.icmp_unsigned("!=", raw, const(raw.type, 0))
-        return raw
+        return read(e, raw, var.dtype)
 
     def store(self, var: Var, m: Affine, value: Value) -> None:
         """Stores a vector where `load` would read it."""
         e, lanes = self.e, self.lanes
-        t = scalar_ops.memory_type(var.dtype)
-        if var.dtype is bool_:
-            value = e.b.zext(value, vector(t, lanes))
+        t = memory_type(var.dtype)
+        value = write(e, value, var.dtype)
         step = m.coefficients[self.axis] if m.coefficients else 0
         base = e.at(self.k.pointer(var), offset(e, m, self.index), t)
         if lanes == 1:
@@ -220,7 +218,7 @@ class _Reduction:
 
     def __init__(self, k: Kernel, step: Reduce):
         self.k, self.e, self.step = k, k.e, step
-        self.dtype = step.target.dtype
+        self.dtype = wide(step.target.dtype)
         found = loads(step.value)
         n_outer = len(step.outer)
         given = [x.offset if isinstance(x, Load) else x.map for x in found]

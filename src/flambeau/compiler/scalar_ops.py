@@ -1,20 +1,22 @@
 """How each elementwise primitive is written in LLVM IR, on vectors of any number of lanes. One row a primitive.
 
-Booleans are i1 in registers and bytes in memory. A primitive that is not here, or not for an operand's dtype, has no
+Half precision is computed in float32 and rounded (`elements`). A primitive that is not here, or not for an operand's dtype, has no
 native lowering: the program is split there and the interpreter runs that call.
 """
 from __future__ import annotations
 
 from typing import Any, Callable
 
+import numpy as np
 from llvmlite import ir
 
-from ..dtypes import bool_, dtype, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64
+from ..dtypes import bool_, dtype, narrow, uint64, widen
+from .elements import ELEMENT, HALF, rounded
 from .llvm import functions, vector_math
-from .llvm.emit import F32, F64, I1, I8, I16, I32, I64, Emitter, Value, const, declare, element_of, lanes_of, like, vector
+from .llvm.emit import F32, F64, I32, I64, Emitter, Value, const, declare, element_of, lanes_of, like, vector
 
-ELEMENT: dict[dtype, ir.Type] = {bool_: I1, uint8: I8, int8: I8, int16: I16, uint16: I16, int32: I32, uint32: I32, int64: I64,
-                                 uint64: I64, float32: F32, float64: F64}
+# whose results are as short as their operands
+EXACT = frozenset({"neg", "abs", "sgn", "relu", "stop_gradient", "floor", "ceil", "trunc", "round", "maximum", "minimum", "copysign", "select"})
 
 
 def _f(name: str) -> Callable:
@@ -139,6 +141,11 @@ def supported(name: str, arg_dtypes: tuple[dtype, ...], out: dtype) -> bool:
 
 def emit(e: Emitter, name: str, args: list[Value], arg_dtypes: tuple[dtype, ...], out: dtype) -> Value:
     """Writes one elementwise call."""
+    value = _emit(e, name, args, arg_dtypes, out)
+    return rounded(e, value, out) if out in HALF and name not in EXACT else value
+
+
+def _emit(e: Emitter, name: str, args: list[Value], arg_dtypes: tuple[dtype, ...], out: dtype) -> Value:
     if name == "cast":
         return cast(e, args[0], arg_dtypes[0], out)
     if name == "select":
@@ -157,7 +164,7 @@ def cast(e: Emitter, x: Value, source: dtype, target: dtype) -> Value:
         return e.b.fcmp_unordered("!=", x, const(x.type, 0.0)) if source.kind == "f" else e.b.icmp_unsigned("!=", x, const(x.type, 0))
     if source.kind == "f":
         if target.kind == "f":
-            return e.b.fpext(x, t) if target.itemsize > source.itemsize else e.b.fptrunc(x, t)
+            return x if x.type == t else e.b.fpext(x, t) if element_of(t) == F64 else e.b.fptrunc(x, t)
         return _to_integer(e, x, t, target)
     if target.kind == "f":
         return e.b.sitofp(x, t) if source.kind == "i" else e.b.uitofp(x, t)
@@ -183,16 +190,11 @@ def _to_integer(e: Emitter, x: Value, t: ir.Type, target: dtype) -> Value:
     return value if t == wide else e.b.trunc(value, t)
 
 
-def memory_type(d: dtype) -> ir.Type:
-    """The type in memory: booleans are bytes."""
-    return I8 if d is bool_ else ELEMENT[d]
-
-
 def number(d: dtype, value: Any, lanes: int) -> Value:
     """A constant of this dtype in every lane."""
     t = vector(ELEMENT[d], lanes)
     if d.kind == "f":
-        return const(t, float(value))
+        return const(t, float(widen(narrow(np.asarray(value, d.wide), d), d)))
     if d is bool_:
         return const(t, int(bool(value)))
     return const(t, int(value))

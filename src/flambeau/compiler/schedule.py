@@ -12,7 +12,8 @@ from ..ir.types import contiguous_strides
 from .affine import Affine, identity, linear
 from .contractions import CONTRACTIONS, ContractionKernel, leaves_gaps
 from .expression import Constant, Expression, ExpressionBuilder, Load, NeedsBuffer, loads
-from .scalar_ops import ELEMENT, supported
+from .elements import ELEMENT
+from .scalar_ops import supported
 
 EXPENSIVE = {"exp", "expm1", "log", "log1p", "log2", "log10", "exp2", "sin", "cos", "tan", "tanh", "sigmoid", "erf", "erfc", "pow", "sinh",
              "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "atan2", "fmod", "remainder", "floor_divide", "bce"}

@@ -12,10 +12,10 @@ from llvmlite import ir
 from ..ir.graph import Node, Var
 from ..ir.types import contiguous_strides
 from . import scalar_ops
+from .elements import memory_type, read, write
 from .kernel import Kernel, chunked
-from .llvm.emit import I64, Emitter, Index, Value, const, vector
+from .llvm.emit import I64, Emitter, Index, Value, const, vector, zero_of
 from .llvm.mersenne import define_mt19937
-from .scalar_ops import memory_type
 from .winograd_kernels import conv, filters, products, weight
 
 
@@ -40,7 +40,7 @@ def _copy_range(k: Kernel, out: Var, source: Var | None, base: Index, start: Ind
     e = k.e
     t = memory_type(out.dtype)
     lanes = k.lanes
-    zero = const(vector(t, lanes), 0.0 if out.dtype.kind == "f" else 0)
+    zero = const(vector(t, lanes), zero_of(t))
 
     def move(i: Index, count: int) -> None:
         at = e.add(base, e.add(start, i))
@@ -88,9 +88,10 @@ _COMBINE = {"add": "add", "mul": "mul", "max": "maximum", "min": "minimum"}
 
 
 def _combined(e: Emitter, mode: str, dtype, old: Value, new: Value) -> Value:
+    """What is to be stored for the two, as they were loaded."""
     if mode == "set":
         return new
-    return scalar_ops.emit(e, _COMBINE[mode], [old, new], (dtype, dtype), dtype)
+    return write(e, scalar_ops.emit(e, _COMBINE[mode], [read(e, old, dtype), read(e, new, dtype)], (dtype, dtype), dtype), dtype)
 
 
 def _put(k: Kernel, node: Node) -> int:
@@ -111,7 +112,7 @@ def _put(k: Kernel, node: Node) -> int:
         def body(some: int) -> None:
             def move(pointer: Var | None, at: Index) -> Value:
                 if pointer is None:
-                    return const(vector(t, lanes), 0.0 if out.dtype.kind == "f" else 0)
+                    return const(vector(t, lanes), zero_of(t))
                 return e.load_some(e.at(k.pointer(pointer), at, t), vector(t, lanes), some)
 
             def put(value: Value, at: Index) -> None:
@@ -256,10 +257,10 @@ def _max_of_window(k: Kernel, node: Node, base: Index, origin: list[Index], stri
                 ok = e.b.icmp_unsigned("<", e.i64(c), e.i64(n))
                 inside = ok if inside is None else e.b.and_(inside, ok)
             safe = e.b.select(inside, position, e.i64(0))
-            loaded = e.load(e.at(k.pointer(x), e.add(base, safe), t), t)
-            value = loaded
+            value = e.load(e.at(k.pointer(x), e.add(base, safe), t), t)
         else:
             value = _strided_load(e, e.at(k.pointer(x), e.add(base, position), t), t, stride[-1], lanes, count)
+        value = read(e, value, x.dtype)
         spot = _positions(e, position, stride[-1], lanes)
         if best is None:
             if padded:
@@ -274,6 +275,7 @@ def _max_of_window(k: Kernel, node: Node, base: Index, origin: list[Index], stri
         if padded:
             better = e.b.and_(inside, e.b.or_(better, e.b.icmp_signed("<", place, e.i64(0))))
         best, place = e.b.select(better, value, best), e.b.select(better, spot, place)
+    best = write(e, best, x.dtype)
     if lanes == 1:
         e.store(best, e.at(k.pointer(values), to, t))
         e.store(place, e.at(k.pointer(index), to, I64))
@@ -316,9 +318,9 @@ def _argextremum(largest: bool) -> Callable[[Kernel, Node], int]:
         with e.loop(start, stop) as unit:
             b, c = e.divmod(unit, after)
             base = e.add(e.mul(b, n * after), c)
-            first = e.load(e.at(k.pointer(x), base, t), t)
+            first = read(e, e.load(e.at(k.pointer(x), base, t), t), x.dtype)
             with e.carried_loop(0, n, [first, e.i64(0)]) as (i, state):
-                value = e.load(e.at(k.pointer(x), e.add(base, e.mul(i, after)), t), t)
+                value = read(e, e.load(e.at(k.pointer(x), e.add(base, e.mul(i, after)), t), t), x.dtype)
                 best, place = state
                 if floating:
                     better = e.b.fcmp_unordered(">" if largest else "<", value, best)

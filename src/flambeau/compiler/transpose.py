@@ -8,10 +8,10 @@ from llvmlite import ir
 
 from ..dtypes import bool_
 from .affine import Affine
+from .elements import memory_type
 from .expression import Load
 from .kernel import CHUNK, Kernel
 from .llvm.emit import Emitter, Index, Value, const, itemsize, vector
-from .scalar_ops import memory_type
 from .schedule import Map
 
 

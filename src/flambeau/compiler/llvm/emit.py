@@ -261,7 +261,7 @@ class Emitter:
         element, n = element_of(t), lanes_of(t)
         # this signature, with the alignment as an operand, is the one that every LLVM accepts
         fn = declare(self.module, f"llvm.masked.load.v{n}{_suffix(element)}.p0", t, [PTR, I32, vector(I1, n), t])
-        zeros = const(t, _zero(element))
+        zeros = const(t, zero_of(element))
         return self.b.call(fn, [pointer, I32(itemsize(element)), self._mask(n, count), zeros])
 
     def store_some(self, value: Value, pointer: Value, count: Index) -> None:
@@ -313,7 +313,8 @@ class Emitter:
         return self.intrinsic("fmuladd", x, y, z)
 
 
-def _zero(t: ir.Type) -> float | int:
+def zero_of(t: ir.Type) -> float | int:
+    """0 as a constant of this type takes it."""
     return 0 if isinstance(t, ir.IntType) else 0.0
 
 

@@ -20,6 +20,7 @@ class Isa:
     vector_bytes: width of a vector register; registers: how many there are; fma: fused multiply-add in one instruction;
     masked: loads and stores under a mask are instructions (else LLVM makes a branch for each lane);
     folds_broadcast: an arithmetic instruction can broadcast a scalar operand from memory, so it needs no register.
+    converts_half: float16 and float32 are converted by instructions.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Isa:
     fma: bool
     masked: bool
     folds_broadcast: bool
+    converts_half: bool
 
     def lanes(self, itemsize: int) -> int:
         """Elements of this size in a vector register."""
@@ -35,11 +37,11 @@ class Isa:
 
 
 ISAS = {isa.name: isa for isa in (
-    Isa("avx512", 64, 32, fma=True, masked=True, folds_broadcast=True),
-    Isa("avx2", 32, 16, fma=True, masked=True, folds_broadcast=False),
-    Isa("sse2", 16, 16, fma=False, masked=False, folds_broadcast=False),
-    Isa("neon", 16, 32, fma=True, masked=False, folds_broadcast=False),
-    Isa("generic", 16, 16, fma=False, masked=False, folds_broadcast=False),
+    Isa("avx512", 64, 32, fma=True, masked=True, folds_broadcast=True, converts_half=True),
+    Isa("avx2", 32, 16, fma=True, masked=True, folds_broadcast=False, converts_half=True),
+    Isa("sse2", 16, 16, fma=False, masked=False, folds_broadcast=False, converts_half=False),
+    Isa("neon", 16, 32, fma=True, masked=False, folds_broadcast=False, converts_half=True),
+    Isa("generic", 16, 16, fma=False, masked=False, folds_broadcast=False, converts_half=False),
 )}
 
 # the LLVM name of the least CPU of each x86-64 level
@@ -83,7 +85,7 @@ def _host_isa(triple: str, features: dict) -> Isa:
     if arch in ("x86_64", "amd64"):
         if all(features.get(f) for f in ("avx512f", "avx512vl", "avx512bw", "avx512dq")):
             return ISAS["avx512"]
-        return ISAS["avx2" if features.get("avx2") and features.get("fma") else "sse2"]
+        return ISAS["avx2" if all(features.get(f) for f in ("avx2", "fma", "f16c")) else "sse2"]
     return ISAS["neon" if arch in ("aarch64", "arm64") else "generic"]
 
 
