@@ -582,6 +582,105 @@ def hd1k(root):
         image(base / "hd1k_challenge" / "image_2" / f"000000_001{k}.png", k)
 
 
+def stereo(folder, names, disparities=(), k=0):
+    """Images and float maps in one folder."""
+    for j, name in enumerate(names):
+        image(folder / name, 10 * k + j)
+    for j, name in enumerate(disparities):
+        pfm(folder / name, 10 * k + j, channels=1)
+
+
+def grey16(path, seed):
+    """A 16-bit grey PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(1, 2 ** 16, (5, 6)).astype(np.uint16)).save(path, "PNG")
+
+
+def carla(root):
+    for k, scene in enumerate(("one", "two")):
+        stereo(root / "carla-highres" / "trainingF" / scene, ["im0.png", "im1.png"], ["disp0GT.pfm", "disp1GT.pfm"], k)
+
+
+def kitti_stereo(root):
+    for part in ("training", "testing"):
+        for k in range(2):
+            for folder in ("colored_0", "colored_1"):
+                image(root / "Kitti2012" / part / folder / f"{k}_10.png", k)
+            for folder in ("image_2", "image_3"):
+                image(root / "Kitti2015" / part / folder / f"{k}_10.png", k)
+    for k in range(2):
+        grey16(root / "Kitti2012" / "training" / "disp_noc" / f"{k}.png", k)
+        for folder in ("disp_occ_0", "disp_occ_1"):
+            grey16(root / "Kitti2015" / "training" / folder / f"{k}.png", k)
+
+
+def middlebury(root):
+    scenes = "Adirondack Jadeplant Motorcycle Piano Pipes Playroom Playtable Recycle Shelves Vintage".split()
+    base = root / "Middlebury2014"
+    for k, scene in enumerate(scenes):
+        for suffix in ("-perfect", "-imperfect"):
+            stereo(base / "train" / (scene + suffix), ["im0.png", "im1.png"], ["disp0.pfm", "disp1.pfm"], k)
+    for k, scene in enumerate(("Plants Classroom2E Classroom2 Australia DjembeL CrusadeP Crusade Hoops Bicycle2 Staircase "
+                               "Newkuba AustraliaP Djembe Livingroom Computer").split()):
+        stereo(base / "test" / scene, ["im0.png", "im1.png"], k=k)
+    (base / "additional" / "Other").mkdir(parents=True)
+
+
+def cre_stereo(root):
+    for k, part in enumerate(("shapenet", "reflective", "tree", "hole")):
+        stereo(root / "CREStereo" / part, ["0_left.jpg", "0_right.jpg"], k=k)
+        for side in ("left", "right"):
+            grey16(root / "CREStereo" / part / f"0_{side}.disp.png", k)
+
+
+def falling_things(root):
+    for k, place in enumerate(("single/cup/kitchen", "mixed/forest")):
+        folder = root / "FallingThings" / place
+        stereo(folder, ["0.left.jpg", "0.right.jpg"], k=k)
+        for side in ("left", "right"):
+            grey16(folder / f"0.{side}.depth.png", k)
+        settings = {"camera_settings": [{"intrinsic_settings": {"fx": 768.5 + k}}]}
+        text(folder / "_camera_settings.json", json.dumps(settings))
+
+
+def scene_flow(root):
+    for variant, place in (("FlyingThings3D", "TRAIN/A/0000"), ("Monkaa", "eating"), ("Driving", "a/b/c")):
+        base = root / "SceneFlow" / variant
+        for k, side in enumerate(("left", "right")):
+            for name in ("clean", "final"):
+                stereo(base / f"frames_{name}pass" / place / side, ["0.png", "1.png"], k=k)
+            stereo(base / "disparity" / place / side, [], ["0.pfm", "1.pfm"], k)
+
+
+def sintel_stereo(root):
+    base = root / "Sintel" / "training"
+    for k, folder in enumerate(("final_left", "final_right", "clean_left", "clean_right", "disparities")):
+        stereo(base / folder / "alley", ["0.png", "1.png"], k=k)
+    for folder in ("occlusions", "outofframe"):
+        for k in range(2):
+            image(base / folder / "alley" / f"{k}.png", k, mode="L")
+    image(base / "occlusions" / "alley" / "0.png", 9, mode="P")
+    (base / "outofframe" / "alley" / "0.png").write_bytes((base / "occlusions" / "alley" / "0.png").read_bytes())
+
+
+def in_stereo(root):
+    for split in ("train", "test"):
+        for k, scene in enumerate(("a", "b")):
+            folder = root / "InStereo2k" / split / scene
+            stereo(folder, ["left.png", "right.png"], k=k)
+            for side in ("left", "right"):
+                grey16(folder / f"{side}_disp.png", k)
+
+
+def eth3d(root):
+    base = root / "ETH3D"
+    for folder in ("two_view_training", "two_view_test"):
+        stereo(base / folder / "hall", ["im0.png", "im1.png"])
+    stereo(base / "two_view_training_gt" / "hall", [], ["disp0GT.pfm"])
+    made = np.random.default_rng(0).integers(0, 2, (5, 6), dtype=np.uint8) * 255
+    Image.fromarray(made).save(base / "two_view_training_gt" / "hall" / "mask0nocc.png")
+
+
 CASES = {
     "STL10": (stl10, [{}, {"split": "test"}, {"split": "unlabeled"}, {"split": "train+unlabeled"},
                       {"split": "train", "folds": 3}, {"split": "train+unlabeled", "folds": 0},
@@ -650,6 +749,20 @@ CASES = {
     "FlyingThings3D": (flying_things, [{}, {"pass_name": "both", "camera": "both"}, {"split": "test"},
                                        {"camera": "x"}]),
     "HD1K": (hd1k, [{}, {"split": "test"}, {"split": "val"}]),
+    "CarlaStereo": (carla, [{}]),
+    "Kitti2012Stereo": (kitti_stereo, [{}, {"split": "test"}, {"split": "val"}]),
+    "Kitti2015Stereo": (kitti_stereo, [{}, {"split": "test"}, {"split": "val"}]),
+    "Middlebury2014Stereo": (middlebury, [{}, {"calibration": "both"}, {"split": "test", "calibration": None},
+                                          {"split": "test"}, {"calibration": None}, {"calibration": "x"},
+                                          {"split": "additional"}, {"split": "x"}]),
+    "CREStereo": (cre_stereo, [{}]),
+    "FallingThingsStereo": (falling_things, [{}, {"variant": "mixed"}, {"variant": "both"}, {"variant": "x"}]),
+    "SceneFlowStereo": (scene_flow, [{}, {"variant": "Monkaa", "pass_name": "both"},
+                                     {"variant": "Driving", "pass_name": "final"}, {"variant": "x"},
+                                     {"pass_name": "x"}]),
+    "SintelStereo": (sintel_stereo, [{}, {"pass_name": "clean"}, {"pass_name": "both"}, {"pass_name": "x"}]),
+    "InStereo2k": (in_stereo, [{}, {"split": "test"}, {"split": "x"}]),
+    "ETH3DStereo": (eth3d, [{}, {"split": "test"}, {"split": "x"}]),
     "SBU": (sbu, [{"download": False}]),
     "SBDataset": (sbd, [{}, {"image_set": "train_noval", "mode": "segmentation"}, {"mode": "x"}]),
 }

@@ -1,5 +1,6 @@
 """Data sets in the official formats: what torchvision was recorded to read, downloads, and what is wrong said."""
 import json
+import random
 import shutil
 from pathlib import Path
 
@@ -13,9 +14,11 @@ RECORDED = json.loads((Path(__file__).parent / "recorded" / "datasets.json").rea
 
 WITHOUT_DOWNLOAD = {"ImageNet", "CocoDetection", "CocoCaptions", "Cityscapes", "FER2013", "Flickr8k", "Flickr30k",
                     "StanfordCars", "LSUN", "SBU", "SBDataset", "Sintel", "KittiFlow", "FlyingChairs", "FlyingThings3D",
-                    "HD1K"}
+                    "HD1K", "CarlaStereo", "Kitti2012Stereo", "Kitti2015Stereo", "CREStereo", "FallingThingsStereo",
+                    "SceneFlowStereo", "SintelStereo", "InStereo2k", "ETH3DStereo"}
 
-FLOWS = {"KittiFlow", "FlyingChairs", "FlyingThings3D", "HD1K"}  # whose errors are torchvision's
+# Whose errors are torchvision's, without the folder
+OTHER_ERRORS = {"KittiFlow", "FlyingChairs", "FlyingThings3D", "HD1K", "Middlebury2014Stereo"}
 
 
 def files(name, folder):
@@ -88,6 +91,39 @@ def test_download_of_archives(name, tmp_path, as_mirror):
     assert json.loads(json.dumps(image_sets.summary(flambeau.vision, name, tmp_path / "new", options))) == got
 
 
+def test_middleburys_test_scenes_are_moved_to_their_place(tmp_path, as_mirror):
+    source, mirror = files("Middlebury2014Stereo", tmp_path / "source"), tmp_path / "mirror"
+    mirror.mkdir()
+    (tmp_path / "MiddEval3").mkdir()
+    (source / "Middlebury2014" / "test").rename(tmp_path / "MiddEval3" / "testF")
+    image_sets.pack(mirror / "MiddEval3-data-F.zip", tmp_path, "MiddEval3")
+    as_mirror(mirror)
+    data = flambeau.vision.datasets.Middlebury2014Stereo(tmp_path / "new", "test", None, download=True)
+    assert len(data) == 15 and data[0][2:] == (None, None)
+    assert sorted(path.name for path in (tmp_path / "new" / "Middlebury2014").iterdir()) == ["test"]
+
+
+def test_the_right_image_in_any_light(tmp_path):
+    image_sets.middlebury(tmp_path)
+    for scene in (tmp_path / "Middlebury2014" / "train").iterdir():
+        shutil.copy(scene / "im0.png", scene / "im1E.png")
+    data = flambeau.vision.datasets.Middlebury2014Stereo(tmp_path, use_ambient_views=True)
+    random.seed(0)
+    seen = [data[0][1].tobytes() for _ in range(20)]
+    assert data[0][0].tobytes() in seen and len(set(seen)) == 2
+
+
+def test_stereo_transforms_take_pairs(tmp_path):
+    image_sets.kitti_stereo(tmp_path)
+
+    def crop(images, disparities, masks):
+        assert masks == (None, None)
+        return images, [d[:, 1:] for d in disparities], [d[0] > 9 for d in disparities]
+
+    left, right, disparity, valid = flambeau.vision.datasets.Kitti2015Stereo(tmp_path, transforms=crop)[1]
+    assert disparity.shape == (1, 4, 6) and valid.shape == (5, 6) and left.size == right.size == (6, 5)
+
+
 def test_caltech101_is_an_archive_of_archives(tmp_path, as_mirror):
     source, mirror = files("Caltech101", tmp_path / "source") / "caltech101", tmp_path / "mirror"
     mirror.mkdir()
@@ -102,7 +138,7 @@ def test_caltech101_is_an_archive_of_archives(tmp_path, as_mirror):
     assert left == ["101_ObjectCategories", "Annotations"]
 
 
-@pytest.mark.parametrize("name", sorted(set(image_sets.CASES) - {"LSUN"} - FLOWS))  # which fails in lmdb
+@pytest.mark.parametrize("name", sorted(set(image_sets.CASES) - {"LSUN"} - OTHER_ERRORS))  # which fails in lmdb
 def test_what_is_missing_is_named(name, tmp_path):
     if name in image_sets.TO_WRITE:
         pytest.importorskip(image_sets.TO_WRITE[name])

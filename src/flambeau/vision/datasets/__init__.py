@@ -9,6 +9,9 @@ from typing import Any
 
 _SETS = {
     "_optical_flow": ["FlyingChairs", "FlyingThings3D", "HD1K", "KittiFlow", "Sintel"],
+    "_stereo_matching": ["CREStereo", "CarlaStereo", "ETH3DStereo", "FallingThingsStereo", "InStereo2k",
+                         "Kitti2012Stereo", "Kitti2015Stereo", "Middlebury2014Stereo", "SceneFlowStereo",
+                         "SintelStereo"],
     "caltech": ["Caltech101", "Caltech256"],
     "celeba": ["CelebA"],
     "cifar": ["CIFAR10", "CIFAR100"],
