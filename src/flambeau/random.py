@@ -20,6 +20,7 @@ from .primitives.random import STATE, _draw, seeded_state
 from .runtime.trace import Value, trace
 from .tensor.attributes import host_array
 from .tensor.device import CPU, check_device, device as device_class
+from .tensor.placement import moved_value
 from .tensor.tensor import Tensor
 
 DEFAULT_SEED = 67280421310721
@@ -44,7 +45,7 @@ class Generator:
 
     def draws_on(self, where: device_class) -> bool:
         """Whether tensors on a device can be filled from this stream."""
-        return (where.type, self.device.type) == ("xla:cpu", "cpu") or where.type == self.device.type
+        return self.device.type in (where.type, "cpu" if where.type == "xla:cpu" else None)
 
     def manual_seed(self, seed: int) -> Generator:
         """Starts the stream of `seed` (any 64-bit integer; the twister takes its low 32 bits)."""
@@ -173,6 +174,47 @@ def default_generator_of(where: device_class) -> Generator:
         found = _device_generators[where] = Generator(where)
         found.manual_seed(default_generator.initial_seed())
     return found
+
+
+class GeneratorOn:
+    """A generator as something that draws on a device meets it: its state is there."""
+
+    __slots__ = ("generator", "where")
+
+    def __init__(self, generator: Generator, where: device_class):
+        self.generator, self.where = generator, where
+
+    @property
+    def state(self) -> Value:
+        """The state on the device."""
+        return moved_value(self.generator.state, self.where)
+
+    @property
+    def normal(self) -> Value | None:
+        """A kept normal draw on the device, or None."""
+        kept = self.generator.normal
+        return None if kept is None else moved_value(kept, self.where)
+
+    @normal.setter
+    def normal(self, kept: Value | None) -> None:
+        self.generator.normal = kept
+
+    def advance(self, state: Value) -> None:
+        """As of `Generator`."""
+        self.generator.advance(state)
+
+
+def generator_on(generator: Any, where: device_class) -> Any:
+    """A given generator, or the default one, for drawing on a device."""
+    if isinstance(generator, GeneratorOn):
+        return generator
+    if generator is None:
+        return GeneratorOn(default_generator_of(where), where)
+    if not isinstance(generator, Generator):
+        raise TypeError(f"expected a 'torch.Generator' but got {type(generator).__name__}")
+    if not generator.draws_on(where):
+        raise RuntimeError(f"Expected a '{where.type}' device type for generator but found '{generator.device.type}'")
+    return GeneratorOn(generator, where)
 
 
 def manual_seed(seed: int) -> Generator:

@@ -17,6 +17,7 @@ from ..primitives.random import STATE, _draw
 from ..runtime.trace import Value
 from ..tensor.attributes import host_array
 from ..tensor.op import op
+from ..tensor.placement import device_of, follow
 from ..tensor.tensor import Tensor, make_tensor
 from .creation import from_array
 from .promotion import not_implemented
@@ -50,7 +51,7 @@ def _standard_gamma(self: Tensor, generator: Any = None) -> Tensor:
     reparameterisation."""
     _check_precision("gamma_cpu", self)
     values = np.maximum(_gamma_numbers(host_array(self.detach()), generator), float(np.finfo(self.dtype.np).tiny))
-    return _gamma_draw(self, from_array(values.astype(self.dtype.np), self.dtype))
+    return _gamma_draw(self, follow(from_array(values.astype(self.dtype.np), self.dtype), self))
 
 
 @op("StandardGammaGradBackward0")
@@ -72,7 +73,7 @@ def _sample_dirichlet(self: Tensor, generator: Any = None) -> Tensor:
     with np.errstate(invalid="ignore"):
         values = (values / values.sum(-1, keepdims=True)).astype(self.dtype.np)
     limits = np.finfo(values.dtype)
-    return _dirichlet_draw(self, from_array(np.clip(values, limits.tiny, 1 - limits.epsneg), self.dtype))
+    return _dirichlet_draw(self, follow(from_array(np.clip(values, limits.tiny, 1 - limits.epsneg), self.dtype), self))
 
 
 @op("DirichletGradBackward0")
@@ -97,4 +98,4 @@ def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
         raise RuntimeError(f"Found dtype {prob.dtype._legacy} but expected {count.dtype._legacy}")
     _check_precision("binomial_cpu", count)
     count, prob = broadcast_tensors(count.detach(), prob.detach())
-    return make_tensor(draw("binomial", _binomial_body, (), (), generator, (count._value(), prob._value()))[0])
+    return make_tensor(draw("binomial", _binomial_body, (), (), _generator(generator, device_of(count)), (count._value(), prob._value()))[0])

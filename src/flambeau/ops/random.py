@@ -18,6 +18,8 @@ from ..primitives.random import STATE
 from ..runtime.levels import running
 from ..runtime.specialization import Specialization
 from ..runtime.trace import SCALAR_TYPES, Value, record, trace
+from ..tensor.device import CPU, check_device, device as device_class
+from ..tensor.placement import device_of
 from ..tensor.tensor import Tensor, make_tensor
 from ..tensor.views import as_shape
 from .promotion import not_implemented
@@ -25,12 +27,19 @@ from .promotion import not_implemented
 _specs: dict[tuple, Specialization] = {}
 
 
-def _generator(generator: Any):
-    from ..random import Generator, default_generator
+def _generator(generator: Any, where: device_class = CPU):
+    """The generator to draw from on a device: the given one, or the default one there."""
+    from ..random import Generator, GeneratorOn, default_generator, generator_on
+    if where is not CPU or generator.__class__ is GeneratorOn:
+        return generator_on(generator, where)
     if generator is None:
-        return default_generator
-    if not isinstance(generator, Generator):
+        generator = default_generator
+    elif not isinstance(generator, Generator):
         raise TypeError(f"expected a 'torch.Generator' but got {type(generator).__name__}")
+    elif generator.device is not CPU:
+        return generator_on(generator, where)
+    if generator.state.__class__ is not Value:  # "xla:cpu" drew from it last
+        return generator_on(generator, CPU)
     return generator
 
 
@@ -218,14 +227,14 @@ def rand(*size, generator=None, out=None, dtype=None, layout=None, device=None, 
     shape = as_shape(size)
     dt = _float_dtype(dtype, "check_uniform_bounds")
     _numel(shape)
-    return _into(_finish(_uniform_values(shape, dt, 0, 1, generator), requires_grad), out)
+    return _into(_finish(_uniform_values(shape, dt, 0, 1, _generator(generator, check_device(device))), requires_grad), out)
 
 
 def randn(*size, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
     """Normal random numbers of mean 0 and variance 1 (complex: variance 1 in all)."""
     shape = as_shape(size)
     dt = _float_dtype(dtype, "normal_kernel_cpu")
-    return _into(_finish(normal_values(_numel(shape), shape, dt, generator), requires_grad), out)
+    return _into(_finish(normal_values(_numel(shape), shape, dt, _generator(generator, check_device(device))), requires_grad), out)
 
 
 def _into(result: Tensor, out: Any) -> Tensor:
@@ -272,7 +281,8 @@ def randint(*args, generator=None, out=None, dtype=None, layout=None, device=Non
     def body(state, shape, low, span, dt):
         x, state = _integers(state, shape, low, span, int64 if dt.kind in "fb" else dt)
         return p.cast(x, dt), state
-    return _into(_finish(draw("randint", body, (shape, low, high - low, dt), (), generator)[0], requires_grad), out)
+    g = _generator(generator, check_device(device))
+    return _into(_finish(draw("randint", body, (shape, low, high - low, dt), (), g)[0], requires_grad), out)
 
 
 def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
@@ -285,7 +295,7 @@ def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=Non
     def body(state, n, dt):
         order, state = p.random_permutation(state, n)
         return p.cast(order, dt), state
-    return _into(_finish(draw("randperm", body, (n, dt), (), generator)[0], requires_grad), out)
+    return _into(_finish(draw("randperm", body, (n, dt), (), _generator(generator, check_device(device)))[0], requires_grad), out)
 
 
 def _filled_like(fill: Any, input: Tensor, args: tuple, generator: Any, requires_grad: bool, options: dict) -> Tensor:
@@ -346,7 +356,7 @@ def uniform_(self, from_=0, to=1, *, generator=None, **kwargs):
     if from_ > to:
         raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={from_} > to={to}")
     _float_dtype(self.dtype, "check_uniform_bounds")
-    return _fill(self, lambda shape, dt: _uniform_values(shape, dt, from_, to, generator))
+    return _fill(self, lambda shape, dt: _uniform_values(shape, dt, from_, to, _generator(generator, device_of(self))))
 
 
 def _affine(value: Value, mean: float, std: float, dt: dtype_class) -> Value:
@@ -369,7 +379,7 @@ def normal_(self, mean=0, std=1, *, generator=None):
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
     _float_dtype(self.dtype, "normal_kernel_cpu")
     blocks = self.is_contiguous()
-    return _fill(self, lambda shape, dt: normal_values(math.prod(shape), shape, dt, generator, mean, std, blocks))
+    return _fill(self, lambda shape, dt: normal_values(math.prod(shape), shape, dt, _generator(generator, device_of(self)), mean, std, blocks))
 
 
 def normal(mean=0.0, std=1.0, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False,
@@ -383,13 +393,14 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, out=None, dtype=None
         shape = tuple(like.shape)
         if isinstance(mean, Tensor) and isinstance(std, Tensor):
             shape = tuple(broadcast_tensors(mean, std)[0].shape)
-        noise = make_tensor(normal_values(math.prod(shape), shape, like.dtype, generator))
+        noise = make_tensor(normal_values(math.prod(shape), shape, like.dtype, _generator(generator, device_of(like))))
         return _into((noise * std + mean).detach(), out)
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
     shape = as_shape((tuple(size),))
     dt = _float_dtype(dtype, "normal_kernel_cpu")
-    return _into(_finish(normal_values(math.prod(shape), shape, dt, generator, mean, std), requires_grad), out)
+    g = _generator(generator, check_device(device))
+    return _into(_finish(normal_values(math.prod(shape), shape, dt, g, mean, std), requires_grad), out)
 
 
 def random_(self, *args, generator=None, **kwargs):
@@ -412,7 +423,8 @@ def random_(self, *args, generator=None, **kwargs):
     def body(state, shape, low, span, dt):
         x, state = _integers(state, shape, low, span, int64 if dt.kind in "fb" else dt)
         return p.cast(x, dt), state
-    return _fill(self, lambda shape, dt: draw("random_", body, (shape, low, high - low, dt), (), generator)[0])
+    g = _generator(generator, device_of(self))
+    return _fill(self, lambda shape, dt: draw("random_", body, (shape, low, high - low, dt), (), g)[0])
 
 
 def _bernoulli_body(state, probability, shape, dt):
@@ -439,7 +451,7 @@ def bernoulli(input, p=None, *, generator=None, out=None):
     if input.dtype.kind != "f":
         raise NotImplementedError(f"\"bernoulli_tensor_cpu_p_\" not implemented for '{input.dtype._legacy}'")
     value = input.detach()._value()
-    drawn = draw("bernoulli", _bernoulli_body, (shape, input.dtype), (), generator, (value,), _check_probabilities)
+    drawn = draw("bernoulli", _bernoulli_body, (shape, input.dtype), (), _generator(generator, device_of(input)), (value,), _check_probabilities)
     return _into(make_tensor(drawn[0]), out)
 
 
@@ -458,15 +470,16 @@ def _check_probability(p) -> None:
 
 def bernoulli_(self, p=0.5, *, generator=None):
     """Fills self with zeros and ones, 1 with probability p (a number, or a tensor of probabilities)."""
+    g = _generator(generator, device_of(self))
     if self.dtype.kind == "c":
         raise not_implemented(f"bernoulli_{'tensor_cpu_self' if isinstance(p, Tensor) else 'scalar_cpu'}_", self.dtype)
     if isinstance(p, Tensor):
         order = _memory_order(self)
         value = p.detach().expand(self.shape).permute(order)._value()  # type: ignore[attr-defined]
-        return _fill(self, lambda shape, dt: draw("bernoulli_", _bernoulli_body, (shape, dt), (), generator, (value,),
+        return _fill(self, lambda shape, dt: draw("bernoulli_", _bernoulli_body, (shape, dt), (), g, (value,),
                                                   _check_probabilities)[0])
     _check_probability(p)
-    return _fill(self, lambda shape, dt: draw("bernoulli_", _bernoulli_number_body, (shape, dt), (float(p),), generator)[0])
+    return _fill(self, lambda shape, dt: draw("bernoulli_", _bernoulli_number_body, (shape, dt), (float(p),), g)[0])
 
 
 def _from_uniform(name: str, transform: Any) -> Any:
@@ -476,7 +489,8 @@ def _from_uniform(name: str, transform: Any) -> Any:
         return p.reshape(p.cast(transform(u, a, b), dt), shape), state
 
     def fill(self, a, b, generator):
-        return _fill(self, lambda shape, dt: draw(name, body, (shape, dt), (float(a), float(b)), generator)[0])
+        g = _generator(generator, device_of(self))
+        return _fill(self, lambda shape, dt: draw(name, body, (shape, dt), (float(a), float(b)), g)[0])
     return fill
 
 
@@ -525,7 +539,8 @@ def log_normal_(self, mean=1, std=2, *, generator=None):
     n = self.numel()  # type: ignore[attr-defined]
     if not n:
         return self
-    return _fill(self, lambda shape, dt: _exponent(_affine(_one_by_one(n, (n,), float64, generator), mean, std, float64), shape, dt))
+    g = _generator(generator, device_of(self))
+    return _fill(self, lambda shape, dt: _exponent(_affine(_one_by_one(n, (n,), float64, g), mean, std, float64), shape, dt))
 
 
 def _exponent(value: Value, shape: tuple[int, ...], dt: dtype_class) -> Value:
@@ -574,6 +589,8 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
     RuntimeError for negative or infinite values, rows of zeros, and more samples than values without replacement.
     """
     _check_multinomial(input, num_samples, replacement)
+    if out is not None and out.dtype is not int64:
+        raise RuntimeError(f"multinomial expects Long tensor out, got: {out.dtype._legacy}")
     weights = input.detach()
     if not replacement or num_samples == 1:
         from .creation import empty_like
@@ -581,7 +598,7 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
         result = scores.argmax(-1, True) if num_samples == 1 else scores.topk(num_samples, -1)[1]
     else:
         rows = weights if weights.ndim == 2 else weights.reshape(1, -1)
-        result = make_tensor(draw("multinomial", _multinomial_body, (num_samples,), (), generator, (rows._value(),))[0])
+        result = make_tensor(draw("multinomial", _multinomial_body, (num_samples,), (), _generator(generator, device_of(rows)), (rows._value(),))[0])
         result = result if weights.ndim == 2 else result.reshape(-1)
     return _into(result, out)
 
@@ -597,7 +614,7 @@ def poisson(input, generator=None):
     from ..tensor.attributes import every_value
     if not (every_value(input.detach().double()) >= 0).all():
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
-    return make_tensor(draw("poisson", _poisson_body, (), (), generator, (input.detach()._value(),))[0])
+    return make_tensor(draw("poisson", _poisson_body, (), (), _generator(generator, device_of(input)), (input.detach()._value(),))[0])
 
 
 METHODS = {"uniform_": uniform_, "normal_": normal_, "random_": random_, "bernoulli": bernoulli, "bernoulli_": bernoulli_,

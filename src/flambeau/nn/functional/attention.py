@@ -73,7 +73,7 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
     keep = None
     if dropout_p > 0:
         shape = (*query.shape[:-1], key.shape[-2])
-        keep = keep_mask(shape, query.dtype, dropout_p)
+        keep = keep_mask(shape, query, dropout_p)
     keep_scale = 1.0 if dropout_p == 0 else 1.0 / (1.0 - dropout_p) if dropout_p < 1 else 0.0
     return _attend(query, key, value, attn_mask, keep, keep_scale, is_causal, scale, enable_gqa)[0]
 

@@ -8,7 +8,10 @@ from ... import primitives as p
 from ...dtypes import float64
 from ...ir.types import contiguous_strides
 from ...ops.random import draw
+from ...random import generator_on
+from ...tensor.device import CPU
 from ...tensor.op import op
+from ...tensor.placement import device_of
 from ...tensor.tensor import make_tensor
 
 
@@ -24,9 +27,10 @@ def _keep_body(state, keep, shape, dt):
     return p.cast(p.lt(p.reshape(u, shape), p.broadcast_to(keep, shape)), dt), state
 
 
-def keep_mask(shape, dtype, p_drop: float):
-    """A tensor of ones (kept, probability 1 − p) and zeros."""
-    return make_tensor(draw("bernoulli_", _keep_body, (tuple(shape), dtype), (1.0 - p_drop,))[0])
+def keep_mask(shape, like, p_drop: float):
+    """A tensor of ones (kept, probability 1 − p) and zeros, of like's dtype and device."""
+    generator = None if device_of(like) is CPU else generator_on(None, device_of(like))
+    return make_tensor(draw("bernoulli_", _keep_body, (tuple(shape), like.dtype), (1.0 - p_drop,), generator)[0])
 
 
 def _keep_mask_like(input, p_drop: float):
@@ -35,9 +39,9 @@ def _keep_mask_like(input, p_drop: float):
     order = sorted(range(len(shape)), key=lambda d: -strides[d])
     permuted = tuple(shape[d] for d in order)
     if order == list(range(len(shape))) or tuple(strides[d] for d in order) != contiguous_strides(permuted):
-        return keep_mask(shape, input.dtype, p_drop)
+        return keep_mask(shape, input, p_drop)
     inverse = sorted(range(len(shape)), key=order.__getitem__)
-    return keep_mask(permuted, input.dtype, p_drop).permute(inverse)
+    return keep_mask(permuted, input, p_drop).permute(inverse)
 
 
 @op("MulBackward0")
@@ -55,7 +59,7 @@ def _apply(input, shape, p_drop, inplace):
         raise RuntimeError(f"result type Float can't be cast to the desired output type {input.dtype._legacy}")
     if p_drop == 1.0:
         return input.mul_(0) if inplace else input * 0
-    mask = _keep_mask_like(input, p_drop) if shape == input.shape else keep_mask(shape, input.dtype, p_drop)
+    mask = _keep_mask_like(input, p_drop) if shape == input.shape else keep_mask(shape, input, p_drop)
     scale = 1.0 / (1.0 - p_drop)
     if inplace:
         return input.mul_(_scaled_mask(mask, scale))
@@ -114,7 +118,7 @@ def _alpha(input, shape, p_drop, inplace):
     if p_drop == 1.0:
         return input.mul_(0) if inplace else input * 0
     a = 1.0 / math.sqrt((_SELU_NEGATIVE_LIMIT ** 2 * p_drop + 1) * (1 - p_drop))
-    out = _alpha_dropped(input, keep_mask(shape, input.dtype, p_drop), a, p_drop)
+    out = _alpha_dropped(input, keep_mask(shape, input, p_drop), a, p_drop)
     if inplace:
         check_writable(input)
         assign(input, out)
