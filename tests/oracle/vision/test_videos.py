@@ -56,3 +56,39 @@ def test_sets(name, options, tmp_path):
                                                            "num_classes", "extensions")}
         results.append((repr(data), len(data), shown, data.video_clips.cumulative_sizes, data.metadata["video_paths"]))
     assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("count, replicas, shuffle, group", [(12, 4, False, 1), (14, 4, True, 2), (9, 2, True, 3),
+                                                             (8, 3, False, 4), (9, 2, False, 2)])
+def test_groups_of_samples_for_processes(count, replicas, shuffle, group):
+    results = []
+    for _, vision in LIBRARIES:
+        try:
+            samplers = [vision.datasets.samplers.DistributedSampler(range(count), replicas, rank, shuffle, group)
+                        for rank in range(replicas)]
+        except ValueError as error:
+            results.append(str(error))
+            continue
+        for sampler in samplers:
+            sampler.set_epoch(3)
+        results.append([(list(sampler), len(sampler)) for sampler in samplers])
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("name", ["UniformClipSampler", "RandomClipSampler"])
+@pytest.mark.parametrize("per_video", [2, 5])
+def test_samplers_of_clips(name, per_video):
+    results = []
+    for library, vision in LIBRARIES:
+        library.manual_seed(0)
+        metadata = {"video_paths": ["a", "b", "c"], "video_pts": [library.arange(n) for n in (9, 1, 30)],
+                    "video_fps": [10.0] * 3}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            clips = vision.datasets.video_utils.VideoClips(["a", "b", "c"], 4, 2, None, metadata)
+        sampler = getattr(vision.datasets.samplers, name)(clips, per_video)
+        nested = vision.datasets.samplers.DistributedSampler(sampler, 1, 0)
+        results.append((list(sampler), len(sampler), list(nested), list(sampler)))
+    assert results[0] == results[1]
+    with pytest.raises(TypeError, match="instance of VideoClips"):
+        getattr(flambeau.vision.datasets.samplers, name)([], per_video)

@@ -15,7 +15,8 @@ __all__ = ["DistributedSampler"]
 T_co = TypeVar("T_co", covariant=True)
 
 
-def _process_group(query: str) -> int:
+def ask_process_group(query: str) -> int:
+    """What the process group answers to "get_world_size" or "get_rank". RuntimeError where there is none."""
     distributed = getattr(torch, "distributed", None)
     if distributed is None or not distributed.is_available():
         raise RuntimeError("Requires distributed package to be available")
@@ -49,9 +50,9 @@ class DistributedSampler(Sampler[T_co]):
         drop_last: bool = False,
     ) -> None:
         if num_replicas is None:
-            num_replicas = _process_group("get_world_size")
+            num_replicas = ask_process_group("get_world_size")
         if rank is None:
-            rank = _process_group("get_rank")
+            rank = ask_process_group("get_rank")
         if not 0 <= rank < num_replicas:
             raise ValueError(
                 f"Invalid rank {rank}, rank should be in the interval [0, {num_replicas - 1}]"

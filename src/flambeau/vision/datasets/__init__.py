@@ -45,6 +45,7 @@ _SETS = {
     "phototour": ["PhotoTour"],
     "places365": ["Places365"],
     "rendered_sst2": ["RenderedSST2"],
+    "samplers": [],
     "sbd": ["SBDataset"],
     "sbu": ["SBU"],
     "semeion": ["SEMEION"],
