@@ -649,6 +649,8 @@ def matrix_exp(A: Tensor) -> Tensor:
     """Σ Aᵏ / k!, by its first terms for A / 2ˢ, small enough for them to suffice, squared s times."""
     from .ops.creation import eye
     _needs_square("linalg.matrix_exp", A)
+    if A.dtype.name in ("float16", "bfloat16"):
+        return matrix_exp(A.float()).to(A.dtype)  # type: ignore[attr-defined]
     if A.dtype.name not in ("float32", "float64", "complex64", "complex128"):
         raise RuntimeError(f"Expected a floating point or complex tensor as input. Got {A.dtype._legacy}")
     norm = float(abs(every_value(A)).sum(-2).max()) if A.numel() else 0.0

@@ -166,7 +166,7 @@ def var(input: Tensor, dim: Any = None, unbiased: bool | None = None, *, correct
     square = (d * d.conj()).real if dtype.is_complex else d * d
     total = sum(square, dims, keepdim=keepdim, mask=mask)
     result = total / torch.clamp_min(count.reshape(total.shape) - correction, 0)
-    return result.to(dtype) if half else result
+    return result.to(dtype) if half or dtype.is_complex else result
 
 
 def std(input: Tensor, dim: Any = None, unbiased: bool | None = None, *, correction: Any = None, keepdim: bool = False,
@@ -192,7 +192,8 @@ def normalize(input: Tensor, ord: float, dim: int, *, eps: float = 1e-12, dtype:
 
 def logsumexp(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Tensor | None = None) -> Tensor:
     """log Σ exp over `dim` (all by default) of what counts; in input's dtype."""
-    result = torch.logsumexp(_filled(input, mask, _lowest(input.dtype)), _dims(dim, input.ndim), keepdim)
+    lowest = -math.inf if input.dtype.is_complex else _lowest(input.dtype)
+    result = torch.logsumexp(_filled(input, mask, lowest), _dims(dim, input.ndim), keepdim)
     return result.to(dtype or input.dtype)
 
 

@@ -14,7 +14,7 @@ from ..runtime.trace import Value
 from ..tensor.device import check_device
 from ..tensor.layout import sparse_coo, strided
 from ..tensor.not_strided import NotStrided, call_sparse
-from ..tensor.placement import device_of, moved
+from ..tensor.placement import device_of, follow, moved
 from ..tensor.tensor import Tensor, make_tensor
 from ..tensor.views import as_strided, permute
 from .conversion import as_dtype
@@ -28,9 +28,10 @@ def leaf(t: Tensor, requires_grad: bool) -> Tensor:
     return t
 
 
-def from_array(array: np.ndarray, dt: dtype_class) -> Tensor:
-    """A tensor that takes over `array` (row-major, of dt's NumPy type)."""
-    return make_tensor(Value(tensor_type(dt, array.shape), array))
+def from_array(array: np.ndarray, dt: dtype_class, beside: Tensor | None = None) -> Tensor:
+    """A tensor that takes over `array` (row-major, of dt's NumPy type). beside: a tensor whose device it is moved to."""
+    t = make_tensor(Value(tensor_type(dt, array.shape), array))
+    return t if beside is None else follow(t, beside)
 
 
 def filled(shape: tuple[int, ...], value: Any, dt: dtype_class) -> Tensor:
@@ -278,6 +279,8 @@ def arange(*args: Any, out: Any = None, dtype: Any = None, layout: Any = None, d
     _check_bounds(start, end, step)
     if dt.kind in "iu":
         start, end, step = int(start), int(end), int(step)
+        if step == 0 and out is not None:
+            raise ValueError("step must be nonzero")
         n = len(builtins.range(start, end, step)) if step else 0
         return finished(lambda: _rounded(start + step * np.arange(n, dtype=np.int64), dt), dt, dtype, out, device, requires_grad)
     n = math.ceil((end - start) / step)

@@ -11,6 +11,7 @@ from ..tensor.op import op
 from ..tensor.tensor import Tensor
 from ..tensor.views import wrap_dim
 from .promotion import not_implemented, promoted
+from .reduction import integral_to_long
 
 # ------------------------------------------------------------------ einsum
 
@@ -129,6 +130,8 @@ def _einsum(operands: Tensors, equation):
     for i, (y, ly) in enumerate(terms[1:], 1):
         later = set(output).union(*[t[1] for t in terms[i + 1:]])
         x, labels = _contract(x, labels, y, ly, later)
+    if len(operands) == 1 and not set(labels) <= set(output):
+        x = integral_to_long(x, None)
     x, labels = _sum_out(x, labels, set(output))
     missing = [c for c in output if c not in labels]  # all operands have size 1 there
     x = p.reshape(x, x.shape + (1,) * len(missing))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from .. import primitives as p
-from ..dtypes import can_cast, int32, int64
+from ..dtypes import bool_, can_cast, int32, int64
 from ..ir.graph import Var
 from ..tensor import indexing
 from ..tensor.indexing import known_array
@@ -342,8 +342,9 @@ def index_fill(input: Tensor, dim, index: Tensor, value: Scalar):
         raise RuntimeError("Index has to be a vector/scalar")
     x = at_least_1d(input)
     at = indexing.wrapped(at_least_1d(index), x.shape[d])
-    fill = p.broadcast_to(p.cast(value, x.dtype), (*x.shape[:d], at.size, *x.shape[d + 1:]))
-    return p.reshape(p.put(x, at, fill, d, "set"), input.shape)
+    hit = p.put(p.full((x.shape[d],), False, bool_, x.builder), at, p.full((at.size,), True, bool_, x.builder), 0, "set")
+    hit = p.broadcast_to(p.reshape(hit, (x.shape[d], *(1,) * (x.ndim - d - 1))), x.shape)
+    return p.reshape(p.select(hit, p.broadcast_to(p.cast(value, x.dtype), x.shape), x), input.shape)
 
 
 # ------------------------------------------------------------------ positions in the flattened tensor

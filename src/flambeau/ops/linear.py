@@ -210,8 +210,8 @@ _addbmm_in_place = inplace(addbmm)
 @op("AddrBackward0")
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1):
     """beta · input + alpha · outer(vec1, vec2)."""
-    from .promotion import promoted
-    input, vec1, vec2 = promoted(input, vec1, vec2)
+    from .promotion import convert, result_dtype
+    input, vec1, vec2 = convert(result_dtype(input, vec1, vec2), input, vec1, vec2)
     return _scaled_sum(input, outer.op.body(vec1, vec2), beta, alpha)
 
 

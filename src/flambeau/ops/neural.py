@@ -12,7 +12,8 @@ from ..tensor.tensor import Tensor
 __all__ = ["alpha_dropout", "alpha_dropout_", "batch_norm", "conv_tbc", "cosine_embedding_loss", "ctc_loss", "dropout", "dropout_",
            "embedding", "feature_alpha_dropout", "feature_alpha_dropout_", "feature_dropout", "feature_dropout_", "group_norm",
            "hinge_embedding_loss", "instance_norm", "kl_div", "layer_norm", "log_softmax", "margin_ranking_loss",
-           "native_channel_shuffle", "poisson_nll_loss", "softmax", "triplet_margin_loss"]
+           "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "native_batch_norm", "native_channel_shuffle", "native_group_norm",
+           "native_layer_norm", "poisson_nll_loss", "softmax", "triplet_margin_loss", "zero_"]
 
 REDUCTIONS = ("none", "mean", "sum")  # by the numbers that the losses take here
 
@@ -42,6 +43,52 @@ def layer_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = Non
                cudnn_enable: bool = True) -> Tensor:
     """`torch.nn.functional.layer_norm`."""
     return F.layer_norm(input, normalized_shape, weight, bias, eps)
+
+
+def _moments(x: Tensor, dims: tuple[int, ...], eps: float) -> tuple[Tensor, Tensor]:
+    """The mean of x over dims, and 1 / √(biased variance + eps)."""
+    mean: Any = x.mean(dims, True)  # type: ignore[attr-defined]
+    return mean, (x.var(dims, correction=0, keepdim=True) + eps).rsqrt()  # type: ignore[attr-defined]
+
+
+def native_layer_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None, bias: Tensor | None,
+                      eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """(`layer_norm`, the mean, 1 / √(variance + eps)), the last two with dimensions of size 1 where they were taken."""
+    out = F.layer_norm(input, normalized_shape, weight, bias, eps)
+    return out, *_moments(input.detach(), tuple(range(input.ndim - len(normalized_shape), input.ndim)), eps)
+
+
+def native_group_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, N: int, C: int, HxW: int, group: int,
+                      eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """(`group_norm` of input, which has N·C·HxW elements, the mean of each group, 1 / √(variance + eps)): the last two (N, group)."""
+    grouped: Any = input.reshape(N, group, C * HxW // group)  # type: ignore[attr-defined]
+    mean, scale = _moments(grouped, (2,), eps)
+    return F.group_norm(input, group, weight, bias, eps), mean.squeeze(2), scale.squeeze(2)  # type: ignore[attr-defined]
+
+
+def native_batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None,
+                      running_var: Tensor | None, training: bool, momentum: float, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """(`batch_norm`, the batch's mean, 1 / √(its variance + eps)), the last two (C,), and empty when not training."""
+    out = batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, False)
+    x: Any = input.detach()
+    if not training:
+        return out, x.new_empty(0), x.new_empty(0)
+    mean, scale = _moments(x, tuple(d for d in range(x.ndim) if d != 1), eps)
+    return out, mean.flatten(), scale.flatten()  # type: ignore[attr-defined]
+
+
+def grid_sampler(input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool) -> Tensor:
+    """`torch.nn.functional.grid_sample`, with modes and paddings by number, in the order in which it lists them."""
+    return F.grid_sample(input, grid, ("bilinear", "nearest", "bicubic")[interpolation_mode],
+                         ("zeros", "border", "reflection")[padding_mode], align_corners)
+
+
+grid_sampler_2d = grid_sampler_3d = grid_sampler
+
+
+def zero_(input: Tensor) -> Tensor:
+    """Fills input with zeros."""
+    return input.zero_()  # type: ignore[attr-defined]
 
 
 def embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:

@@ -10,12 +10,17 @@ from ..ir.graph import Var
 from ..tensor.op import inplace, op
 from ..tensor.tensor import Tensor
 from ..tensor.views import wrap_dim
+from .promotion import in_opmath
 from .reduction import dims_of, kept
 
 
 def vector_norm(x: Var, order: float, dim, keepdim: bool) -> Var:
     """(Σ |x|^order)^(1/order) over dim; ±inf gives the extremes of |x|, 0 the number of non-zeros. The gradient at 0 is
-    0."""
+    0. Half precision is summed in single."""
+    return in_opmath(lambda x: _vector_norm(x, order, dim, keepdim), x)
+
+
+def _vector_norm(x: Var, order: float, dim, keepdim: bool) -> Var:
     dims = dims_of(dim, x.ndim)
     size = p.absolute(x)
     if order == math.inf:

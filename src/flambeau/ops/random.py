@@ -218,7 +218,10 @@ def _uniform_values(shape: tuple[int, ...], dt: dtype_class, low: float, high: f
         x, state = uniform01(state, n, _draw_dtype(dt))
         # computed as PyTorch does: x·(b − a) + a, rounded once
         x = x * (p.cast(b, x.dtype) - p.cast(a, x.dtype)) + p.cast(a, x.dtype)
-        return p.reshape(p.cast(x, dt), shape), state
+        y = p.cast(x, dt)
+        if dt is not x.dtype:  # rounding must not reach the bound that is left out
+            y = p.select(p.ge(y, p.cast(b, dt)), p.cast(a, dt), y)
+        return p.reshape(y, shape), state
     return draw("uniform_", body, (shape, dt), (float(low), float(high)), generator)[0]
 
 

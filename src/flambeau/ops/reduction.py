@@ -83,7 +83,7 @@ def sum_to_size(input: Tensor, size):
     """Sums input down to `size`, which must be broadcastable to input's. Integers and booleans give int64 where they
     are summed."""
     size = tuple(size)
-    return input if input.shape == size else p.sum_to(integral_to_long(input, None), size)
+    return input if input.shape == size != () else p.sum_to(integral_to_long(input, None), size)
 
 
 def _sum_to_size(self: Tensor, *size: Any) -> Tensor:
@@ -219,7 +219,7 @@ def hash_tensor(input: Tensor, dim: Any = (), *, keepdim: bool = False, mode: in
                            "reduction dim with the 'dim' argument.")
     wide = np.ascontiguousarray(array, np.float64 if input.dtype.kind == "f" else np.int64)
     bits = wide.view(np.uint64).reshape(array.shape)
-    return from_array(np.asarray(np.bitwise_xor.reduce(bits, axis=dims, keepdims=keepdim)), uint64)
+    return from_array(np.asarray(np.bitwise_xor.reduce(bits, axis=dims, keepdims=keepdim)), uint64, input)
 
 
 # ------------------------------------------------------------------ extrema
@@ -254,7 +254,7 @@ def amin(input: Tensor, dim=(), keepdim=False):
     return _extremum("amin", p.reduce_min, input, dim, keepdim)
 
 
-@op("AminmaxBackward0", returns=return_types.aminmax)
+@op("AminmaxBackward0", returns=return_types.aminmax, strict_out="dtype")
 def aminmax(input: Tensor, *, dim=None, keepdim=False):
     """The smallest and the largest value over one dimension (all by default), as (min, max)."""
     if input.dtype.kind == "c":

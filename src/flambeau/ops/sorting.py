@@ -202,11 +202,11 @@ def _results(input: Tensor, first: np.ndarray, inverse: np.ndarray, counts: np.n
              return_counts: bool) -> Any:
     """What unique returns: slices number `first` of input along dim, and what else was asked for."""
     from .indexing import index_select
-    results: list[Tensor] = [index_select(input, dim, from_array(np.ascontiguousarray(first, np.int64), int64))]
+    results: list[Tensor] = [index_select(input, dim, from_array(np.ascontiguousarray(first, np.int64), int64, input))]
     if return_inverse:
-        results.append(from_array(np.array(inverse, np.int64, order="C"), int64))
+        results.append(from_array(np.array(inverse, np.int64, order="C"), int64, input))
     if return_counts:
-        results.append(from_array(np.ascontiguousarray(counts, np.int64), int64))
+        results.append(from_array(np.ascontiguousarray(counts, np.int64), int64, input))
     return results[0] if len(results) == 1 else tuple(results)
 
 
@@ -281,7 +281,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
         if s < 0:
             raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
     coordinates: list[Any] = []
-    left: Any = indices
+    left: Any = indices.long()  # type: ignore[attr-defined]
     for n in reversed(sizes):
         coordinates.append(left % n)
         left = left // n
@@ -297,7 +297,7 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Any =
     rows = np.full((size, input.ndim), fill_value, np.int64)
     n = min(size, len(found))
     rows[:n] = found[:n]
-    result = from_array(rows, int64)
+    result = from_array(rows, int64, input)
     if out is None:
         return result
     from ..tensor.write import write_out

@@ -16,7 +16,7 @@ from ..ir.types import tensor_type
 from .base import Primitive
 from .elementwise import conj
 from .kernels.blas import threads_for
-from .shape import permute
+from .shape import permute, slice_dim
 
 Ints = Sequence[int]
 
@@ -128,7 +128,7 @@ def _conv_kernel(x, w, stride, low, high, dilation, groups):
 
 def _conv_vjp(g, y, xs, *p):
     x, w = xs
-    return conv_input_grad(g, w, x.shape[2:], *p), conv_weight_grad(x, g, w.shape[2:], *p)
+    return conv_input_grad(g, conj(w), x.shape[2:], *p), conv_weight_grad(conj(x), g, w.shape[2:], *p)
 
 
 conv_p = Primitive("conv", _conv_types, _conv_kernel, _conv_vjp, kind="contraction")
@@ -163,11 +163,18 @@ def _conv_input_grad_kernel(g, w, size, stride, low, high, dilation, groups):
     return np.ascontiguousarray(x[(slice(None), slice(None), *crop)])
 
 
+def _conv_input_grad_vjp(ct, y, xs, size, *p):
+    g, w = xs
+    back = conv(ct, conj(w), *p)
+    for dim, n in enumerate(g.shape):  # a transposed convolution's output may be padded by more than its stride
+        back = slice_dim(back, dim, 0, n)
+    return back, conv_weight_grad(ct, conj(g), w.shape[2:], *p)
+
+
 conv_input_grad_p = Primitive(
     "conv_input_grad", lambda g, w, size, stride, low, high, dilation, groups:
         tensor_type(g.dtype, (g.shape[0], w.shape[1] * groups, *size)),
-    _conv_input_grad_kernel,
-    lambda ct, y, xs, size, *p: (conv(ct, xs[1], *p), conv_weight_grad(ct, xs[0], xs[1].shape[2:], *p)), kind="contraction")
+    _conv_input_grad_kernel, _conv_input_grad_vjp, kind="contraction")
 
 
 def conv_input_grad(g: Var, w: Var, size: Ints, stride: Ints, low: Ints, high: Ints, dilation: Ints, groups: int) -> Var:
@@ -194,7 +201,7 @@ conv_weight_grad_p = Primitive(
     "conv_weight_grad", lambda x, g, kernel, stride, low, high, dilation, groups:
         tensor_type(x.dtype, (g.shape[1], x.shape[1] // groups, *kernel)),
     _conv_weight_grad_kernel,
-    lambda ct, y, xs, kernel, *p: (conv_input_grad(xs[1], ct, xs[0].shape[2:], *p), conv(xs[0], ct, *p)), kind="contraction")
+    lambda ct, y, xs, kernel, *p: (conv_input_grad(conj(xs[1]), ct, xs[0].shape[2:], *p), conv(conj(xs[0]), ct, *p)), kind="contraction")
 
 
 def conv_weight_grad(x: Var, g: Var, kernel: Ints, stride: Ints, low: Ints, high: Ints, dilation: Ints, groups: int) -> Var:

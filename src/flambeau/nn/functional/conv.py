@@ -23,21 +23,23 @@ def repeat_to(value: Any, n: int, name: str) -> tuple[int, ...]:
     return (int(value),) * n
 
 
-def _check(nd: int, input: Var, weight: Var, bias: Var | None, stride, dilation, groups: int, transposed: bool) -> None:
+def _check(nd: int, input: Var, weight: Var, bias: Var | None, stride, padding, dilation, groups: int, transposed: bool) -> None:
     name = f"conv{'_transpose' if transposed else ''}{nd}d"
     if input.ndim not in (nd + 1, nd + 2):
         raise RuntimeError(f"Expected {nd + 1}D (unbatched) or {nd + 2}D (batched) input to {name}, but got input of size: "
                            f"{list(input.shape)}")
     if weight.ndim != nd + 2:
         raise RuntimeError(f"weight should have at least three dimensions, but got {weight.ndim}D weight {list(weight.shape)}"
-                           if weight.ndim < 3 else f"Expected {nd + 2}-dimensional weight for {name}, but got weight of size "
-                           f"{list(weight.shape)}")
+                           if weight.ndim < 3 else f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional weight"
+                           f"{list(weight.shape)}, but got {input.ndim}-dimensional input of size {list(input.shape)} instead")
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
     if any(s <= 0 for s in stride):
         raise RuntimeError("non-positive stride is not supported")
     if any(d <= 0 for d in dilation):
         raise RuntimeError("dilation should be greater than zero")
+    if not isinstance(padding, str) and any(a < 0 for a in repeat_to(padding, nd, "padding")):
+        raise RuntimeError("negative padding is not supported")
     for x, what in ((weight, "weight"), (bias, "bias")):
         if x is not None and x.dtype is not input.dtype:
             raise RuntimeError(f"Input type ({_type_name(input)}) and {what} type ({_type_name(x)}) should be the same")
@@ -47,6 +49,9 @@ def _check(nd: int, input: Var, weight: Var, bias: Var | None, stride, dilation,
             raise RuntimeError(f"Given transposed=1, weight of size {list(weight.shape)}, expected input{list(input.shape)} to have "
                                f"{weight.shape[0]} channels, but got {channels} channels instead")
     else:
+        if weight.shape[0] < groups:
+            raise RuntimeError(f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, but got weight of size "
+                               f"{list(weight.shape)} instead")
         if weight.shape[0] % groups:
             raise RuntimeError(f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size "
                                f"[{list(weight.shape)}] instead")
@@ -69,7 +74,7 @@ def _with_bias(out: Var, bias: Var | None, nd: int) -> Var:
 
 def _conv(nd: int, input: Var, weight: Var, bias: Var | None, stride, padding, dilation, groups) -> Var:
     stride, dilation = repeat_to(stride, nd, "stride"), repeat_to(dilation, nd, "dilation")
-    _check(nd, input, weight, bias, stride, dilation, groups, False)
+    _check(nd, input, weight, bias, stride, padding, dilation, groups, False)
     kernel = weight.shape[2:]
     if isinstance(padding, str):
         if padding == "valid":
@@ -84,8 +89,6 @@ def _conv(nd: int, input: Var, weight: Var, bias: Var | None, stride, padding, d
             raise RuntimeError(f"Invalid padding string: '{padding}'")
     else:
         low = high = repeat_to(padding, nd, "padding")
-        if any(a < 0 for a in low):
-            raise RuntimeError("negative padding is not supported")
     batched = input.ndim == nd + 2
     x = input if batched else p.reshape(input, (1, *input.shape))
     padded = [n + a + b for n, a, b in zip(x.shape[2:], low, high)]
@@ -121,9 +124,7 @@ def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, 
 def _conv_transpose(nd, input: Var, weight: Var, bias: Var | None, stride, padding, output_padding, groups, dilation) -> Var:
     stride, dilation = repeat_to(stride, nd, "stride"), repeat_to(dilation, nd, "dilation")
     padding, extra = repeat_to(padding, nd, "padding"), repeat_to(output_padding, nd, "output_padding")
-    _check(nd, input, weight, bias, stride, dilation, groups, True)
-    if any(a < 0 for a in padding):
-        raise RuntimeError("negative padding is not supported")
+    _check(nd, input, weight, bias, stride, padding, dilation, groups, True)
     if any(e < 0 for e in extra):
         raise RuntimeError("negative output_padding is not supported")
     if any(e >= s and e >= d for e, s, d in zip(extra, stride, dilation)):

@@ -99,7 +99,7 @@ def _feature_dropout(name: str, unbatched: int | None):
     return fn
 
 
-dropout1d, dropout2d, dropout3d = _feature_dropout("dropout1d", 2), _feature_dropout("dropout2d", None), _feature_dropout("dropout3d", None)
+dropout1d, dropout2d, dropout3d = _feature_dropout("dropout1d", 2), _feature_dropout("dropout2d", None), _feature_dropout("dropout3d", 4)
 
 _SELU_NEGATIVE_LIMIT = -1.7580993408473766  # −λα
 

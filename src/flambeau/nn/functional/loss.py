@@ -9,7 +9,7 @@ from typing import Any
 from ... import primitives as p
 from ...dtypes import int64
 from ...ir.graph import Var
-from ...ops.promotion import not_implemented, promoted, to_float
+from ...ops.promotion import not_implemented, promoted, promoted_float, to_float
 from ...tensor.autocast import in_float32
 from ...tensor.indexing import known_array
 from ...tensor.op import op
@@ -274,6 +274,24 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
     return _cross_entropy_labels(input, _label(input, target), weight, ignore_index, reduction, label_smoothing)
 
 
+def _check_linear_cross_entropy(input, weight, target, bias, ignore_index) -> None:
+    """PyTorch's errors for shapes that do not belong together."""
+    if input.ndim not in (1, 2):
+        raise RuntimeError(f"expected input with dimensionality 1 or 2, got {input.ndim}")
+    if weight.ndim < 2:
+        raise RuntimeError(f"expected linear_weight with dimensionality at least 2, got {weight.ndim}")
+    if weight.shape[-1] != input.shape[-1]:
+        raise RuntimeError("expected equal input and linear_weight last dimensions (in_features), got "
+                           f"{input.shape[-1]} and {weight.shape[-1]}, respectively")
+    if bias is not None and bias.shape != weight.shape[:-1]:
+        raise RuntimeError(f"expected linear_bias shape {tuple(weight.shape[:-1])}, got {tuple(bias.shape)}")
+    if ignore_index is not None and target.is_floating_point():
+        raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
+    if weight.ndim > 2 and input.ndim == 1:
+        raise RuntimeError(f"K-dimensional loss defined by linear_weight shape {tuple(weight.shape)} requires batched input, "
+                           f"(N, {input.shape[0]}), got unbatched input with shape {tuple(input.shape)}")
+
+
 def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weight=None, reduction="mean", ignore_index=None,
                          label_smoothing=0.0, options=None):
     """cross_entropy of the logits input·linear_weightᵀ + linear_bias.
@@ -283,6 +301,7 @@ def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weig
     save memory, change nothing.
     """
     import flambeau as torch
+    _check_linear_cross_entropy(input, linear_weight, target, linear_bias, ignore_index)
     logits = torch.tensordot(input, linear_weight, dims=([-1], [-1]))
     if linear_bias is not None:
         logits = logits + linear_bias
@@ -369,7 +388,7 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
 
 @op("PoissonNllLossBackward0", name="poisson_nll_loss")
 def _poisson(input: Tensor, target: Tensor, log_input, full, eps, reduction):
-    x, t = promoted(input, target)
+    x, t = promoted_float(input, target)
     loss = p.exp(x) - t * x if log_input else x - t * p.log(x + eps)
     if full:
         big = p.gt(t, 1)
@@ -469,7 +488,7 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
 
 @op("MeanBackward0", name="cosine_embedding_loss")
 def _cosine_embedding(input1: Tensor, input2: Tensor, target: Tensor, margin, reduction):
-    a, b = promoted(input1, input2)
+    a, b = promoted_float(input1, input2)
     a, b = p.as_vars(a, b)
     dim = (a.ndim - 1,)
     eps = 1e-12
@@ -525,13 +544,17 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
     """Σ_{i≠t} max(0, margin − x_t + x_i)^p / C."""
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    check_reduction(reduction)
     if weight is not None and weight.ndim != 1:
         raise ValueError("weight must be one-dimensional")
     _need_classes(input)
+    if target.dtype is not int64:
+        raise RuntimeError(f"expected scalar type Long but found {target.dtype._legacy}")
     if input.ndim == 2 and (target.ndim != 1 or target.shape[0] != input.shape[0]):
         raise RuntimeError("multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch size). "
                            f"Expected target size [{input.shape[0]}], but got {list(target.shape)}. Input has shape {list(input.shape)}.")
-    return _multi_margin(input, target, weight, p, margin, legacy_reduction(size_average, reduce, reduction))
+    return _multi_margin(input, target, weight, p, margin, reduction)
 
 
 def _check_listed_labels(input, target, *rest) -> None:

@@ -7,7 +7,7 @@ import math
 from ... import primitives as p
 from ...dtypes import float32
 from ...ir.graph import Var
-from ...ops.promotion import not_implemented
+from ...ops.promotion import not_implemented, to_float
 from ...tensor.op import op
 from ...tensor.write import assign
 
@@ -219,7 +219,7 @@ def local_response_norm(input: Tensor, size, alpha=1e-4, beta=0.75, k=1.0):
     """x/(k + alpha·mean of x² over `size` neighbouring channels)^beta (Krizhevsky et al. 2012)."""
     if input.ndim < 3:
         raise ValueError(f"Expected 3D or higher dimensionality                          input (got {input.ndim} dimensions)")
-    x = input
+    x = to_float(input)
     n, c = x.shape[:2]
     squares = p.reshape(x * x, (n, 1, c, math.prod(x.shape[2:])))
     low = size // 2

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ... import primitives as p
-from ...dtypes import int64
+from ...dtypes import float32, int64
 from ...ir.graph import Var
 from ...ops.promotion import not_implemented
 from ...tensor.indexing import known_array
@@ -39,6 +39,8 @@ def _wrong_rank(input: Any, nd: int, what: str) -> Exception:
     if what in ("avg_pool2d", "fractional_max_pool2d") and input.ndim <= nd:
         return IndexError(f"Dimension out of range (expected to be in range of [{-input.ndim}, {input.ndim - 1}], but got -3): {what} "
                           f"expects a 3D or 4D (batch mode) tensor for input, but got {got}")
+    if what.startswith("adaptive") and 1 < nd >= input.ndim:
+        return ValueError(f"Input dimension should be at least {nd + 1}")
     if what.startswith("adaptive"):
         return RuntimeError(f"{what}(): Expected {nd + 1}D or {nd + 2}D tensor, but got {got}")
     return RuntimeError(f"{what}: non-empty {nd + 1}D or {nd + 2}D (batch mode) tensor expected for input, but got {got}")
@@ -123,7 +125,7 @@ max_pool3d, max_pool3d_with_indices = _max_pool_ops(3)
 
 def _counts(x: Var, kernel, stride, low, high, padding, include: bool) -> Var:
     """How many elements each average divides by: those inside the input, or inside its (symmetric) padding."""
-    inside = p.full((1, 1, *x.shape[2:]), 1, x.dtype, x.builder)
+    inside = p.full((1, 1, *x.shape[2:]), 1, int64 if x.dtype.kind == "i" else float32, x.builder)
     if include:
         inside = p.pad(inside, (0, 0, *padding), (0, 0, *padding), value=1)
         low, high = tuple(a - b for a, b in zip(low, padding)), tuple(a - b for a, b in zip(high, padding))
@@ -147,7 +149,8 @@ def _avg_pool(nd, input: Var, kernel_size, stride, padding, ceil_mode, count_inc
         return _unbatch(total / divisor_override, batched)
     if not any(low) and not any(high):
         return _unbatch(total / math.prod(kernel), batched)
-    return _unbatch(p.div(total, _counts(x, kernel, stride, low, high, low, count_include_pad)), batched)
+    counts = p.cast(_counts(x, kernel, stride, low, high, low, count_include_pad), x.dtype)
+    return _unbatch(p.div(total, counts), batched)
 
 
 @op("SqueezeBackward1")
@@ -177,7 +180,8 @@ def _adaptive_sizes(x: Var, output_size, nd: int, what: str, given: tuple[int, .
                            f"with dimension {empty} being empty")
     sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * nd
     if len(sizes) != nd:
-        raise RuntimeError(f"adaptive_pool{nd}d(): internal error: output_size.size() must be {nd}")
+        raise RuntimeError(f"{what}() argument 'output_size' should contain one int (got {len(sizes)})" if nd == 1 else
+                           f"{what}: internal error: output_size.size() must be {nd}")
     sizes = tuple(n if s is None else int(s) for s, n in zip(sizes, x.shape[2:]))
     if any(s < 0 for s in sizes):
         raise RuntimeError(f"elements of output_size must be greater than or equal to 0 but received {list(sizes)}")
