@@ -17,7 +17,7 @@ from typing import Any, Callable, Sequence
 import numpy as np
 
 from ..tensor.tensor import Tensor
-from ._engine import REDUCTIONS, Engine
+from ._engine import Engine
 from ._group import Call, ProcessGroup, Work
 from ._reduce_op import ReduceOp, supports_complex
 from ._tensors import check_tensor, check_tensors, flat, from_numbers, from_words, numbers, words, write
@@ -427,8 +427,3 @@ def _missing(members: ProcessGroup, key: str, timeout: timedelta, wait_all_ranks
     if wait_all_ranks:
         return f"[Rank 0]: Ranks {', '.join(missing)} failed to pass monitoredBarrier in {milliseconds} ms"
     return f"[Rank 0]: Rank {missing[0]} failed to pass monitoredBarrier in {milliseconds} ms"
-
-
-__all__ = ["all_gather", "all_gather_coalesced", "all_gather_into_tensor", "all_reduce", "all_reduce_coalesced", "all_to_all",
-           "all_to_all_single", "barrier", "broadcast", "gather", "monitored_barrier", "reduce", "reduce_scatter",
-           "reduce_scatter_tensor", "scatter"]

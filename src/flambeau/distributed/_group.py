@@ -307,11 +307,23 @@ class ProcessGroup:
         atexit.unregister(self._await_thread)
 
     def _await_thread(self) -> None:
-        """At the program's end: gives a thread that waits for others in a failed group time to come back from native code,
-        where the interpreter's end would abort the process. It does when the others end."""
-        if self.failure is not None:
-            self._works.put(None)
-            self._thread.join(_NEWS)
+        """At the end of a program whose group has failed: waits a little for the others to notice.
+
+        Its thread may wait in native code, from where it must not come back while the interpreter ends; it does when the
+        others end. And the host of the store tells them what happened.
+        """
+        if self.failure is None:
+            return
+        self._works.put(None)
+        deadline = time.monotonic() + _NEWS
+        while self._thread.is_alive() and time.monotonic() < deadline or self._is_asked(deadline):
+            time.sleep(0.02)
+
+    def _is_asked(self, deadline: float) -> bool:
+        """Whether this process hosts the store, and some of the others have not ended, nor is it time to give up."""
+        store = self._world_store
+        return (isinstance(store, TCPStore) and store.is_host and len(self._lost()) < self.size() - 1
+                and time.monotonic() < deadline)
 
 
 def _ranks(numbers: list[int]) -> str:

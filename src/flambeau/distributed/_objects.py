@@ -14,7 +14,7 @@ from ._engine import Engine
 from ._group import Call, ProcessGroup
 from ._points import recv, send
 from ._tensors import from_words, words
-from ._world import get_global_rank, is_outside, peer_of, the_group
+from ._world import is_outside, peer_of, the_group
 
 
 def _pickled(obj: Any) -> np.ndarray:
@@ -127,7 +127,3 @@ def recv_object_list(object_list: list[Any], src: int | None = None, group: Any 
 
 def _tensor(array: np.ndarray) -> Tensor:
     return from_array(array, uint8 if array.dtype == np.uint8 else int64)
-
-
-__all__ = ["all_gather_object", "broadcast_object_list", "gather_object", "recv_object_list", "scatter_object_list",
-           "send_object_list"]

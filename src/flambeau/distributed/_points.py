@@ -159,6 +159,3 @@ def batch_isend_irecv(p2p_op_list: list[P2POp]) -> list[Work]:
         raise ValueError("Invalid ``p2p_op_list``. Each op is expected to to be of type ``torch.distributed.P2POp``.")
     argument = {isend: "group_dst", irecv: "group_src"}
     return [part.op(part.tensor, group=part.group, tag=part.tag, **{argument[part.op]: part.group_peer}) for part in p2p_op_list]
-
-
-__all__ = ["P2POp", "batch_isend_irecv", "irecv", "isend", "recv", "send"]

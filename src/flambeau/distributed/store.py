@@ -216,6 +216,11 @@ class TCPStore(Store):
                                        "The process that hosts it is gone") from None
         return decode(reply) if found else None
 
+    @property
+    def is_host(self) -> bool:
+        """Whether the table is in this process."""
+        return self._server is not None
+
     def local_address(self) -> str:
         """The address of this machine on the way to the store's host."""
         assert self._connection is not None
