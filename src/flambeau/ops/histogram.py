@@ -15,8 +15,8 @@ from .creation import from_array
 from .reduction import not_implemented
 
 
-def _finished(result: np.ndarray, dt: dtype_class, out: Any = None) -> Tensor:
-    t = from_array(np.ascontiguousarray(narrow(result, dt)), dt)
+def _finished(result: np.ndarray, dt: dtype_class, input: Tensor, out: Any = None) -> Tensor:
+    t = from_array(np.ascontiguousarray(narrow(result, dt)), dt, input)
     if out is None:
         return t
     from ..tensor.write import write_out
@@ -64,7 +64,7 @@ def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0, *, out: An
     x = _values(input).reshape(-1)
     low, high = _bounds("torch.histc", x, min, max)
     place, inside = _uniform_bin(x, low, high, bins)
-    return _finished(np.bincount(place[inside], minlength=bins).astype(np.float64), input.dtype, out)
+    return _finished(np.bincount(place[inside], minlength=bins).astype(np.float64), input.dtype, input, out)
 
 
 def _edges(x: np.ndarray, bins: Any, ends: Any, kind: Any) -> np.ndarray:
@@ -154,7 +154,7 @@ def histogram(input: Tensor, bins: Any = None, *, range: Any = None, weight: Ten
     x = _values(input).reshape(-1, 1)
     edges = _edges(x, bins, range, x.dtype.type)
     hist = _histogram(x, [edges], None if weight is None else _values(weight), density)
-    result = return_types.histogram((_finished(hist, input.dtype), _finished(edges, input.dtype)))
+    result = return_types.histogram((_finished(hist, input.dtype, input), _finished(edges, input.dtype, input)))
     if out is None:
         return result
     from ..tensor.write import write_out
@@ -181,7 +181,7 @@ def histogramdd(input: Tensor, bins: Any, range: Any = None, weight: Tensor | No
     ends = [None] * dims if range is None else [tuple(range[2 * d:2 * d + 2]) for d in np.arange(dims)]
     edges = [_edges(x[:, d], b, e, x.dtype.type) for d, (b, e) in enumerate(zip(each, ends))]
     hist = _histogram(x, edges, None if weight is None else _values(weight), density)
-    return return_types.histogramdd((_finished(hist, input.dtype), tuple([_finished(e, input.dtype) for e in edges])))
+    return return_types.histogramdd((_finished(hist, input.dtype, input), tuple([_finished(e, input.dtype, input) for e in edges])))
 
 
 @one_by_one
@@ -195,11 +195,11 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     if x.ndim != 1 or x.size and x.min() < 0:
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if weights is None:
-        return from_array(np.bincount(x.astype(np.int64), minlength=minlength).astype(np.int64), int64)
+        return from_array(np.bincount(x.astype(np.int64), minlength=minlength).astype(np.int64), int64, input)
     if weights.shape != input.shape:
         raise RuntimeError("weights should be 1-d and have the same length as input")
     dt = float32 if weights.dtype is float32 else float64
-    return _finished(np.bincount(x.astype(np.int64), host_array(weights).astype(np.float64), minlength), dt)
+    return _finished(np.bincount(x.astype(np.int64), host_array(weights).astype(np.float64), minlength), dt, input)
 
 
 METHODS = {"histc": histc, "histogram": histogram, "bincount": bincount}

@@ -89,7 +89,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
     if out is not None:
         refuse_shared_memory((mask,), out)
     shape = p.broadcast_shapes(tuple(input.shape), tuple(mask.shape))
-    places = from_array(np.flatnonzero(np.broadcast_to(host_array(mask), shape)).astype(np.int64), int64)
+    places = from_array(np.flatnonzero(np.broadcast_to(host_array(mask), shape)).astype(np.int64), int64, input)
     return _masked_select(input, places, shape, **({} if out is None else {"out": out}))
 
 
@@ -103,7 +103,7 @@ def nonzero(input: Tensor, *, out: Any = None, as_tuple: bool = False) -> Any:
         return unbind(nonzero(input if input.ndim else input.reshape(1)), 1)  # type: ignore[attr-defined]
     found = host_array(input) != 0
     rows = np.argwhere(found) if input.ndim else np.empty((int(found), 0))
-    result = from_array(np.ascontiguousarray(rows, np.int64), int64)
+    result = from_array(np.ascontiguousarray(rows, np.int64), int64, input)
     if out is None:
         return result
     if out.dtype is not int64:

@@ -218,7 +218,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     if r == 0:
         return input.new_empty((0,))  # type: ignore[attr-defined]
     from .indexing import index_select
-    flat = from_array(np.array(rows, np.int64).reshape(-1), int64)
+    flat = from_array(np.array(rows, np.int64).reshape(-1), int64, input)
     return reshape(index_select(input, 0, flat), (len(rows), r))
 
 
@@ -373,7 +373,7 @@ def _repeated_numbers(counts: Tensor, output_size: int | None) -> Tensor:
         raise RuntimeError("repeats can not be negative")
     if output_size is not None and host.sum() != output_size:
         raise RuntimeError("allocated size does not match required size")
-    return from_array(np.repeat(np.arange(host.size, dtype=counts.dtype.np), host), counts.dtype)
+    return from_array(np.repeat(np.arange(host.size, dtype=counts.dtype.np), host), counts.dtype, counts)
 
 
 @op("RepeatInterleaveBackward0")

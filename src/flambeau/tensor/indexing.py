@@ -20,6 +20,7 @@ from ..runtime.trace import Value
 from ..warning import warn_once
 from .attributes import host_array
 from .op import op
+from .placement import follow, is_transformed
 from .tensor import Tensor, make_view
 from .views import unsqueeze
 from .write import assign, check_writable, refuse_partial_overlap
@@ -261,7 +262,7 @@ def positions(view: Tensor, indices: Sequence[tuple[int, Tensor]]) -> tuple[tupl
     tensors: list[Tensor] = []
     for dim, index in indices:
         if index.dtype in (bool_, uint8):
-            if index._storage.value.__class__ is not Value and _has_examples(index):
+            if is_transformed(index) and _has_examples(index):
                 raise RuntimeError("vmap: We do not support batching operators that can support dynamic shape. Attempting to batch over "
                                    "indexing with a boolean mask.")
             for k, found in enumerate(np.nonzero(host_array(index))):
@@ -276,7 +277,7 @@ def positions(view: Tensor, indices: Sequence[tuple[int, Tensor]]) -> tuple[tupl
     except RuntimeError:
         raise IndexError("shape mismatch: indexing tensors could not be broadcast together with shapes "
                          + ", ".join(str(list(s)) for s in shapes)) from None
-    return tuple(dims), tensors
+    return tuple(dims), [follow(t, view) for t in tensors]
 
 
 def wrapped(index: Var, size: int) -> Var:

@@ -76,10 +76,12 @@ def widen(x: Any, dt: dtype) -> Any:
 
 def narrow(x: Any, dt: dtype) -> Any:
     """A computed array, rounded to `dt`."""
+    if x.dtype == array_type(dt):
+        return x
     if dt is complex32:
         parts = jnp.stack([jnp.real(x), jnp.imag(x)], -1).astype(jnp.float16)
         return jax.lax.bitcast_convert_type(parts, jnp.uint32)
-    return x if x.dtype == array_type(dt) else x.astype(array_type(dt))
+    return x.astype(array_type(dt))
 
 
 def _computes_half(node: Node, context: Context) -> bool:

@@ -9,12 +9,12 @@ import numpy as np
 
 from ... import primitives as p
 from ...dtypes import int64
-from ...runtime.trace import Value
 from ...tensor.attributes import every_value, host_array
 from ...tensor.grad_mode import mode
 from ...tensor.indexing import known_array
 from ...tensor.node import AccumulateGrad, Node, edge
 from ...tensor.op import op
+from ...tensor.placement import is_transformed
 from ...tensor.tensor import Tensor, make_tensor
 
 
@@ -208,7 +208,7 @@ def one_hot(tensor, num_classes=-1):
     elif a.min() < 0:
         raise RuntimeError("Class values must be non-negative.")
     if num_classes == -1:
-        if tensor._storage.value.__class__ is not Value:
+        if is_transformed(tensor):
             raise RuntimeError("When vmap-ing torch.nn.functional.one_hot, please provide an explicit positive num_classes argument.")
         num_classes = int(a.max()) + 1
     elif num_classes < 1:

@@ -19,6 +19,7 @@ from ... import primitives as p
 from ...dtypes import float32, float64, int64, uint8
 from ...ops.creation import from_array
 from ...tensor.op import op
+from ...tensor.placement import follow
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 
 RANK = {"linear": 3, "bilinear": 4, "bicubic": 4, "trilinear": 5, "lanczos": 4}  # dimensions of the input
@@ -261,7 +262,7 @@ def interpolate(
     if mode == "area":
         return {3: adaptive_avg_pool1d, 4: adaptive_avg_pool2d, 5: adaptive_avg_pool3d}[input.ndim](input, out)
     taps = [
-        t
+        follow(t, input)
         for n, o, f in zip(input.shape[2:], out, factors)
         for t in _tap_tensors(n, o, f, mode, bool(align_corners), bool(antialias), input.dtype is float64)
     ]

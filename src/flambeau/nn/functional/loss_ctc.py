@@ -91,5 +91,5 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
         )
     labels = _labels(targets, spelled)
     labels = np.where(np.arange(labels.shape[1]) < spelled[:, None], labels, blank)
-    operands = [from_array(a, int64) for a in (labels, lengths, spelled)]
+    operands = [from_array(a, int64, log_probs) for a in (labels, lengths, spelled)]
     return _ctc_loss(log_probs, *operands, blank, reduction, bool(zero_infinity))

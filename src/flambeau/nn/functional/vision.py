@@ -296,4 +296,4 @@ def affine_grid(theta, size, align_corners=None):
         )
     elif min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {size}")
-    return _affine_grid(theta, from_array(_grid_points(size[2:], align_corners), float64), tuple(size[2:]))
+    return _affine_grid(theta, from_array(_grid_points(size[2:], align_corners), float64, theta), tuple(size[2:]))

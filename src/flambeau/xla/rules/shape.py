@@ -29,23 +29,18 @@ def _pad(x: Any, low: Ints, high: Ints, inner: Ints, value: Any) -> Any:
 
 # ------------------------------------------------------------------ memory read as another type
 
-def _bytes(x: Any, source: dtype) -> Any:
-    """The bytes of x, flat."""
-    if source.kind == "b":
-        return x.reshape(-1).astype(jnp.uint8)
-    if x.dtype.kind == "c":
-        x = jnp.stack([jnp.real(x), jnp.imag(x)], -1)
-    return lax.bitcast_convert_type(x, jnp.uint8).reshape(-1)
-
-
 def _bitcast(x: Any, dt: dtype, source: dtype) -> Any:
-    flat = _bytes(x, source)
-    if dt.kind == "b":
-        return flat != 0
+    if source.kind == "b":
+        x = x.astype(jnp.uint8)
+    elif x.dtype.kind == "c":
+        x = jnp.stack([jnp.real(x), jnp.imag(x)], -1)
     wanted = array_type(dt)
-    part = np.dtype(f"f{wanted.itemsize // 2}") if wanted.kind == "c" else wanted
-    numbers = lax.bitcast_convert_type(flat.reshape(-1, part.itemsize) if part.itemsize > 1 else flat, part)
-    return lax.complex(numbers[0::2], numbers[1::2]) if wanted.kind == "c" else numbers
+    part = np.dtype(np.uint8) if dt.kind == "b" else np.dtype(f"f{wanted.itemsize // 2}") if wanted.kind == "c" else wanted
+    flat = x.reshape(-1)
+    if part.itemsize > flat.dtype.itemsize:  # several elements become one
+        flat = flat.reshape(-1, part.itemsize // flat.dtype.itemsize)
+    numbers = lax.bitcast_convert_type(flat, part).reshape(-1)
+    return numbers != 0 if dt.kind == "b" else lax.complex(numbers[0::2], numbers[1::2]) if wanted.kind == "c" else numbers
 
 
 # ------------------------------------------------------------------ strided views of flat memory
