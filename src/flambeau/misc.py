@@ -198,9 +198,23 @@ def set_default_device(device: Any) -> None:
 
 def compile(model: Any = None, *, fullgraph: bool = False, dynamic: Any = None, backend: Any = "inductor", mode: Any = None,
             options: Any = None, disable: bool = False) -> Any:
-    """Returns the model or function: what it does is recorded and compiled anyway. Without a model, a decorator."""
-    if model is not None and not callable(model):
+    """A function or module whose calls are replayed without their Python, once two calls of a kind have recorded the same.
+
+    What a call depends on (shapes and dtypes of its arguments, plain arguments, modes, the globals and attributes that its
+    code mentions, the structure of modules, the options of optimizers) is compared before each replay; where it differs, or
+    the function does more than compute (prints, reads values, keeps tensors), calls run and are recorded as always, and a
+    notice on the logger "flambeau.compile" says why, once. fullgraph: raise instead. disable: return the model as it is.
+    dynamic, backend, mode, options: accepted; there is one compiler, and each shape has its own recording. Without a model,
+    a decorator.
+    """
+    if model is None:
+        return lambda fn: compile(fn, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode, options=options, disable=disable)
+    if not callable(model):
         raise AssertionError(f"A callable function is expected, but {type(model)} is provided.")
-    return (lambda fn: fn) if model is None else model
-
-
+    if mode is not None and options is not None:
+        raise RuntimeError("Either mode or options can be specified, but both can't be specified at the same time.")
+    if disable:
+        return model
+    from .replay.compiled import compile_function, compile_module
+    from .nn import Module
+    return compile_module(model, fullgraph) if isinstance(model, Module) else compile_function(model, fullgraph)

@@ -4,15 +4,14 @@ from __future__ import annotations
 import math
 import types
 import warnings
-import weakref
 from bisect import bisect_right
 from collections import Counter
 from contextlib import contextmanager
-from functools import partial, wraps
+from functools import partial
 from typing import Any, Callable, Iterable, Iterator, Sequence
 
 from ..tensor.tensor import Tensor
-from .optimizer import Optimizer
+from .optimizer import Optimizer, mark_steps
 
 __all__ = ["LambdaLR", "MultiplicativeLR", "StepLR", "MultiStepLR", "ConstantLR", "LinearLR", "ExponentialLR", "SequentialLR",
            "CosineAnnealingLR", "ChainedScheduler", "ReduceLROnPlateau", "CyclicLR", "CosineAnnealingWarmRestarts", "OneCycleLR",
@@ -62,21 +61,6 @@ def _check_optimizer(optimizer: Any) -> None:
         raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
 
 
-def _track_steps(optimizer: Optimizer) -> None:
-    """Makes optimizer.step() leave a mark, for the warning about the order of the two step calls."""
-    if hasattr(optimizer.step, "_wrapped_by_lr_sched"):
-        return
-    function, owner = optimizer.step.__func__, weakref.ref(optimizer)  # type: ignore[attr-defined]
-
-    @wraps(function)
-    def step(*args, **kwargs):
-        self = owner()
-        self._opt_called = True
-        return function(self, *args, **kwargs)
-    step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
-    optimizer.step = step  # type: ignore[method-assign]
-
-
 # ------------------------------------------------------------------ base classes
 
 class LRScheduler:
@@ -101,7 +85,7 @@ class LRScheduler:
                     "the optimizer state\n2. You're using last_epoch >= 0 for a fresh training run (not recommended)")
         self.base_lrs: list[Rate] = _read(optimizer, "initial_lr")
         self.last_epoch = last_epoch
-        _track_steps(optimizer)
+        mark_steps(optimizer)
         self._initial_step()
 
     def _initial_step(self) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+import weakref
 from collections import OrderedDict, defaultdict
 from contextlib import contextmanager
 from copy import deepcopy
@@ -427,3 +428,18 @@ def _copied(param: Tensor, value: Any, groups: list, key: Any = None) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(_copied(param, v, groups) for v in value)
     return value
+
+
+def mark_steps(optimizer: Optimizer) -> None:
+    """Makes optimizer.step() leave a mark, for a scheduler's warning about the order of the two step calls."""
+    if hasattr(optimizer.step, "_wrapped_by_lr_sched"):
+        return
+    function, owner = optimizer.step.__func__, weakref.ref(optimizer)  # type: ignore[attr-defined]
+
+    @functools.wraps(function)
+    def step(*args, **kwargs):
+        self = owner()
+        self._opt_called = True
+        return function(self, *args, **kwargs)
+    step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
+    optimizer.step = step  # type: ignore[method-assign]

@@ -201,6 +201,11 @@ def _calibrate() -> int:
 _ALONE = _calibrate()
 
 
+def referenced(slots: list) -> tuple[int, ...]:
+    """The slots of pending values that something outside the list refers to."""
+    return _referenced(slots, _ALONE)
+
+
 at_boundaries: list[Callable[[], None]] = []  # what runs at the end of a step besides: the traces of devices
 
 
@@ -223,7 +228,7 @@ def flush() -> None:
             trace.clear()
             return
         records, slots = trace.records, trace.slots
-        live = _referenced(slots, _ALONE)
+        live = referenced(slots)
         try:
             if live:
                 program = find_program(ProgramKey(tuple(records), live), slots)

@@ -217,7 +217,8 @@ def apply(op: Op, args: tuple) -> Any:
     if spec is None:
         spec = op.specializations[tuple(key)] = _specialize(op, args)
     if op.check is not None:
-        op.check(*args)
+        if trace.capture is None:  # else the program has to find out, each time
+            op.check(*args)
         if spec.fallible:
             trace.mark()
     if True in needs and spec.can_differentiate and mode.enabled:
@@ -337,7 +338,8 @@ def apply_inplace(op: Op, args: tuple) -> Tensor:
     if spec is None:
         spec = variant.specializations[tuple(key)] = _specialize(variant, args)
     if op.check is not None:
-        op.check(*args)
+        if trace.capture is None:  # else the program has to find out, each time
+            op.check(*args)
         if spec.fallible:
             trace.mark()
     storage = target._storage

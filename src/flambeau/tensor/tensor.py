@@ -112,7 +112,7 @@ class Tensor:
             return trace.slots[view.slot]
         with trace.lock:
             base = storage.value
-            if base.buffer is not None and view.dtype is base.type.dtype:
+            if base.buffer is not None and view.dtype is base.type.dtype and trace.capture is None:
                 piece = _computed_piece(base, view)
                 if piece is not None:
                     return piece

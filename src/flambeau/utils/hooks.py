@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from ..runtime.changes import changes
 
 class RemovableHandle:
     """What registering a hook returns: `remove()` takes the hook away again; so does leaving a `with` block.
@@ -22,9 +23,11 @@ class RemovableHandle:
         self._tables = [_reference(table) for table in (hooks_dict, *extra)]
         self.id = RemovableHandle.next_id
         RemovableHandle.next_id += 1
+        changes.count += 1
 
     def remove(self) -> None:
         """Take the hook away; nothing happens if it is gone already."""
+        changes.count += 1
         for reference in self._tables:
             table = reference()
             if table is not None:

@@ -95,7 +95,8 @@ class HookedCall:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
             if self._hooked:
-                return self._call_impl(*args, **kwargs)
+                compiled = self.__dict__.get("_compiled_call_impl")
+                return self._call_impl(*args, **kwargs) if compiled is None else compiled(*args, **kwargs)
             return self.forward(*args, **kwargs)
         except Exception as error:
             _name_module(error, self)
@@ -158,7 +159,8 @@ class HookedCall:
     def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
         """`forward` amid the hooks of this module and of all modules."""
         if not self._has_hooks():
-            self.__dict__.pop("_hooked", None)
+            if "_compiled_call_impl" not in self.__dict__:
+                self.__dict__.pop("_hooked", None)
             if not any(_GLOBAL_TABLES):
                 HookedCall._hooked = False
             return self.forward(*args, **kwargs)

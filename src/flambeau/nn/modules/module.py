@@ -13,6 +13,7 @@ from typing import Any
 
 import flambeau
 
+from ...runtime.changes import changes
 from ...tensor.tensor import Tensor
 from ...utils.hooks import RemovableHandle
 from ..parameter import Buffer, Parameter
@@ -199,6 +200,7 @@ class Module(HookedCall, StateDict):
 
     def __setattr__(self, name: str, value: Any) -> None:
         state = self.__dict__
+        changes.count += 1
         tensor = isinstance(value, Tensor)  # asked first: Parameter and Buffer answer isinstance in Python
         if tensor and isinstance(value, Parameter):
             if "_parameters" not in state:
@@ -246,6 +248,7 @@ class Module(HookedCall, StateDict):
         self._non_persistent_buffers_set.discard(name)
 
     def __delattr__(self, name: str) -> None:
+        changes.count += 1
         for table in (self._parameters, self._buffers, self._modules):
             if name in table:
                 del table[name]
@@ -490,14 +493,16 @@ class Module(HookedCall, StateDict):
         return self._apply(lambda t: t.share_memory_())
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Ask for the module's calls to be compiled, with the arguments of `torch.compile`. Every call is, asked or not."""
-        flambeau.compile(self, *args, **kwargs)
+        """Have the module's calls replayed, in place: as of `torch.compile`, whose arguments it takes, without a module around it."""
+        self.__dict__["_compiled_call_impl"] = flambeau.compile(self._call_impl, *args, **kwargs)
+        self.__dict__["_hooked"] = True
 
     # ------------------------------------------------------------------ pickling, text
 
     def __getstate__(self) -> dict:
         state = self.__dict__.copy()
         state.pop("_hooked", None)
+        state.pop("_compiled_call_impl", None)
         return state
 
     def __setstate__(self, state: dict) -> None:
