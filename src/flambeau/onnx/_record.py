@@ -1,0 +1,231 @@
+"""A forward pass, recorded and turned into ONNX calls: arguments and parameters are inputs, and nothing is computed."""
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import Any, Iterator, NamedTuple, Sequence
+
+from .. import get_rng_state, no_grad, set_rng_state, zeros
+from ..ir.types import TensorType, tensor_type
+from ..nn import Module
+from ..runtime.trace import SCALAR_TYPES, Value, flush, trace
+from ..tensor.tensor import Tensor, make_tensor
+from ..utils._pytree import TreeSpec, tree_leaves, tree_unflatten
+from . import _operators
+from ._emit import Array, Call, Emitter, OnnxExporterError, Operand, Scalar
+from ._primitives import lower_graph
+
+
+UNLIMITED = 1 << 60  # room in a trace for a whole model
+
+
+class Arguments(NamedTuple):
+    """The model's arguments: leaves of (args, kwargs), which of them are tensors, and their names."""
+
+    leaves: list[Any]
+    spec: TreeSpec
+    places: list[int]
+    names: list[str]
+
+    def types(self) -> list[TensorType]:
+        return [self.leaves[i]._value().type for i in self.places]
+
+    def filled(self, tensors: Sequence[Tensor]) -> tuple[tuple, dict]:
+        """(args, kwargs) with other tensors in the places of the given ones."""
+        leaves = list(self.leaves)
+        for place, t in zip(self.places, tensors):
+            leaves[place] = t
+        return tree_unflatten(leaves, self.spec)
+
+
+class Sample(NamedTuple):
+    """The calls of one recorded pass that its results need, the types of all names, the results, their types and names."""
+
+    calls: list[Call]
+    types: dict[str, TensorType]
+    outputs: list[Any]
+    output_types: list[TensorType]
+    output_names: list[str]
+
+
+class _Records(list):
+    """The calls of a model that is being exported: they can be appended to, but not run."""
+
+    def __iter__(self) -> Any:
+        trace.sites = {}  # what fails is not one of the calls
+        raise OnnxExporterError(READS_VALUES)
+
+
+class _Guard:
+    """An observer of the trace, so that it records into `_Records`."""
+
+    new_records = _Records
+
+
+READS_VALUES = ("the model looks at the values of a tensor while it runs (item(), a condition, a loop over lengths, boolean masks): "
+                "what it does next depends on them, and cannot be recorded as a graph")
+
+
+def named_storages(model: Module) -> dict[str, Any]:
+    """The storages of a model's parameters and buffers, by the first name of each."""
+    found: dict[int, tuple[str, Any]] = {}
+    for named in (model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False)):
+        for name, t in named:
+            found.setdefault(id(t._storage), (name, t._storage))
+    return {name: storage for name, storage in found.values()}
+
+
+def record_sample(model: Module, arguments: Arguments, shapes: Sequence[tuple[int, ...]], opset: int,
+                  output_names: Sequence[str]) -> Sample:
+    """Records model(…) on tensors of these shapes. output_names: of the first results; the others get names of their own."""
+    types = [tensor_type(t.dtype, shape) for t, shape in zip(arguments.types(), shapes)]
+    with no_grad():
+        _warm_up(model, arguments, types)
+        with _recording(named_storages(model)) as given:
+            inputs = []
+            for t in types:
+                value = _pending(t)
+                given.append(value)
+                inputs.append(make_tensor(value))
+            args, kwargs = arguments.filled(inputs)
+            results = named_results(model(*args, **kwargs), output_names)
+            names = [*named_storages(model), *arguments.names]
+            return _lower(Emitter(opset, results), names, given, {name: t._value() for name, t in results.items()})
+
+
+def _warm_up(model: Module, arguments: Arguments, types: Sequence[TensorType]) -> None:
+    """Runs the model once outside the recording: what it keeps from its first pass at a size is computed, and so a constant.
+    Nothing else is computed, as nothing looks at it."""
+    example = [arguments.leaves[i] for i in arguments.places]
+    args, kwargs = arguments.filled([x if x.shape == t.shape else zeros(t.shape, dtype=t.dtype) for x, t in zip(example, types)])
+    flush()
+    before = [(storage, storage.value) for storage in named_storages(model).values()]
+    state = get_rng_state()
+    with trace.lock:
+        trace.room = UNLIMITED
+        try:
+            model(*args, **kwargs)
+        finally:
+            del args, kwargs, example
+            for storage, value in before:  # statistics of a training pass
+                storage.value = value
+            flush()
+    set_rng_state(state)
+
+
+def named_results(result: Any, given: Sequence[str]) -> dict[str, Tensor]:
+    """The tensors that a model returned, by name: the given ones first, then a dict's keys, or "output_1" and so on."""
+    leaves = [(path, t) for path, t in _leaves(result, "") if isinstance(t, Tensor)]
+    if not leaves:
+        raise OnnxExporterError("the model returns no tensor")
+    if len(given) > len(leaves):
+        raise ValueError(f"{len(given)} output names were given, but the model has {len(leaves)} outputs")
+    numbered = ["output"] if len(leaves) == 1 else [f"output_{i}" for i in range(len(leaves))]
+    names = [path or number for (path, _), number in zip(leaves, numbered)]
+    names[:len(given)] = given
+    if len(set(names)) < len(names):
+        raise ValueError(f"output names are not unique: {names}")
+    return {name: t for name, (_, t) in zip(names, leaves)}
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Leaves of a result with the keys that lead to them."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, (tuple, list)) and path == "":
+        for item in value:
+            yield from _leaves(item, path)
+    else:
+        for i, item in enumerate(leaves := tree_leaves(value)):
+            yield (path if len(leaves) == 1 else f"{path}.{i}") if path else "", item
+
+
+def _pending(type: TensorType) -> Value:
+    """A value of the current trace that nothing computes."""
+    value = Value(type)
+    value.epoch, value.slot = trace.epoch, len(trace.slots)
+    trace.slots.append(value)
+    return value
+
+
+@contextmanager
+def _recording(storages: dict[str, Any]) -> Iterator[list[Value]]:
+    """A trace aside in which the storages hold pending values; yields these. Afterwards everything is as it was."""
+    observer, trace.observer = trace.observer, _Guard()
+    with trace.aside():
+        trace.room = UNLIMITED
+        before = {name: storage.value for name, storage in storages.items()}
+        given = []
+        try:
+            for name, storage in storages.items():
+                storage.value = _pending(before[name].type)
+                given.append(storage.value)
+            try:
+                yield given
+            except RuntimeError as error:
+                if isinstance(error, OnnxExporterError) or not trace_was_read(given):
+                    raise
+                raise OnnxExporterError(READS_VALUES) from error
+        finally:
+            for storage, value in reversed(trace.undo):
+                storage.restore(value)
+            for name, storage in storages.items():
+                storage.value = before[name]
+            trace.observer = observer
+
+
+def trace_was_read(given: list[Value]) -> bool:
+    """Whether somebody tried to compute what was being recorded: the trace is another one then."""
+    return bool(given) and given[0].epoch != trace.epoch
+
+
+def _lower(em: Emitter, names: Sequence[str], given: Sequence[Value], results: dict[str, Value]) -> Sample:
+    env: dict[int, Operand] = {value.slot: em.input(name, value.type) for name, value in zip(names, given)}
+    slots = trace.slots
+    next_slot = len(given)
+    for spec, *slot_numbers in list.__iter__(trace.records):
+        for slot in slot_numbers:
+            if slot not in env:
+                env[slot] = _constant(slots[slot])
+                next_slot += 1
+        operands = [env[slot] for slot in slot_numbers]
+        em.label = spec.name
+        for out in _lower_call(em, spec, operands):
+            if out is not None:
+                env[next_slot] = out
+            next_slot += 1
+    outputs = [env[value.slot] if value.epoch == trace.epoch else _constant(value) for value in results.values()]
+    refs = [em.real(x) for x in outputs]
+    return Sample(_needed(em.calls, refs), em.types, refs, [x.type for x in outputs], list(results))
+
+
+def _needed(calls: list[Call], outputs: list[Any]) -> list[Call]:
+    live = {ref for ref in outputs if isinstance(ref, str)}
+    kept = []
+    for call in reversed(calls):
+        if not live.isdisjoint(call.outputs):
+            kept.append(call)
+            live.update(ref for ref in call.inputs if isinstance(ref, str))
+    return kept[::-1]
+
+
+def _lower_call(em: Emitter, spec: Any, operands: list[Operand]) -> list[Operand | None]:
+    rule = _operators.RULES.get(spec.name.removesuffix("_")) if spec.arguments is not None else None
+    if rule is not None:
+        env = dict(zip(spec.graph.inputs, operands))
+
+        def given(x: Any) -> Any:
+            return [given(y) for y in x] if isinstance(x, list) else env.get(x, x) if x.__hash__ is not None else x
+        made = rule(em, {name: given(x) for name, x in spec.arguments.items()}, spec.out_types)
+        if made is not None:
+            return [made] if isinstance(made, Operand) else made
+    return list(lower_graph(em, spec.graph, operands))
+
+
+def _constant(value: Any) -> Operand:
+    """What enters the trace from outside: a number, or a tensor that is no parameter."""
+    if value.__class__ is not Value:
+        type = SCALAR_TYPES[value.__class__]
+        return Operand(Scalar(value, type.dtype), tensor_type(type.dtype, ()))
+    return Operand(Array(value.array(), value.type.dtype), value.type)
+
