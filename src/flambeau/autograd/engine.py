@@ -5,8 +5,9 @@ A node is always newer than the nodes its gradients flow to, so descending creat
 from __future__ import annotations
 
 import threading
+import weakref
 from functools import lru_cache
-from typing import Any, Sequence
+from typing import Any, Iterable, Sequence
 
 from ..dtypes import dtype
 from ..runtime.trace import Value
@@ -108,11 +109,26 @@ class Pass:
 
 
 class _Passes(threading.local):
+    """running: the passes under way, the outermost first. reached: the nodes of those that have accumulated gradients inside
+    of it."""
+
     def __init__(self) -> None:
         self.running: list[Pass] = []
+        self.reached: set[Node] = set()
 
 
 _passes = _Passes()
+
+observers: weakref.WeakSet = weakref.WeakSet()  # each one's `after_pass(nodes)` runs when all gradients of a pass are there
+
+
+def _tell_observers(nodes: Iterable[Node]) -> None:
+    """Tells of a pass that has accumulated gradients, once the outermost one is done."""
+    _passes.reached.update(nodes)
+    if not _passes.running:
+        reached, _passes.reached = _passes.reached, set()
+        for observer in list(observers):
+            observer.after_pass(reached)
 
 
 def current_pass() -> Pass | None:
@@ -129,6 +145,8 @@ def run_backward(roots: Sequence[Tensor], grads: Sequence[Tensor], retain_graph:
     """
     order = _reachable([t._node for t in roots])
     if inputs is None and not create_graph and not anomaly.enabled and run_plan(order, roots, grads, retain_graph):
+        if observers:
+            _tell_observers(order)
         return []
     pending: dict[Node, list] = {}
 
@@ -177,6 +195,8 @@ def run_backward(roots: Sequence[Tensor], grads: Sequence[Tensor], retain_graph:
     finally:
         _passes.running.pop()
         mode.enabled = was_enabled
+    if observers and accumulate:
+        _tell_observers(order if on_way is None else on_way)
     return [captured.get(i) for i in inputs] if inputs is not None else []
 
 

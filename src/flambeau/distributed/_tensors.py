@@ -69,9 +69,15 @@ def from_numbers(array: np.ndarray, t: Tensor) -> np.ndarray:
     return array.view(t.dtype.np)
 
 
+def made(like: Tensor, array: np.ndarray) -> Tensor:
+    """A tensor like `like` with the elements of a flat array, which is taken over."""
+    new = from_array(np.ascontiguousarray(array).reshape(like.shape), like.dtype)
+    return new if like.device.type == "cpu" else new.to(like.device)  # type: ignore[attr-defined]
+
+
 def write(t: Tensor, array: np.ndarray) -> None:
     """Overwrites t with the elements of a flat array, which is taken over. Autograd does not see it."""
-    new = from_array(np.ascontiguousarray(array).reshape(t.shape), t.dtype)
+    new = made(t, array)
     enabled, mode.enabled = mode.enabled, False
     try:
         if t.device.type == "cpu":
