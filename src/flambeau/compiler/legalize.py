@@ -1,26 +1,23 @@
 """Rewrites a graph into what the kernels take: convolutions whose operand already carries its padding, and products
-whose broadcast operand is walked along its rows.
+whose broadcast operand is walked along its rows. Before, `rules` puts other calls in the place of those without a kernel.
 
     conv(x, w, low, high)            → conv(pad(x), w)
     conv_weight_grad(x, g, low, …)   → conv_weight_grad(pad(x), g)      (the padded input is shared with the forward's)
     conv_input_grad(g, w, …)         → bordered_input_grad(pad(g), w)
     the same by minimal filtering    → see `winograd`, where that pays
-    dot(a, b) of half precision      → cast(dot(cast(a), cast(b)))      (in float32, rounded once)
     dot(aᵀ, b)                       → dot(copy(aᵀ), b)                 (a column's elements fall into few cache sets)
 """
 from __future__ import annotations
 
 from math import prod
 
-from ..dtypes import float32
 from ..ir.graph import Graph, GraphBuilder, Node, Var
 from ..ir.types import tensor_type
-from ..primitives.elementwise import cast
 from ..primitives.shape import concat_p, pad, permute
 from . import winograd
-from .elements import HALF
 from .loops.contraction import ConvShape, input_grad_border
 from .lowered import LoweredPrimitive
+from .rules import apply_rules
 
 
 COLUMN_STEPS, COLUMN_REUSE, COLUMN_BYTES = 64, 64, 1024  # least length of columns, uses of each, distance of neighbours
@@ -111,28 +108,11 @@ def _copy_columns(node: Node, args: list[Var], builder: GraphBuilder) -> tuple[V
     return builder.call(node.prim, (a, b), (tuple(range(free, a.ndim)), cb, ba, bb), [o.type for o in node.outputs])
 
 
-def _in_float32(graph: Graph) -> Graph:
-    """The same graph with contractions of half precision in float32."""
-    if not any(n.prim.kind == "contraction" and n.outputs[0].dtype in HALF for n in graph.nodes):
-        return graph
-    builder = GraphBuilder()
-    env = {v: builder.input(v.type) for v in graph.inputs}
-    for node in graph.nodes:
-        args, types = [env[v] for v in node.inputs], [o.type for o in node.outputs]
-        if node.prim.kind == "contraction" and types[0].dtype in HALF:
-            out, = builder.call(node.prim, tuple([cast(v, float32) for v in args]), node.params, [tensor_type(float32, types[0].shape)])
-            outs: tuple[Var, ...] = (cast(out, types[0].dtype),)
-        else:
-            outs = builder.call(node.prim, tuple(args), node.params, types)
-        env.update(zip(node.outputs, outs))
-    return builder.finish([env[v] for v in graph.outputs])
-
-
 def legalize(graph: Graph) -> Graph:
-    """The same graph on lowered contractions."""
+    """The same graph on what has kernels."""
+    graph = apply_rules(graph)
     if not any(n.prim.kind == "contraction" for n in graph.nodes):
         return graph
-    graph = _in_float32(graph)
     builder = GraphBuilder()
     env = {v: builder.input(v.type) for v in graph.inputs}
     for node in graph.nodes:

@@ -5,6 +5,7 @@
 """
 from __future__ import annotations
 
+from math import prod
 from typing import Callable, NamedTuple, Sequence, Union
 
 from ..ir.graph import Graph, Node, Var
@@ -228,10 +229,10 @@ class Scheduler:
             return [*steps, piece(new, node.params[0], node.params[1])] if new.size else steps
         low, high, inner, value = node.params
         x = node.inputs[0]
-        steps = [] if out.size == x.size else [Fill(out, value)]
         crop = [max(0, -(-max(0, -a) // (i + 1))) for a, i in zip(low, inner)]
         stop = [min(n, -(-(m - a) // (i + 1))) for n, m, a, i in zip(x.shape, out.shape, low, inner)]
         sizes = tuple([max(0, b - a) for a, b in zip(crop, stop)])
+        steps = [] if prod(sizes) == out.size else [Fill(out, value)]
         if 0 in sizes:
             return steps
         index = identity(x.ndim)

@@ -16,6 +16,8 @@ from .elements import memory_type, read, write
 from .kernel import Kernel, chunked
 from .llvm.emit import I64, Emitter, Index, Value, const, vector, zero_of
 from .llvm.mersenne import define_mt19937
+from .order import ORDER
+from .scans import SCANS
 from .winograd_kernels import conv, filters, products, weight
 
 
@@ -352,7 +354,7 @@ def _random_bits(k: Kernel, node: Node) -> int:
 SPECIAL: dict[str, Callable[[Kernel, Node], int]] = {
     "take": _take, "put": _put, "gather": _gather, "scatter": _scatter, "max_pool": _max_pool,
     "argmax": _argextremum(True), "argmin": _argextremum(False), "random_bits": _random_bits,
-    "winograd_filter": filters, "winograd_conv": conv, "winograd_products": products, "winograd_weight": weight,
+    **SCANS, **ORDER, "winograd_filter": filters, "winograd_conv": conv, "winograd_products": products, "winograd_weight": weight,
 }
 CHECKED = frozenset({"take", "put", "gather", "scatter"})  # those that raise the error flag for a bad index
 

@@ -126,7 +126,14 @@ def log_softmax(x: Var, dim: int) -> Var:
 
 # ------------------------------------------------------------------ scans
 
-cumsum_p = Primitive("cumsum", lambda x, dim: x, lambda x, dim: np.cumsum(x, axis=dim, dtype=x.dtype),
+def _accumulated(accumulate):
+    """Single precision is accumulated in double precision, as PyTorch does."""
+    def kernel(x, dim):
+        return accumulate(x, axis=dim, dtype=np.float64 if x.dtype == np.float32 else x.dtype).astype(x.dtype, copy=False)
+    return kernel
+
+
+cumsum_p = Primitive("cumsum", lambda x, dim: x, _accumulated(np.cumsum),
                      lambda g, y, xs, dim: (flip(cumsum(flip(g, (dim,)), dim), (dim,)),), kind="scan")
 
 
@@ -159,7 +166,7 @@ def bitwise_first(zero: Var, one: Var) -> Var:
     return bitwise_and(zero, one)
 
 
-cumprod_p = Primitive("cumprod", lambda x, dim: x, lambda x, dim: np.cumprod(x, axis=dim, dtype=x.dtype), _cumprod_vjp, kind="scan")
+cumprod_p = Primitive("cumprod", lambda x, dim: x, _accumulated(np.cumprod), _cumprod_vjp, kind="scan")
 
 
 def cumprod(x: Var, dim: int) -> Var:
