@@ -17,3 +17,5 @@ from .constants import default_pg_timeout
 from .errors import DistBackendError, DistError, DistNetworkError, DistStoreError
 from .rendezvous import register_rendezvous_handler, rendezvous
 from .store import FileStore, HashStore, PrefixStore, Store, TCPStore
+
+all_gather_single, reduce_scatter_single = all_gather_into_tensor, reduce_scatter_tensor  # their names from 2.13 on

@@ -166,10 +166,10 @@ class LazyBatchNorm3d(_LazyNormBase, _BatchNorm):
 
 
 class SyncBatchNorm(_BatchNorm):
-    """Batch normalisation over the batches of all processes of a group; with one process, as here, that is its own
-    batch.
+    """Batch normalisation over the batches of all processes of a group: in training, everybody's means and variances are
+    joined. process_group: default: all processes, if there are several.
 
-    Shapes:  (N, C, *), unchanged.
+    Shapes:  (N, C, *), unchanged; N may differ between processes, and be 0.
     """
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
@@ -183,6 +183,53 @@ class SyncBatchNorm(_BatchNorm):
             raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
         if input.size(1) == 0:
             raise ValueError("SyncBatchNorm number of input channels should be non-zero")
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training or not self._is_shared():
+            return super().forward(input)
+        self._check_input_dim(input)
+        factor = 0.0 if self.momentum is None else self.momentum
+        if self.track_running_stats and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            if self.momentum is None:
+                factor = 1.0 / float(self.num_batches_tracked)
+        return self._normalized(input, factor)
+
+    def _is_shared(self) -> bool:
+        from ... import distributed as dist
+        return dist.is_initialized() and dist.get_world_size(self.process_group) > 1
+
+    def _normalized(self, input: Tensor, factor: float) -> Tensor:
+        """Normalises by the moments of all processes' batches, and moves the running statistics by `factor` to them."""
+        x = input.to(flambeau.promote_types(input.dtype, flambeau.float32))
+        along = (1, -1) + (1,) * (x.ndim - 2)
+        mean, squares, count = self._moments(x)
+        y = (x - mean.view(along)) * (squares / count + self.eps).rsqrt().view(along)
+        if self.track_running_stats and self.running_mean is not None:
+            with flambeau.no_grad():
+                variance = squares / (count - 1).clamp(min=1)
+                self.running_mean.lerp_(mean.to(self.running_mean.dtype), factor)
+                self.running_var.lerp_(variance.to(self.running_var.dtype), factor)
+        if self.weight is not None:
+            y = y * self.weight.view(along)
+        if self.bias is not None:
+            y = y + self.bias.view(along)
+        return y.to(input.dtype)
+
+    def _moments(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(mean (C,), sum of squared distances from it (C,), number of elements) over all processes, by the formula of Chan,
+        Golub & LeVeque 1983, which does not subtract large numbers."""
+        from ...distributed.nn.functional import all_gather
+        channels, dims = x.shape[1], (0, *range(2, x.ndim))
+        count = x.numel() // channels
+        mean = x.sum(dims) / max(count, 1)
+        squares = (x - mean.view((1, -1) + (1,) * (x.ndim - 2))).square().sum(dims)
+        mine = flambeau.cat([mean, squares, x.new_full((1,), count)])
+        everybody = flambeau.stack(all_gather(mine, self.process_group))
+        means, counts = everybody[:, :channels], everybody[:, -1:]
+        total = counts.sum()
+        mean = (means * counts).sum(0) / total
+        return mean, everybody[:, channels:-1].sum(0) + (counts * (means - mean).square()).sum(0), total
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
