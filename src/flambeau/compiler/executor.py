@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import struct
 import sys
+from collections import Counter
 from typing import Any, Callable, NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from .kernel import Kernel
 from .kernels import emit_fill, emit_map, emit_reduce
 from .legalize import legalize
 from .schedule import Contract, Fill, Host, Map, Reduce, Scheduler, Special, Step
+from .sharing import signature, write_entry
 from .special import CHECKED, SPECIAL
 from .threads import Program, join
 
@@ -285,11 +287,24 @@ class CompiledProgram:
         first_commit = len(steps)
         if any(_may_fail(s) for s in steps):
             first_commit = next((i for i, s in enumerate(steps) if any(v in donors for v in targets(s))), len(steps))
+        signatures = {number: signature(step) for number, step in enumerate(steps) if not isinstance(step, Host)}
+        uses = Counter((key, number >= first_commit) for number, (key, _) in signatures.items())
+        bodies: dict[tuple, tuple[Kernel, int]] = {}
         sizes = []
-        for number, step in enumerate(steps):
-            if not isinstance(step, Host):
-                k = Kernel(module, target, f"k{number}", self.slot_of, guarded=number >= first_commit)
-                sizes.append((_emit(k, step), k.scratch))
+        for number, (key, buffers) in signatures.items():
+            guarded = number >= first_commit
+            shared = uses[key, guarded] > 1
+            made = bodies.get((key, guarded))
+            if made is None:
+                slots = {v: i for i, v in enumerate(buffers, 1)} if shared else self.slot_of
+                k = Kernel(module, target, f"body{number}" if shared else f"k{number}", slots, guarded)
+                made = bodies[key, guarded] = k, _emit(k, steps[number])
+            k, chunks = made
+            if shared:
+                k.e.function.linkage = "internal"
+                k.e.function.attributes.add("noinline")
+                write_entry(module, target, f"k{number}", k.e.function, [self.slot_of[v] for v in buffers])
+            sizes.append((chunks, k.scratch))
         return json.dumps(sizes).encode() + b"\n" + jit.compile_module(module, target, level=1)
 
     @property

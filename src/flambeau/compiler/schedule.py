@@ -110,14 +110,13 @@ class Scheduler:
                 self.uses.setdefault(v, []).append(node)
 
     def run(self) -> list[Step]:
+        """The steps. Operands that turn out to need memory are noted, and everything is built again, until none is new."""
         while True:
             self._choose_buffers()
-            try:
-                return self._merge(self._build())
-            except NeedsBuffer as need:
-                if need.var in self.forced:
-                    raise
-                self.forced.add(need.var)
+            known = len(self.forced)
+            steps = self._build()
+            if len(self.forced) == known:
+                return self._merge(steps)
 
     # ------------------------------------------------------------------ buffers
 
@@ -162,22 +161,28 @@ class Scheduler:
     def _build(self) -> list[Step]:
         steps: list[Step] = []
         for node in self.graph.nodes:
-            name = node.prim.name
-            if name in self.special and _native(node) and all(v.size for v in (*node.inputs, *node.outputs)):
-                steps.append(Special(node, self.special[name]))
-            elif _contracts(node):
-                steps.extend(self._contract(node))
-            elif _reduces_natively(node):
-                steps.append(self._reduce(node))
-            elif name in COPIES and _native(node):
-                steps.extend(self._copies(node))
-            elif is_fusable(node):
-                v = node.outputs[0]
-                if v in self.buffers:
-                    steps.append(self._map(v))
-            else:
-                steps.append(Host(node))
+            try:
+                steps.extend(self._steps(node))
+            except NeedsBuffer as need:
+                if need.var in self.buffers:
+                    raise
+                self.forced.add(need.var)
         return steps
+
+    def _steps(self, node: Node) -> list[Step]:
+        """The steps that compute a node: none where others compute it in their loops."""
+        name = node.prim.name
+        if name in self.special and _native(node) and all(v.size for v in (*node.inputs, *node.outputs)):
+            return [Special(node, self.special[name])]
+        if _contracts(node):
+            return self._contract(node)
+        if _reduces_natively(node):
+            return [self._reduce(node)]
+        if name in COPIES and _native(node):
+            return self._copies(node)
+        if is_fusable(node):
+            return [self._map(node.outputs[0])] if node.outputs[0] in self.buffers else []
+        return [Host(node)]
 
     def _operand(self, v: Var) -> Load:
         """A contraction's operand as a strided view of a buffer."""
