@@ -100,13 +100,13 @@ def _triangle(name: str, x: Var, diagonal: int) -> Var:
     return p.select(below, x, p.zeros_like(x))
 
 
-@op("TrilBackward0")
+@op("TrilBackward0", strict_out="dtype")
 def tril(input: Tensor, diagonal=0):
     """The matrices in the last two dimensions with zeros above the given diagonal."""
     return _triangle("tril", input, diagonal)
 
 
-@op("TriuBackward0")
+@op("TriuBackward0", strict_out="dtype")
 def triu(input: Tensor, diagonal=0):
     """The matrices in the last two dimensions with zeros below the given diagonal."""
     return _triangle("triu", input, diagonal)
@@ -192,7 +192,7 @@ def select_scatter(input: Tensor, src: Tensor, dim, index):
     return _written(input, src, shape[:d] + shape[d + 1:], strides[:d] + strides[d + 1:], (index % n) * strides[d])
 
 
-@op("SliceScatterBackward0")
+@op("SliceScatterBackward0", strict_out="dtype")
 def slice_scatter(input: Tensor, src: Tensor, dim=0, start=None, end=None, step=1):
     """A copy of input with its slice [start:end:step] along `dim` replaced by src."""
     if input.ndim == 0:

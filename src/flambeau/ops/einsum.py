@@ -237,7 +237,7 @@ def cross_product(x: Var, y: Var, dim: int) -> Var:
     return p.sub(p.mul(rolled(x, 1), rolled(y, 2)), p.mul(rolled(x, 2), rolled(y, 1)))
 
 
-@op("LinalgCrossBackward0")
+@op("LinalgCrossBackward0", strict_out="dtype")
 def cross(input: Tensor, other: Tensor, dim=None):
     """The vector product along dim: by default the first dimension of size 3."""
     if dim is None:

@@ -147,7 +147,7 @@ def scatter_(*args: Any, **kwargs: Any) -> Tensor:
     return _scatter_inplace(*_scatter_arguments(*args, **kwargs))
 
 
-@op("ScatterAddBackward0", check=_scatter_check)
+@op("ScatterAddBackward0", check=_scatter_check, strict_out="dtype")
 def scatter_add(input: Tensor, dim, index: Tensor, src: Tensor):
     """input with src[i][j] added to the element [index[i][j]][j] for dim 0, and so on. Repeated positions add up."""
     return scattered("scatter()", input, dim, index, src, "add")
@@ -253,7 +253,7 @@ def _slices(name: str, x: Var, d: int, at: Var, source: Var) -> tuple[Var, Var]:
     return wide, source_wide
 
 
-@op("IndexAddBackward0", check=_range_check(RuntimeError, OUT_OF_BOUNDS))
+@op("IndexAddBackward0", check=_range_check(RuntimeError, OUT_OF_BOUNDS), strict_out="dtype")
 def index_add(input: Tensor, dim, index: Tensor, source: Tensor, *, alpha: Scalar = 1):
     """input with alpha · source's slice i added to its slice number index[i] along `dim`. Repeated positions add up."""
     d = wrap_dim(dim, input.ndim)
@@ -395,7 +395,7 @@ def _take_along_check(input, indices, dim=None) -> None:
             raise RuntimeError(OUT_OF_BOUNDS.format(index=bad, dim=0, size=n))
 
 
-@op("GatherBackward0", check=_take_along_check)
+@op("GatherBackward0", check=_take_along_check, strict_out="dtype")
 def take_along_dim(input: Tensor, indices: Tensor, dim=None):
     """input at `indices` along dim, modulo its size, the other dimensions broadcast; without dim, of the flattened
     input."""

@@ -29,7 +29,7 @@ def _sizes(x: Var) -> str:
     return "x".join(map(str, x.shape))
 
 
-@op("MmBackward0")
+@op("MmBackward0", strict_out="dtype")
 def mm(input: Tensor, mat2: Tensor):
     """The product of two matrices (N, M) and (M, P)."""
     if input.ndim != 2:
@@ -42,7 +42,7 @@ def mm(input: Tensor, mat2: Tensor):
     return p.dot(input, mat2, (1,), (0,))
 
 
-@op("BmmBackward0")
+@op("BmmBackward0", strict_out="dtype")
 def bmm(input: Tensor, mat2: Tensor):
     """Products of B pairs of matrices (B, N, M) and (B, M, P)."""
     for i, x in ((1, input), (2, mat2)):
@@ -55,7 +55,7 @@ def bmm(input: Tensor, mat2: Tensor):
     return p.matmul(input, mat2)
 
 
-@op("DotBackward0")
+@op("DotBackward0", strict_out="dtype")
 def dot(input: Tensor, tensor: Tensor):
     """The sum of products of two vectors."""
     if input.ndim != 1 or tensor.ndim != 1:
@@ -68,13 +68,13 @@ def dot(input: Tensor, tensor: Tensor):
     return p.dot(input, tensor, (0,), (0,))
 
 
-@op("VdotBackward0")
+@op("VdotBackward0", strict_out="dtype")
 def vdot(input: Tensor, other: Tensor):
     """The sum of products of conj(input) and other, two vectors."""
     return dot.op.body(p.conj(input), other)
 
 
-@op("MvBackward0")
+@op("MvBackward0", strict_out="dtype")
 def mv(input: Tensor, vec: Tensor):
     """The product of a matrix (N, M) and a vector (M,)."""
     if input.ndim != 2 or vec.ndim != 1:
@@ -135,7 +135,7 @@ def _matmul_grad_name(input, other) -> str:
     return "UnsafeViewBackward0"
 
 
-@op(_matmul_grad_name)
+@op(_matmul_grad_name, strict_out="dtype")
 def matmul(input: Tensor, other: Tensor):
     """The matrix product: of vectors, matrices, or stacks of matrices, whose leading dimensions broadcast."""
     return _matmul(input, other)
@@ -165,7 +165,7 @@ def _scaled_sum(input: Var, product: Var, beta, alpha) -> Var:
     return p.add(input, product)
 
 
-@op("AddmmBackward0")
+@op("AddmmBackward0", strict_out="dtype")
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1):
     """beta · input + alpha · (mat1 @ mat2)."""
     if input.dtype is not mat1.dtype:
@@ -173,19 +173,19 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Scalar = 1, alpha:
     return _scaled_sum(input, mm.op.body(mat1, mat2), beta, alpha)
 
 
-@op("AddmvBackward0")
+@op("AddmvBackward0", strict_out="dtype")
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1):
     """beta · input + alpha · (mat @ vec)."""
     return _scaled_sum(input, mv.op.body(mat, vec), beta, alpha)
 
 
-@op("BaddbmmBackward0")
+@op("BaddbmmBackward0", strict_out="dtype")
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1):
     """beta · input + alpha · (batch1 @ batch2)."""
     return _scaled_sum(input, bmm.op.body(batch1, batch2), beta, alpha)
 
 
-@op("AddbmmBackward0")
+@op("AddbmmBackward0", strict_out="dtype")
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1):
     """beta · input + alpha · Σ over the batch of (batch1 @ batch2)."""
     bmm.op.body(batch1, batch2)  # its checks
@@ -233,7 +233,7 @@ def _linear_grad_name(input, weight, bias=None) -> str:
     return "SqueezeBackward4" if input.ndim == 1 else "UnsafeViewBackward0"
 
 
-@op(_linear_grad_name)
+@op(_linear_grad_name, strict_out="dtype")
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None):
     """input @ weightᵀ + bias. input (…, in), weight (out, in) or (in,), bias (out,) or () → (…, out)."""
     if weight.ndim not in (1, 2):

@@ -91,7 +91,7 @@ def dist(input: Tensor, other: Tensor, p=2):
     return vector_norm(x - y, float(p), None, False)
 
 
-@op("RenormBackward0")
+@op("RenormBackward0", strict_out="dtype")
 def renorm(input: Tensor, p, dim, maxnorm):
     """input with each slice along `dim` whose p-norm exceeds maxnorm scaled down to it."""
     if not p > 0:

@@ -49,13 +49,13 @@ def _running(primitive, x: Var, dim: Any) -> tuple[Var, Var]:
     return primitive(x, d) if x.ndim and x.size else (x, p.full(x.shape, 0, int64, x.builder))
 
 
-@op("CummaxBackward0", returns=return_types.cummax)
+@op("CummaxBackward0", returns=return_types.cummax, strict_out="dtype")
 def cummax(input: Tensor, dim):
     """(values, indices) of the largest element up to each along `dim`, the last of equals."""
     return _running(p.cummax, input, dim)
 
 
-@op("CumminBackward0", returns=return_types.cummin)
+@op("CumminBackward0", returns=return_types.cummin, strict_out="dtype")
 def cummin(input: Tensor, dim):
     """(values, indices) of the smallest element up to each along `dim`, the last of equals."""
     return _running(p.cummin, input, dim)

@@ -58,7 +58,7 @@ def argsort(input: Tensor, dim=-1, descending=False, stable=False):
     return sorted_pair(input, dim, descending)[1]
 
 
-@op("SortBackward0")
+@op("SortBackward0", strict_out="dtype")
 def msort(input: Tensor):
     """The values in order along the first dimension."""
     return sorted_pair(input, 0, False)[0]
@@ -161,7 +161,7 @@ def searchsorted(sorted_sequence: Tensor, input: Any = None, *, out_int32: bool 
                          **({} if out is None else {"out": out}))
 
 
-@op(None)
+@op(None, strict_out="dtype")
 def bucketize(input: Scalar, boundaries: Tensor, *, out_int32=False, right=False):
     """The number of the bucket, between sorted 1-D boundaries, of each value; right says to which one a boundary itself
     belongs."""

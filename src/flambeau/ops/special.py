@@ -198,7 +198,7 @@ shifted_chebyshev_polynomial_w = _polynomial("shifted_chebyshev_polynomial_w", "
                                              True)
 
 
-@op("FrexpBackward0", returns=return_types.frexp)
+@op("FrexpBackward0", returns=return_types.frexp, strict_out="dtype")
 def frexp(input: Tensor):
     """(mantissa, exponent) with input = mantissa · 2^exponent and 1/2 ≤ |mantissa| < 1; the exponent is int32."""
     if input.dtype.kind != "f":

@@ -184,7 +184,7 @@ median = _median("median", False, return_types.median,
 nanmedian = _median("nanmedian", True, return_types.nanmedian, "`median` of what is not NaN.")
 
 
-@op("ModeBackward0", returns=return_types.mode)
+@op("ModeBackward0", returns=return_types.mode, strict_out="dtype")
 def mode(input: Tensor, dim=-1, keepdim=False):
     """The most frequent value along `dim` (the smallest of equally frequent ones) and the index of its last
     occurrence."""

@@ -19,7 +19,8 @@ def _copying(name: str, view: Callable, what: str) -> Callable:
         if out is None:
             return result
         from ..tensor.write import write_out
-        return write_out(result, out)
+        written = write_out(result, out, True, name)
+        return None if isinstance(result, tuple) else written
     fn.__name__ = fn.__qualname__ = name
     fn.__doc__ = f"`{what}` as a copy."
     return fn

@@ -163,12 +163,17 @@ def _conv_input_grad_kernel(g, w, size, stride, low, high, dilation, groups):
     return np.ascontiguousarray(x[(slice(None), slice(None), *crop)])
 
 
+def _conv_like(x, w, g, p):
+    """conv(x, w) in the shape of g: a transposed convolution's output may be padded by more than its stride."""
+    y = conv(x, w, *p)
+    for dim, n in enumerate(g.shape):
+        y = y if y.shape[dim] == n else slice_dim(y, dim, 0, n)
+    return y
+
+
 def _conv_input_grad_vjp(ct, y, xs, size, *p):
     g, w = xs
-    back = conv(ct, conj(w), *p)
-    for dim, n in enumerate(g.shape):  # a transposed convolution's output may be padded by more than its stride
-        back = slice_dim(back, dim, 0, n)
-    return back, conv_weight_grad(ct, conj(g), w.shape[2:], *p)
+    return _conv_like(ct, conj(w), g, p), conv_weight_grad(ct, conj(g), w.shape[2:], *p)
 
 
 conv_input_grad_p = Primitive(
@@ -201,7 +206,7 @@ conv_weight_grad_p = Primitive(
     "conv_weight_grad", lambda x, g, kernel, stride, low, high, dilation, groups:
         tensor_type(x.dtype, (g.shape[1], x.shape[1] // groups, *kernel)),
     _conv_weight_grad_kernel,
-    lambda ct, y, xs, kernel, *p: (conv_input_grad(conj(xs[1]), ct, xs[0].shape[2:], *p), conv(conj(xs[0]), ct, *p)), kind="contraction")
+    lambda ct, y, xs, kernel, *p: (conv_input_grad(conj(xs[1]), ct, xs[0].shape[2:], *p), _conv_like(conj(xs[0]), ct, xs[1], p)), kind="contraction")
 
 
 def conv_weight_grad(x: Var, g: Var, kernel: Ints, stride: Ints, low: Ints, high: Ints, dilation: Ints, groups: int) -> Var:

@@ -184,7 +184,7 @@ hardtanh_, elu_, selu_, celu_ = (inplace_method(f) for f in (_hardtanh, _elu, _s
 leaky_relu_, threshold_ = inplace_method(_leaky_relu), inplace_method(_threshold)
 
 
-@op("SoftplusBackward0")
+@op("SoftplusBackward0", strict_out="dtype")
 def softplus(input: Tensor, beta=1.0, threshold=20.0):
     """log(1 + exp(beta·x))/beta, and x itself where beta·x exceeds threshold."""
     _need("f", "softplus_cpu", input)
@@ -193,7 +193,7 @@ def softplus(input: Tensor, beta=1.0, threshold=20.0):
     return p.select(big, input, p.log1p(p.exp(p.select(big, 0, scaled))) / beta)
 
 
-@op("GeluBackward0")
+@op("GeluBackward0", strict_out="dtype")
 def gelu(input: Tensor, *, approximate="none"):
     """x·Φ(x), Φ the normal distribution function; approximate="tanh" by its usual tanh formula (Hendrycks & Gimpel 2016)."""
     _need("f", "GeluKernelImpl", input)
@@ -212,7 +212,7 @@ def logsigmoid(input: Tensor):
     return p.neg(log1pexp(p.neg(input)))
 
 
-@op("HardshrinkBackward0")
+@op("HardshrinkBackward0", strict_out="dtype")
 def hardshrink(input: Tensor, lambd=0.5):
     """input where |input| > lambd, else 0."""
     _need("f", "hardshrink_cpu", input)
@@ -220,7 +220,7 @@ def hardshrink(input: Tensor, lambd=0.5):
     return p.select(small, 0, input)
 
 
-@op("SoftshrinkBackward0")
+@op("SoftshrinkBackward0", strict_out="dtype")
 def softshrink(input: Tensor, lambd=0.5):
     """input moved toward 0 by lambd, and 0 within."""
     if lambd < 0:
