@@ -20,92 +20,17 @@ from .cache import cache_key, object_cache
 from .llvm import jit
 from .llvm.emit import new_module
 from .llvm.target import Target, host_target
+from .emission import emit, work
 from .kernel import Kernel
-from .kernels import emit_fill, emit_map, emit_reduce
 from .legalize import legalize
-from .schedule import Contract, Fill, Host, Map, Reduce, Scheduler, Special, Step
+from .loop import LoopTables, loop_of
+from .memory import ALIGNMENT, Memory, donations, may_fail, reads_of, targets
+from .schedule import Host, Scan, Scheduler, Step
 from .sharing import signature, write_entry
-from .special import CHECKED, SPECIAL
+from .special import SPECIAL
 from .threads import Program, join
 
-ALIGNMENT = 64
 PARALLEL_WORK = 1 << 15  # elements and multiplications below which a program stays on one thread
-
-
-def targets(step: Step) -> list[Var]:
-    """The buffers that a step writes."""
-    if isinstance(step, Map):
-        return [s.target for s in step.stores]
-    if isinstance(step, (Fill, Reduce)):
-        return [step.target]
-    return list(step.node.outputs)
-
-
-class Memory:
-    """Where each buffer lies: inputs and outputs of the program, or offsets in one arena, packed by lifetime."""
-
-    def __init__(self, graph: Graph, steps: list[Step], slot_of: dict[Var, int]):
-        self.slot_of = slot_of
-        outside = set(graph.inputs) | set(graph.outputs)
-        last: dict[Var, int] = {}
-        reads = _reads(steps)
-        for i, step in enumerate(steps):
-            for v in (*targets(step), *reads[i]):
-                last[v] = i
-        self.offsets: dict[Var, int] = {}
-        self.size = 0
-        free: list[tuple[int, int]] = []  # (offset, size) of gaps
-        live: list[tuple[int, Var]] = []
-        for i, step in enumerate(steps):
-            for v in targets(step):
-                if v in outside or v in self.offsets:
-                    continue
-                self.offsets[v] = self._take(free, -(-max(v.type.nbytes, 1) // ALIGNMENT) * ALIGNMENT)
-                live.append((last[v], v))
-            for end, v in [x for x in live if x[0] <= i]:
-                live.remove((end, v))
-                self._give(free, self.offsets[v], -(-max(v.type.nbytes, 1) // ALIGNMENT) * ALIGNMENT)
-
-    def _take(self, free: list[tuple[int, int]], size: int) -> int:
-        fits = [g for g in free if g[1] >= size]
-        if fits:
-            gap = min(fits, key=lambda g: g[1])
-            free.remove(gap)
-            if gap[1] > size:
-                free.append((gap[0] + size, gap[1] - size))
-            return gap[0]
-        at = self.size
-        self.size += size
-        return at
-
-    @staticmethod
-    def _give(free: list[tuple[int, int]], at: int, size: int) -> None:
-        for gap in list(free):
-            if gap[0] + gap[1] == at:
-                free.remove(gap)
-                at, size = gap[0], size + gap[1]
-            elif at + size == gap[0]:
-                free.remove(gap)
-                size += gap[1]
-        free.append((at, size))
-
-
-def _reads(steps: list[Step]) -> list[set[Var]]:
-    """The buffers that each step reads."""
-    from .expression import Load, loads
-    result = []
-    for step in steps:
-        if isinstance(step, Map):
-            result.append({x.var for s in step.stores for x in loads(s.value) if isinstance(x, Load)})
-        elif isinstance(step, Reduce):
-            result.append({x.var for x in loads(step.value) if isinstance(x, Load)})
-        elif isinstance(step, Fill):
-            result.append(set())
-        elif isinstance(step, Contract):
-            result.append(step.kernel.reads)
-        else:
-            result.append(set(step.node.inputs))
-    return result
 
 
 class PeakMemory(NamedTuple):
@@ -121,11 +46,11 @@ class PeakMemory(NamedTuple):
 def peak_memory(graph: Graph) -> PeakMemory:
     """What a compiled program of `graph` needs."""
     graph = legalize(graph)
-    steps = Scheduler(graph, SPECIAL).run()
-    memory = Memory(graph, steps, {})
+    steps = Scheduler(graph, SPECIAL, loop_of).run()
+    memory = Memory(graph, steps)
     first: dict[Var, int] = {}
     last: dict[Var, int] = {}
-    for i, (step, reads) in enumerate(zip(steps, _reads(steps))):
+    for i, (step, reads) in enumerate(zip(steps, reads_of(steps))):
         for v in (*targets(step), *reads):
             if v in memory.offsets:
                 first.setdefault(v, i)
@@ -138,41 +63,6 @@ def peak_memory(graph: Graph) -> PeakMemory:
     return PeakMemory(memory.size, sum(v.type.nbytes for v in graph.inputs), results, sorted(buffers, reverse=True))
 
 
-def donations(graph: Graph, steps: list[Step]) -> dict[Var, Var]:
-    """output → input whose memory it may take over: the loop that writes the one reads the other at the same point only, and
-    no later step reads it."""
-    from .expression import Load, loads
-    last_read: dict[Var, int] = {}
-    for i, reads in enumerate(_reads(steps)):
-        for v in reads:
-            last_read[v] = i
-    wanted = set(graph.outputs)
-    inputs = set(graph.inputs) - wanted  # an input that is a result as well (a clone's) is copied out at the end
-    given: set[Var] = set()
-    found: dict[Var, Var] = {}
-    # a kernel that finds an index out of range makes the interpreter run the program again, on inputs that must still be there
-    after = max((i for i, step in enumerate(steps) if isinstance(step, Host) or _may_fail(step)), default=-1)
-    for i, step in enumerate(steps):
-        if not isinstance(step, Map) or i < after:
-            continue
-        reads = [x for s in step.stores for x in loads(s.value) if isinstance(x, Load)]
-        for store in step.stores:
-            if store.target not in wanted:
-                continue
-            for x in loads(store.value):
-                if not isinstance(x, Load) or x.var not in inputs or x.var in given or x.var.type is not store.target.type:
-                    continue
-                if last_read[x.var] == i and all(y.offset == store.offset for y in reads if y.var is x.var):
-                    found[store.target] = x.var
-                    given.add(x.var)
-                    break
-    return found
-
-
-def _may_fail(step: Step) -> bool:
-    return isinstance(step, Special) and step.node.prim.name in CHECKED
-
-
 def address_of(a: np.ndarray) -> int:
     """The address of an array's first element."""
     return a.__array_interface__["data"][0]
@@ -182,51 +72,38 @@ class Segment:
     """Native steps that run in one call."""
 
     def __init__(self) -> None:
-        self.names: list[tuple[str, int]] = []
+        self.steps: list[tuple[int, int, int]] = []  # kernel, chunks, where its table begins
+        self.keep: list[Any] = []
         self.work = 0
         self.scratch = 0
         self.program: Program | None = None
 
 
-def _work(step: Step) -> int:
-    if isinstance(step, Map):
-        n = 1
-        for s in step.domain:
-            n *= s
-        return n * len(step.stores)
-    if isinstance(step, Reduce):
-        n = 1
-        for s in (*step.outer, *step.inner):
-            n *= s
-        return n
-    if isinstance(step, Fill):
-        return step.target.size
-    if isinstance(step, Contract):
-        return step.kernel.work
-    return getattr(step.lower, "work", lambda node: node.outputs[0].size)(step.node)  # type: ignore[union-attr]
-
-
 class CompiledProgram:
-    """The prepared function: call it with input arrays and numbers."""
+    """The prepared function: call it with input arrays and numbers. keeps: whether it makes a result in the array of an
+    earlier run that nobody holds any more."""
 
-    def __init__(self, graph: Graph):
-        self.source = graph
+    def __init__(self, graph: Graph, keeps: bool = True):
+        self.source, self.keeps = graph, keeps
         graph = legalize(graph)
-        steps = Scheduler(graph, SPECIAL).run()
+        steps = Scheduler(graph, SPECIAL, loop_of).run()
         # in the table of addresses come the inputs, the results, and then what is the program's own
         buffers = dict.fromkeys([*graph.inputs, *graph.outputs, *[v for s in steps for v in targets(s)]])
         self.slot_of = {v: i for i, v in enumerate(buffers, 1)}  # entry 0 of the table is the error flag
-        self.memory = Memory(graph, steps, self.slot_of)
+        self.memory = Memory(graph, steps)
+        self.tables: list[LoopTables] = []  # of its scans
+        self.table_size = len(self.slot_of) + 1
         self.parts = self._compile(graph, steps)
         self.arena = np.empty(self.memory.size + ALIGNMENT, np.uint8)
         base = -(-self.arena.ctypes.data // ALIGNMENT) * ALIGNMENT
-        self.table = np.zeros(len(self.slot_of) + 1, np.uint64)
+        self.table = np.zeros(self.table_size, np.uint64)
         self.flag = np.zeros(1, np.int64)
         self.table[0] = self.flag.ctypes.data
         for v, at in self.memory.offsets.items():
             self.table[self.slot_of[v]] = base + at
         self.table_address = self.table.ctypes.data
         self._plan_calls(graph, base, steps)
+        self._plan_tables(len(graph.inputs) + len(self.makes))
 
     def _plan_calls(self, graph: Graph, base: int, steps: list[Step]) -> None:
         # a number lies in a cell of the program's own; None for arrays
@@ -252,9 +129,18 @@ class CompiledProgram:
         self.views = {v: self.arena[start + at:start + at + v.type.nbytes].view(v.dtype.np).reshape(v.shape)
                       for v, at in self.memory.offsets.items()}
 
+    def _plan_tables(self, n_moving: int) -> None:
+        """Fills the tables of scans with the addresses that stay, and notes where those of inputs and results go."""
+        entries = [np.concatenate([np.arange(t.first, t.first + t.sources.size), t.sources.ravel(), t.offsets.ravel()]).reshape(3, -1)
+                   for t in self.tables]
+        places, sources, offsets = np.concatenate(entries, axis=1) if entries else np.zeros((3, 0), np.int64)
+        self.table[places] = self.table[sources] + offsets.astype(np.uint64)
+        moving = (sources > 0) & (sources <= n_moving)
+        self.moving = (places[moving], sources[moving], offsets[moving].astype(np.uint64)) if moving.any() else None
+
     def _compile(self, graph: Graph, steps: list[Step]) -> list[Any]:
         """Native segments, and the nodes between them that the interpreter runs."""
-        names = [f"k{number}" for number, step in enumerate(steps) if not isinstance(step, Host)]
+        names = [f"k{number}" for number, step in enumerate(steps) if not isinstance(step, (Host, Scan))]
         if names:
             target = host_target()
             key = cache_key("program\n" + format_graph(self.source), target)
@@ -269,14 +155,23 @@ class CompiledProgram:
             if not parts or not isinstance(parts[-1], Segment):
                 parts.append(Segment())
             segment = parts[-1]
-            chunks, scratch = kernels[f"k{number}"]
-            segment.names.append((f"k{number}", chunks))
-            segment.work += _work(step)
+            segment.work += work(step)
+            if isinstance(step, Scan):
+                tables = LoopTables(step, self.slot_of, self.table_size)
+                self.tables.append(tables)
+                self.table_size += tables.sources.size
+                code = step.loop.code
+                segment.steps += tables.steps(code)
+                segment.keep.append(code.library)
+                scratch = code.scratch
+            else:
+                chunks, scratch = kernels[f"k{number}"]
+                segment.steps.append((library[f"k{number}"], chunks, 0))
+                segment.keep.append(library)
             segment.scratch = max(segment.scratch, scratch)
         for p in parts:
             if isinstance(p, Segment):
-                p.program = Program([(library[name], chunks) for name, chunks in p.names], p.scratch, keep=library,
-                                    parallel=p.work >= PARALLEL_WORK)
+                p.program = Program(p.steps, p.scratch, keep=p.keep, parallel=p.work >= PARALLEL_WORK)
         return parts
 
     def _emit_kernels(self, graph: Graph, steps: list[Step], target: Target) -> bytes:
@@ -285,9 +180,9 @@ class CompiledProgram:
         donors = donations(graph, steps)
         # where an index was out of range, nothing that donated its memory may be overwritten
         first_commit = len(steps)
-        if any(_may_fail(s) for s in steps):
+        if any(may_fail(s) for s in steps):
             first_commit = next((i for i, s in enumerate(steps) if any(v in donors for v in targets(s))), len(steps))
-        signatures = {number: signature(step) for number, step in enumerate(steps) if not isinstance(step, Host)}
+        signatures = {number: signature(step) for number, step in enumerate(steps) if not isinstance(step, (Host, Scan))}
         uses = Counter((key, number >= first_commit) for number, (key, _) in signatures.items())
         bodies: dict[tuple, tuple[Kernel, int]] = {}
         sizes = []
@@ -298,7 +193,7 @@ class CompiledProgram:
             if made is None:
                 slots = {v: i for i, v in enumerate(buffers, 1)} if shared else self.slot_of
                 k = Kernel(module, target, f"body{number}" if shared else f"k{number}", slots, guarded)
-                made = bodies[key, guarded] = k, _emit(k, steps[number])
+                made = bodies[key, guarded] = k, emit(k, steps[number])
             k, chunks = made
             if shared:
                 k.e.function.linkage = "internal"
@@ -363,6 +258,9 @@ class CompiledProgram:
             made.append(a)
             where.append(at)
         self.pack(self.table, 8, *addresses, *where)
+        if self.moving is not None:
+            places, sources, offsets = self.moving
+            self.table[places] = self.table[sources] + offsets
         return made, where
 
     def _hand_out(self, inputs: list, made: list[np.ndarray], where: list[int]) -> tuple[list[np.ndarray], list[int]]:
@@ -377,8 +275,10 @@ class CompiledProgram:
         a = self.kept[number]
         if a is not None and sys.getrefcount(a) == _KEPT_ONLY:
             return a, self.kept_addresses[number]
-        self.kept[number] = a = np.empty(shape, t)
-        self.kept_addresses[number] = at = address_of(a)
+        a = np.empty(shape, t)
+        at = address_of(a)
+        if self.keeps:
+            self.kept[number], self.kept_addresses[number] = a, at
         return a, at
 
     def _run_host(self, node: Node, inputs: list, made: list[np.ndarray]) -> None:
@@ -401,19 +301,6 @@ def _calibrate() -> int:
 
 
 _KEPT_ONLY = _calibrate()
-
-
-def _emit(k: Kernel, step: Step) -> int:
-    if isinstance(step, Map):
-        return emit_map(k, step)
-    if isinstance(step, Reduce):
-        return emit_reduce(k, step)
-    if isinstance(step, Fill):
-        return emit_fill(k, step)
-    if isinstance(step, Contract):
-        return step.kernel.emit(k)
-    assert isinstance(step, Special)
-    return step.lower(k, step.node)
 
 
 class NativeExecutor:

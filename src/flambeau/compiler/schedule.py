@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Callable, NamedTuple, Sequence, Union
+from typing import Any, Callable, NamedTuple, Sequence, Union
 
 from ..ir.graph import Graph, Node, Var
 from ..ir.types import contiguous_strides
@@ -68,13 +68,27 @@ class Contract(NamedTuple):
     kernel: ContractionKernel
 
 
+class Scan(NamedTuple):
+    """A scan of `length` steps. operands: where its initial carries, sequences and shared values begin; loop: its body (see
+    `loop`); workspace: a buffer for what lives during one step."""
+
+    node: Node
+    operands: tuple[Load, ...]
+    loop: Any
+    workspace: Var
+
+    @property
+    def length(self) -> int:
+        return self.node.params[3]
+
+
 class Host(NamedTuple):
     """A node that the interpreter runs."""
 
     node: Node
 
 
-Step = Union[Map, Fill, Reduce, Special, Contract, Host]
+Step = Union[Map, Fill, Reduce, Special, Contract, Scan, Host]
 
 
 def is_fusable(node: Node) -> bool:
@@ -99,9 +113,10 @@ def _reduces_natively(node: Node) -> bool:
 class Scheduler:
     """Decides buffers by walking uses, then builds steps; a view that needs memory under it is found while building."""
 
-    def __init__(self, graph: Graph, special: dict[str, Callable]):
+    def __init__(self, graph: Graph, special: dict[str, Callable], loop_of: Callable[[Node], Any] | None = None):
         self.graph = graph
         self.special = special
+        self.loop_of = loop_of
         self.buffers: set[Var] = set(graph.inputs)
         self.forced: set[Var] = set()
         self.uses: dict[Var, list[Node]] = {}
@@ -154,6 +169,8 @@ class Scheduler:
         """Whether a step computes this operand itself, in its loop."""
         if node.prim.name in CONTRACTIONS:
             return _contracts(node) and v.node is not None and v.node.prim.kind == "view" and is_fusable(v.node)
+        if node.prim.name == "scan":
+            return self._loops(node) and v.node is not None and v.node.prim.kind == "view" and is_fusable(v.node)
         return _reduces_natively(node) or node.prim.name in COPIES and _native(node)
 
     # ------------------------------------------------------------------ steps
@@ -176,6 +193,8 @@ class Scheduler:
             return [Special(node, self.special[name])]
         if _contracts(node):
             return self._contract(node)
+        if self._loops(node):
+            return [self._scan(node)]
         if _reduces_natively(node):
             return [self._reduce(node)]
         if name in COPIES and _native(node):
@@ -195,6 +214,23 @@ class Scheduler:
         kernels = CONTRACTIONS[node.prim.name](node, *[self._operand(v) for v in node.inputs])
         steps: list[Step] = [Fill(node.outputs[0], 0)] if leaves_gaps(node, kernels) else []
         return steps + [Contract(node, kernel) for kernel in kernels]
+
+    def _loops(self, node: Node) -> bool:
+        """Whether a node is a scan all of whose body has kernels. (One in another's body is the interpreter's.)"""
+        return node.prim.name == "scan" and self.loop_of is not None and all(v.size for v in (*node.inputs, *node.outputs)) \
+            and self.loop_of(node).native
+
+    def _scan(self, node: Node) -> Scan:
+        _, n_carry, n_xs, _, _ = node.params
+        operands = []
+        for i, v in enumerate(node.inputs):
+            x = self._operand(v)
+            rows = int(n_carry <= i < n_carry + n_xs)  # a sequence's steps may lie anywhere, but each in one piece
+            if tuple(x.offset.coefficients[rows:]) != contiguous_strides(v.shape)[rows:]:
+                raise NeedsBuffer(v)
+            operands.append(x)
+        loop = self.loop_of(node)  # type: ignore[misc]
+        return Scan(node, tuple(operands), loop, loop.workspace(node))
 
     def _map(self, v: Var) -> Map:
         builder = ExpressionBuilder(v.shape, self.buffers)

@@ -13,7 +13,7 @@ from ..ir.graph import Var
 from .expression import Apply, Constant, Expression, Load, Position
 from .llvm.emit import I64, PTR, Emitter
 from .llvm.target import Target
-from .schedule import Contract, Fill, Host, Map, Reduce, Special, Step
+from .schedule import Contract, Fill, Host, Map, Reduce, Scan, Special, Step
 from .special import is_zero
 
 
@@ -65,7 +65,7 @@ class _Signature:
 
 def signature(step: Step) -> tuple[Hashable, list[Var]]:
     """(what a step's code depends on, its buffers in the order of their numbers, which begin at 1)."""
-    assert not isinstance(step, Host)
+    assert not isinstance(step, (Host, Scan))
     s = _Signature()
     key = s.step(step)
     return (type(step).__name__, key, tuple(s.terms)), list(s.numbers)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..dtypes import narrow, widen
 from ..ir.graph import Graph, Node, Var
+from ..primitives.scan import scan_p
 
 FOLDED_BYTES = 1 << 20  # constants computed from constants are kept up to this size
 
@@ -28,6 +29,8 @@ def kernel_of(node: Node) -> Callable[..., Any]:
 
     Half precision is computed in single precision and rounded once, as PyTorch's CPU kernels do.
     """
+    if node.prim is scan_p:
+        return scan_kernel(node)
     kernel, params = node.prim.kernel, node.params
     if params:
         def bound(*arrays):
@@ -50,6 +53,29 @@ def kernel_of(node: Node) -> Callable[..., Any]:
         out = one(*arrays)
         return out if out.__class__ is np.ndarray and out.dtype is expected else _finish(out, dt)
     return run
+
+
+def scan_kernel(node: Node) -> Callable[..., list[np.ndarray]]:
+    """The kernel of a scan: its body, prepared once, runs step by step."""
+    body, n_carry, n_xs, length, reverse = node.params
+    run = Interpreter().prepare(body.expanded)
+    types = [(v.type.shape, v.dtype.np) for v in node.outputs]
+
+    def kernel(*arrays):
+        outs = [np.empty(shape, t) for shape, t in types]
+        histories, results = outs[:n_carry], outs[n_carry:]
+        xs, shared = arrays[n_carry:n_carry + n_xs], arrays[n_carry + n_xs:]
+        for history, a in zip(histories, arrays):
+            history[-1 if reverse else 0] = a
+        for t in range(length - 1, -1, -1) if reverse else range(length):
+            before, after = (t + 1, t) if reverse else (t, t + 1)
+            new = run([*[h[before] for h in histories], *[x[t] for x in xs], *shared])
+            for history, a in zip(histories, new):
+                history[after] = a
+            for result, a in zip(results, new[n_carry:]):
+                result[t] = a
+        return outs
+    return kernel
 
 
 def _finish(array: Any, dt: Any) -> np.ndarray:
@@ -94,9 +120,9 @@ def _fold(nodes: list[Node]) -> dict[Var, np.ndarray]:
     return known
 
 
-def _call(kernel: Callable[..., Any], reads: list[int], writes: list[int], dead: list[int]) -> Callable[[list], None]:
-    """The closure that runs one call on the environment and forgets what it read last."""
-    if len(writes) > 1:
+def _call(kernel: Callable[..., Any], many: bool, reads: list[int], writes: list[int], dead: list[int]) -> Callable[[list], None]:
+    """The closure that runs one call on the environment and forgets what it read last. many: the kernel returns a list."""
+    if many:
         def step(env):
             for i, array in zip(writes, kernel(*[env[i] for i in reads])):
                 env[i] = array
@@ -127,7 +153,13 @@ def _call(kernel: Callable[..., Any], reads: list[int], writes: list[int], dead:
 
 
 class Interpreter:
-    """An `Executor`: a list of closures over one environment, which frees each value after its last use."""
+    """An `Executor`: a list of closures over one environment, which frees each value after its last use.
+
+    scan: what makes the kernel of a scan.
+    """
+
+    def __init__(self, scan: Callable[[Node], Callable[..., list[np.ndarray]]] = scan_kernel):
+        self._scan = scan
 
     def prepare(self, graph: Graph) -> Callable[..., list[np.ndarray]]:
         place: dict[Var, int] = {v: i for i, v in enumerate(graph.inputs)}
@@ -150,7 +182,7 @@ class Interpreter:
         outputs = [place[v] for v in graph.outputs]
         kept = {*outputs, *[place[v] for v in constants]}
         last = {i: step for step, (_, reads, _) in enumerate(calls) for i in reads}
-        steps = [_call(kernel_of(node), reads, writes, [i for i in set(reads) if last[i] == step and i not in kept])
+        steps = [_call(self._scan(node) if node.prim is scan_p else kernel_of(node), node.prim.n_outputs > 1, reads, writes, [i for i in set(reads) if last[i] == step and i not in kept])
                  for step, (node, reads, writes) in enumerate(calls)]
         input_types = [v.dtype.np for v in graph.inputs]
 

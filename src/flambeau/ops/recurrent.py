@@ -2,22 +2,21 @@
 # ruff: noqa: F821
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from .. import primitives as p
 from ..ir.graph import Var
 from ..tensor.op import op
 
 
-def _steps(x: Var, reverse: bool) -> list[Var]:
-    """The time steps of x (T, …), in the order in which the layer sees them."""
-    order = range(x.shape[0] - 1, -1, -1) if reverse else range(x.shape[0])
-    return [p.reshape(p.slice_dim(x, 0, t, t + 1), x.shape[1:]) for t in order]
-
-
-def _stack(outs: list[Var], reverse: bool) -> Var:
-    outs = outs[::-1] if reverse else outs
-    return p.concat([p.reshape(y, (1, *y.shape)) for y in outs], 0)
+def _layer(step: Callable[..., Any], init: tuple[Var, ...], projected: Var, shared: list[Var], reverse: bool) -> tuple[Var, ...]:
+    """(output, last states) of the recurrence step(states, row of projected, shared) → new states. The output is the first
+    state of each step."""
+    histories, _ = p.scan(lambda states, rows, shared: (step(states, rows[0], *shared), ()), init, [projected], shared, reverse)
+    length = projected.shape[0]
+    last = 0 if reverse else length
+    output = p.slice_dim(histories[0], 0, int(not reverse), length + int(not reverse))
+    return output, *[p.reshape(p.slice_dim(h, 0, last, last + 1), h.shape[1:]) for h in histories]
 
 
 def _gates(x: Var, w: Var, b: Var | None) -> Var:
@@ -40,14 +39,12 @@ def _lstm_step(gates: Var, c: Var) -> tuple[Var, Var]:
 def lstm_layer(input: Tensor, h: Tensor, c: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None,
                w_hr: Tensor | None, reverse):
     """One LSTM layer in one direction (Hochreiter & Schmidhuber 1997). input (T, N, in) → (output (T, N, out), h, c)."""
-    projected = _gates(input, w_ih, b_ih)
-    outs = []
-    for x in _steps(projected, reverse):
-        h, c = _lstm_step(x + _gates(h, w_hh, b_hh), c)
-        if w_hr is not None:
-            h = p.dot(h, w_hr, (1,), (1,))
-        outs.append(h)
-    return _stack(outs, reverse), h, c
+    def step(states, x, w_hh, *w_hr):
+        h, c = states
+        h, c = _lstm_step(x + _gates(h, w_hh, None), c)
+        return (p.dot(h, *w_hr, (1,), (1,)) if w_hr else h), c
+    bias = None if b_ih is None else b_ih + b_hh
+    return _layer(step, (h, c), _gates(input, w_ih, bias), [w_hh] + ([] if w_hr is None else [w_hr]), reverse)
 
 
 def _gru_step(x: Var, hidden: Var, h: Var) -> Var:
@@ -61,22 +58,18 @@ def _gru_step(x: Var, hidden: Var, h: Var) -> Var:
 @op("StackBackward0")
 def gru_layer(input: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None, reverse):
     """One GRU layer in one direction (Cho et al. 2014). input (T, N, in) → (output (T, N, hidden), h)."""
-    outs = []
-    for x in _steps(_gates(input, w_ih, b_ih), reverse):
-        h = _gru_step(x, _gates(h, w_hh, b_hh), h)
-        outs.append(h)
-    return _stack(outs, reverse), h
+    def step(states, x, w_hh, *b_hh):
+        h, = states
+        return _gru_step(x, _gates(h, w_hh, *(b_hh or (None,))), h),
+    return _layer(step, (h,), _gates(input, w_ih, b_ih), [w_hh] + ([] if b_hh is None else [b_hh]), reverse)
 
 
 @op("StackBackward0")
 def rnn_layer(input: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None, activation, reverse):
     """One Elman layer in one direction. input (T, N, in) → (output (T, N, hidden), h)."""
     fn = p.tanh if activation == "tanh" else p.relu
-    outs = []
-    for x in _steps(_gates(input, w_ih, b_ih), reverse):
-        h = fn(x + _gates(h, w_hh, b_hh))
-        outs.append(h)
-    return _stack(outs, reverse), h
+    bias = None if b_ih is None else b_ih + b_hh
+    return _layer(lambda states, x, w_hh: (fn(x + _gates(states[0], w_hh, None)),), (h,), _gates(input, w_ih, bias), [w_hh], reverse)
 
 
 # ------------------------------------------------------------------ cells

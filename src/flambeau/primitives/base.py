@@ -25,9 +25,11 @@ class Primitive:
     `moves_data` marks those that never compute on elements, so that half-precision bits pass unconverted.
     `cheap` marks those that a gradient would rather recompute than keep the result of.
     `definition` is None, or gives the graph of other primitives that a call stands for: see `composite`.
+    `saving` is None, or gives (params, output types) of the call that returns, after the same results, what its VJP wants.
     """
 
-    __slots__ = ("name", "types", "kernel", "vjp", "n_outputs", "moves_data", "cheap", "kind", "definition")
+    __slots__ = ("name", "types", "kernel", "vjp", "n_outputs", "moves_data", "cheap", "kind", "definition",
+                 "saving")
 
     def __init__(self, name: str, types: Callable[..., Any], kernel: Callable[..., Any],
                  vjp: Callable[..., Any] | None, *, n_outputs: int = 1, moves_data: bool = False, cheap: bool = False,
@@ -35,6 +37,7 @@ class Primitive:
         self.name, self.types, self.kernel, self.vjp = name, types, kernel, vjp
         self.n_outputs, self.moves_data, self.cheap, self.kind = n_outputs, moves_data, cheap, kind
         self.definition: Callable[[Node], Graph] | None = None
+        self.saving: Callable[[Node], tuple[tuple, list[TensorType]]] | None = None
         PRIMITIVES[name] = self
 
     def __repr__(self) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Sequence
 
-from ..ir.graph import Graph, GraphBuilder, Node, Var, inline
+from ..ir.graph import Graph, GraphBuilder, Node, Var
 from ..ir.types import TensorType
 from .base import full
 from .elementwise import add, zeros_like
@@ -103,16 +103,28 @@ def _active(nodes: Sequence[Node], roots: set[Var]) -> set[Var]:
     return active
 
 
-def derive_vjp(graph: Graph, needs: Sequence[bool], present: Sequence[bool],
-               recompute: bool = False) -> Derivative:
+def _inline_saving(graph: Graph, args: Sequence[Var], needs: Sequence[bool], builder: GraphBuilder) -> list[Var]:
+    """`inline`; calls on the way of the gradient that can return what their VJP wants do so."""
+    env = dict(zip(graph.inputs, args))
+    active = _active(graph.nodes, {v for v, need in zip(graph.inputs, needs) if need})
+    for node in graph.nodes:
+        params, types = node.params, [o.type for o in node.outputs]
+        if node.prim.saving is not None and node.outputs[0] in active:
+            params, types = node.prim.saving(node)
+        env.update(zip(node.outputs, builder.call(node.prim, tuple([env[v] for v in node.inputs]), params, types)))
+    return [env[v] for v in graph.outputs]
+
+
+def derive_vjp(graph: Graph, needs: Sequence[bool], present: Sequence[bool], recompute: bool = False,
+               keep: frozenset[str] = frozenset()) -> Derivative:
     """The gradient of `graph` in the inputs marked by `needs`, given cotangents of the outputs marked by `present`.
 
     recompute: backward is handed inputs and outputs only, and has no residuals: it can then be differentiated in what it is
-    handed.
+    handed. keep: names of cheap primitives whose results are kept all the same.
     """
     joint = GraphBuilder()
     inputs = [joint.input(v.type) for v in graph.inputs]
-    outputs = inline(graph, inputs, joint)
+    outputs = _inline_saving(graph, inputs, needs, joint)
     forward_nodes = list(joint.nodes)
     wrt = [v for v, need in zip(inputs, needs) if need]
     active = _active(forward_nodes, set(wrt))
@@ -130,10 +142,10 @@ def derive_vjp(graph: Graph, needs: Sequence[bool], present: Sequence[bool],
     grads = [total(arrived[v]) if v in arrived else None for v in wrt]
     missing = tuple(g is None for g in grads)
     results = [zeros_like(v) if g is None else g for v, g in zip(wrt, grads)]
-    return _split(joint, inputs, outputs, forward_nodes, arrivals, results, missing, recompute)
+    return _split(joint, inputs, outputs, forward_nodes, arrivals, results, missing, recompute, keep)
 
 
-def _split(joint, inputs, outputs, forward_nodes, arrivals, results, missing, recompute) -> Derivative:
+def _split(joint, inputs, outputs, forward_nodes, arrivals, results, missing, recompute, keep) -> Derivative:
     """Cuts the joint graph: backward recomputes cheap forward nodes and is handed the results of the others."""
     forward = set(forward_nodes)
     place: dict[Var, tuple[str, int]] = {}
@@ -148,7 +160,7 @@ def _split(joint, inputs, outputs, forward_nodes, arrivals, results, missing, re
     saved_vars: list[Var] = []
     residuals: list[Var] = []
 
-    def keep(v: Var) -> None:
+    def save(v: Var) -> None:
         at = place.get(v)
         if at is None:
             at = place[v] = ("res", len(residuals))
@@ -168,13 +180,13 @@ def _split(joint, inputs, outputs, forward_nodes, arrivals, results, missing, re
         node = v.node
         if node is not None and not node.inputs:
             continue  # a constant
-        if node is None or node in forward and (v in place or not node.prim.cheap and not recompute):
+        if node is None or node in forward and (v in place or not recompute and (not node.prim.cheap or node.prim.name in keep)):
             cuts.append(v)
         else:
             wanted.extend(node.inputs)
     order = {v: i for i, v in enumerate([*inputs, *[o for n in forward_nodes for o in n.outputs]])}
     for v in sorted(cuts, key=order.__getitem__):
-        keep(v)
+        save(v)
     for v in saved_vars:
         env[v] = back.input(v.type)
     for v in arrivals:

@@ -8,15 +8,18 @@ from __future__ import annotations
 import os
 import threading
 from typing import Any, Callable
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..interpret import Interpreter
-from ..ir.graph import Graph
+from ..interpret.interpreter import Interpreter, scan_kernel
+from ..ir.graph import Graph, GraphBuilder, Node
+from ..primitives.scan import Body, scan_p
 from .trace import fork_locks
 
 COMPILE_AT = 2  # the run that starts the compiler
 SWITCH_AT = 4   # the first native run, which waits for the compiler if it must
+LOOPS_PATIENCE = 16  # runs that a program with loops is interpreted more
 LARGE = 1000    # nodes from which on compiling takes so long that a program must be worth it (see `_patience`)
 NODE_LIMIT = 4000  # larger programs (long unrolled recurrences) stay in the interpreter: compiling them takes minutes
 
@@ -25,10 +28,10 @@ _forks = 0  # how many forks this process is away from the first
 fork_locks.append(_compiling)
 
 
-def _compile(graph: Graph) -> Callable[..., list[np.ndarray]]:
+def _compile(graph: Graph, keeps: bool = True) -> Callable[..., list[np.ndarray]]:
     with _compiling:
         from ..compiler.executor import CompiledProgram
-        return CompiledProgram(graph)
+        return CompiledProgram(graph, keeps)
 
 
 class _Compilation(threading.Thread):
@@ -62,9 +65,37 @@ class _Compilation(threading.Thread):
         return self.program
 
 
+class _Ascent:
+    """Counts the runs of something that is interpreted, and has it compiled. patience: runs more than usual until then."""
+
+    __slots__ = ("runs", "patience", "future", "forks", "native")
+
+    def __init__(self, patience: int = 0):
+        self.runs = 0
+        self.patience = patience
+        self.future: _Compilation | None = None
+        self.native: Any = None  # the compiled program, from the moment on when it is to run
+
+    def run(self, graph: Graph) -> Any:
+        """Counts a run of what `graph` says; returns `native`."""
+        if self.runs < SWITCH_AT + self.patience:
+            self.runs += 1
+            if self.runs == COMPILE_AT + self.patience:
+                self.future = _Compilation(graph)
+                self.forks = _forks
+            elif self.runs == SWITCH_AT + self.patience and self.future is not None:
+                if self.future.done() or self.forks == _forks:  # otherwise nobody is left to compile it
+                    self.native = self.future.result()
+                self.future = None
+        return self.native
+
+
 def _patience(graph: Graph) -> int:
-    """How many runs more a large program is left to the interpreter: at most 10, fewer the more it computes. Sentences of
-    many lengths, unrolled, must not keep the compiler busy for longer than they run. Depends on the graph alone."""
+    """How many runs more a large program, or one with loops, is left to the interpreter: at most 10, fewer the more it computes.
+    Programs for sentences of many lengths must not keep the compiler busy for longer than they run; their loops, which cost
+    most and are the same for all lengths, are native soon all the same. Depends on the graph alone."""
+    if any(n.prim is scan_p for n in graph.nodes):
+        return LOOPS_PATIENCE
     nodes = len(graph.nodes)
     if nodes <= LARGE:
         return 0
@@ -74,32 +105,44 @@ def _patience(graph: Graph) -> int:
     return min(10, int(nodes * 4e-3 / (8 * interpreted)))
 
 
+_ascents: WeakKeyDictionary[Body, _Ascent] = WeakKeyDictionary()  # of the loops in interpreted programs
+
+
+def _tiered_scan(node: Node) -> Callable[..., list[np.ndarray]]:
+    """The kernel of a scan in an interpreted program: NumPy at first, then native. Scans of any number of steps with the same
+    body count, and are compiled, together."""
+    body = node.params[0]
+    ascent = _ascents.get(body) or _ascents.setdefault(body, _Ascent())
+    interpreted = scan_kernel(node)
+    builder = GraphBuilder()
+    alone = builder.finish(builder.call(scan_p, tuple([builder.input(v.type) for v in node.inputs]), node.params,
+                                        [v.type for v in node.outputs]))
+    native: Any = None
+
+    def kernel(*arrays: np.ndarray) -> list[np.ndarray]:
+        nonlocal native
+        if native is None:
+            if ascent.run(alone) is None:
+                return interpreted(*arrays)
+            native = _compile(alone, keeps=False)  # the code is there: only what depends on the number of steps is made
+        return native([np.ascontiguousarray(a) for a in arrays])
+    return kernel
+
+
 class TieredProgram:
     """Counts the runs of one program and moves it from tier to tier."""
 
-    __slots__ = ("graph", "runs", "patience", "interpreted", "native", "future", "forks")
+    __slots__ = ("graph", "ascent", "interpreted")
 
     def __init__(self, graph: Graph):
         self.graph = graph
-        self.runs = 0
-        self.patience = _patience(graph)
-        self.interpreted = Interpreter().prepare(graph)
-        self.native: Any = None
-        self.future: _Compilation | None = None
+        self.ascent = _Ascent(_patience(graph)) if len(graph.nodes) <= NODE_LIMIT else None
+        self.interpreted = Interpreter(_tiered_scan).prepare(graph)
 
     @property
     def compiled(self) -> Any:
         """The native program that is to run now, or None while the interpreter runs it. Counts the run."""
-        if self.runs < SWITCH_AT + self.patience:
-            self.runs += 1
-            if self.runs == COMPILE_AT + self.patience and len(self.graph.nodes) <= NODE_LIMIT:
-                self.future = _Compilation(self.graph)
-                self.forks = _forks
-            elif self.runs == SWITCH_AT + self.patience and self.future is not None:
-                if self.future.done() or self.forks == _forks:  # otherwise nobody is left to compile it
-                    self.native = self.future.result()
-                self.future = None
-        return self.native
+        return None if self.ascent is None else self.ascent.run(self.graph)
 
     def __call__(self, inputs: list) -> list[np.ndarray]:
         return self.interpreted(inputs)

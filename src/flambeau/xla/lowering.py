@@ -14,7 +14,7 @@ from .backend import array_type
 from .precision import Precision
 
 FAMILIES = ("base", "contraction", "ctc", "elementwise", "fourier", "householder", "indexing", "linalg", "lu", "random", "reduction",
-            "reparameterization", "shape", "special", "window")
+            "reparameterization", "scan", "shape", "special", "window")
 
 Rule = Callable[..., Any]  # rule(context, *arrays, *params) -> array, or a tuple of arrays
 

@@ -29,14 +29,15 @@ KERNEL = 64         # of the step that is open
 N_CHUNKS = 72
 STEP = 80           # its number
 REQUEST = 88        # what runs: see below
-BUFFERS = 96
-LIMIT = 104         # workers with a number from here on stay out of this run
+BUFFERS = 96        # of the program
+STEP_BUFFERS = 104  # of the step that is open
 SCRATCH = 112       # scratch memory of thread 0, and the distance to the next thread's
 SCRATCH_STRIDE = 120
 DONE = 128          # chunks of this step that are finished
 SLEEPERS = 192      # workers that sleep
 POSTER_SLEEPS = 200
 STOP = 256          # workers leave when it is set
+LIMIT = 264         # workers with a number from here on stay out of this run
 TEAM_BYTES = 320
 
 IDLE = 1 << 31      # the low half of `position` when no program runs
@@ -46,7 +47,7 @@ STEPS = 0           # pointer to the table
 N_STEPS = 8
 THREADS = 16
 REQUEST_BYTES = 24
-STEP_BYTES = 16     # a step: kernel address, number of chunks
+STEP_BYTES = 24     # a step: kernel address, number of chunks, where its buffers begin: bytes from the program's
 
 SPINS, YIELDS = 2000, 100
 LEFT_IDLE, LEFT_STOPPED = 0, 1
@@ -110,10 +111,10 @@ def _call_kernel(e: Emitter, kernel: Value, buffers: Value, chunk: Index, scratc
     e.call_pointer(kernel, KERNEL_TYPE, [buffers, e.i64(chunk), scratch])
 
 
-def _table(e: Emitter, steps: Value, number: Index) -> tuple[Value, Value]:
-    """(kernel, number of chunks) of a step."""
+def _table(e: Emitter, steps: Value, number: Index, buffers: Value) -> tuple[Value, Value, Value]:
+    """(kernel, number of chunks, buffers) of a step."""
     row = e.at(steps, e.mul(number, STEP_BYTES))
-    return e.load(row, PTR), e.load(e.at(row, 8), I64)
+    return e.load(row, PTR), e.load(e.at(row, 8), I64), e.at(buffers, e.load(e.at(row, 16), I64))
 
 
 def _write_serial(module: ir.Module, target: Target) -> None:
@@ -122,9 +123,9 @@ def _write_serial(module: ir.Module, target: Target) -> None:
     request, buffers, scratch = e.args
     steps = e.load(e.at(request, STEPS), PTR)
     with e.loop(0, e.load(e.at(request, N_STEPS), I64), name="step") as number:
-        kernel, n_chunks = _table(e, steps, number)
+        kernel, n_chunks, own = _table(e, steps, number, buffers)
         with e.loop(0, n_chunks, name="chunk") as chunk:
-            _call_kernel(e, kernel, buffers, chunk, scratch)
+            _call_kernel(e, kernel, own, chunk, scratch)
     e.b.ret_void()
 
 
@@ -156,11 +157,11 @@ def _write_open(module: ir.Module, target: Target) -> None:
     b.cbranch(b.icmp_signed("<", number, n_steps), blocks["look"], blocks["finish"])
 
     blocks.start("look")
-    kernel, n_chunks = _table(e, steps, number)
+    kernel, n_chunks, own = _table(e, steps, number, buffers)
     b.cbranch(b.icmp_signed(">", n_chunks, I64(1)), blocks["publish"], blocks["small"])
     blocks.start("small")
     with e.when(b.icmp_signed("==", n_chunks, I64(1))):
-        _call_kernel(e, kernel, buffers, 0, scratch)
+        _call_kernel(e, kernel, own, 0, scratch)
     b.branch(blocks["advance"])
     blocks.start("advance")
     number.add_incoming(b.add(number, I64(1)), b.block)
@@ -170,6 +171,7 @@ def _write_open(module: ir.Module, target: Target) -> None:
     blocks.start("publish")
     following = b.add(b.and_(_field(e, team, POSITION), I64(-1 << 32)), I64(1 << 32))
     _set(e, team, KERNEL, b.ptrtoint(kernel, I64))
+    _set(e, team, STEP_BUFFERS, b.ptrtoint(own, I64))
     _set(e, team, N_CHUNKS, n_chunks)
     _set(e, team, STEP, number)
     _set(e, team, DONE, I64(0))
@@ -236,7 +238,7 @@ def _write_work(module: ir.Module, target: Target) -> None:
     kernel, chunk, n_chunks, step = phis = [b.phi(I64) for _ in claimed]
     for phi, value in zip(phis, claimed):
         phi.add_incoming(value, entry)
-    _call_kernel(e, b.inttoptr(kernel, PTR), _field(e, team, BUFFERS, PTR), chunk, scratch)
+    _call_kernel(e, b.inttoptr(kernel, PTR), _field(e, team, STEP_BUFFERS, PTR), chunk, scratch)
     done = b.add(b.atomic_rmw("add", e.at(team, DONE), I64(1), "acq_rel"), I64(1))
     b.cbranch(b.icmp_unsigned("==", done, n_chunks), blocks["last"], blocks["leave"])
     blocks.start("last")

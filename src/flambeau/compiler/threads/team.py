@@ -218,14 +218,17 @@ atexit.register(_close)
 # --------------------------------------------------------------------- programs
 
 class Program:
-    """A table of (kernel address, number of chunks) steps. `keep` holds what the addresses belong to.
+    """A table of steps: (kernel address, number of chunks), or with the distance in bytes from the program's buffers to the
+    step's. `keep` holds what the addresses belong to.
 
     A kernel is `void kernel(void **buffers, int64 chunk, void *scratch)`; `scratch` bytes of memory, aligned to 64, are its
     thread's own. With `parallel=False` (small programs) it runs on the calling thread.
     """
 
-    def __init__(self, steps: Sequence[tuple[int, int]], scratch: int = 0, parallel: bool = True, keep: Any = None):
-        table = np.array(steps, np.int64).reshape(-1, 2)
+    def __init__(self, steps: Sequence[tuple[int, ...]], scratch: int = 0, parallel: bool = True, keep: Any = None):
+        table = np.zeros((len(steps), 3), np.int64)
+        for row, step in zip(table, steps):
+            row[:len(step)] = step
         self._parallel = parallel and bool((table[:, 1] > 1).any())
         self._table = table
         self._request = np.array([table.ctypes.data, len(steps), 1 << 30], np.int64)

@@ -1,0 +1,165 @@
+"""The body of a scan as machine code: kernels that are compiled once, for any number of steps.
+
+A kernel finds its buffers in a table of addresses. A body has a table for each step, in which the carries and the rows of
+sequences and results are those of the step; running a scan is running the body's kernels once for each table. One table more
+comes before them: there the kernels that copy the initial carries into the histories find both.
+"""
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from ..dtypes import uint8
+from ..ir.graph import Graph, GraphBuilder, Node, Var, inline
+from ..ir.types import contiguous_strides, tensor_type
+from ..primitives.shape import concat_p, reshape
+from .affine import identity, linear
+from .cache import cache_key, object_cache
+from .emission import emit, work
+from .expression import Load
+from .kernel import Kernel
+from .legalize import legalize
+from .llvm import jit
+from .llvm.emit import new_module
+from .llvm.target import Target, host_target
+from .memory import Memory, may_fail, targets
+from .schedule import Host, Map, Scan, Scheduler, Step, Store
+from .special import SPECIAL
+
+
+class LoopCode(NamedTuple):
+    """entry: kernels for the table before the first step; steps: those for each step; as (address, chunks). scratch: bytes of
+    scratch memory. library: what the addresses belong to."""
+
+    entry: list[tuple[int, int]]
+    steps: list[tuple[int, int]]
+    scratch: int
+    library: object
+
+
+class Loop:
+    """A body, scheduled. native: whether all of it has kernels. slots: each buffer's place in a table.
+
+    memory: where what lives during one step lies in the workspace.
+    """
+
+    def __init__(self, graph: Graph, text: str, n_carry: int):
+        self.text = text
+        self.graph = graph = legalize(_with_results_of_its_own(graph))
+        self.steps = Scheduler(graph, SPECIAL).run()
+        self.native = not any(isinstance(s, Host) for s in self.steps)
+        buffers = dict.fromkeys([*graph.inputs, *graph.outputs, *[v for s in self.steps for v in targets(s)]])
+        self.slots = {v: i for i, v in enumerate(buffers, 1)}  # entry 0 is the error flag
+        self.memory = Memory(graph, self.steps)
+        self.entry: list[Step] = [_copy(x, y) for x, y in zip(graph.inputs[:n_carry], graph.outputs)]
+        self.work = sum(work(s) for s in self.steps if not isinstance(s, Host))
+        self.may_fail = any(map(may_fail, self.steps))
+        self._code: LoopCode | None = None
+
+    @property
+    def code(self) -> LoopCode:
+        """The kernels, compiled when first wanted."""
+        if self._code is None:
+            target = host_target()
+            data = object_cache().get_or_make(cache_key("loop\n" + self.text, target), lambda: self._compile(target))
+            header, _, code = data.partition(b"\n")
+            sizes = json.loads(header)
+            names = [f"k{i}" for i in range(len(sizes))]
+            library = jit.load(code, names)
+            kernels = [(library[name], chunks) for name, (chunks, _) in zip(names, sizes)]
+            n = len(self.entry)
+            self._code = LoopCode(kernels[:n], kernels[n:], max([s for _, s in sizes], default=0), library)
+        return self._code
+
+    def workspace(self, node: Node) -> Var:
+        """A buffer for what lives during one step of the scan `node`."""
+        return Var(tensor_type(uint8, (self.memory.size,)), node.outputs[0].builder, node)
+
+    def _compile(self, target: Target) -> bytes:
+        """A line of JSON, [chunks, bytes of scratch] of each kernel, and the object code."""
+        module = new_module(target)
+        sizes = []
+        for i, step in enumerate([*self.entry, *self.steps]):
+            k = Kernel(module, target, f"k{i}", self.slots)
+            sizes.append((emit(k, step), k.scratch))
+        return json.dumps(sizes).encode() + b"\n" + jit.compile_module(module, target, level=1)
+
+
+def _with_results_of_its_own(graph: Graph) -> Graph:
+    """The graph with results that are neither operands nor the same twice: each has memory of its own."""
+    builder = GraphBuilder()
+    inputs = [builder.input(v.type) for v in graph.inputs]
+    taken = set(inputs)
+    outputs = []
+    for v in inline(graph, inputs, builder):
+        while v in taken:  # a copy
+            row = reshape(v, (1, *v.shape))
+            v = reshape(concat_p((row,), 0), v.shape)
+        taken.add(v)
+        outputs.append(v)
+    return builder.finish(outputs)
+
+
+def _copy(source: Var, target: Var) -> Map:
+    index = identity(source.ndim)
+    at = linear(index, contiguous_strides(source.shape), source.ndim)
+    return Map(source.shape, (Store(Load(source, at), target, at),))
+
+
+@lru_cache(maxsize=256)
+def _loop(body, n_carry: int) -> Loop:
+    return Loop(body.expanded, f"{n_carry} carries\n{body.text}", n_carry)
+
+
+def loop_of(node: Node) -> Loop:
+    """The loop that runs a scan: one for all numbers of steps."""
+    body, n_carry = node.params[:2]
+    return _loop(body, n_carry)
+
+
+class LoopTables:
+    """The tables of addresses of one scan in a program: entries `first` … of the program's table, one row of `width` for each
+    step and one before them. Each entry is the address in another entry of the program's table (sources), and a distance in
+    bytes (offsets)."""
+
+    def __init__(self, step: Scan, slot_of: dict[Var, int], first: int):
+        loop, node = step.loop, step.node
+        _, n_carry, n_xs, length, reverse = node.params
+        self.first, self.width = first, len(loop.slots) + 1
+        self.sources = np.zeros((length + 1, self.width), np.int64)
+        self.offsets = np.zeros((length + 1, self.width), np.int64)
+        self._slot_of = slot_of
+        rows = np.arange(length)[::-1] if reverse else np.arange(length)
+        before, after = (rows + 1, rows) if reverse else (rows, rows + 1)
+        results = [Load(v, linear(identity(v.ndim), contiguous_strides(v.shape), v.ndim)) for v in node.outputs]
+        inputs, outputs = loop.graph.inputs, loop.graph.outputs
+        for i, (v, x) in enumerate(zip(inputs, step.operands)):
+            slot = loop.slots[v]
+            if i < n_carry:
+                self._fill(slot, slice(0, 1), x, 0)
+                self._fill(slot, slice(1, None), results[i], before)
+            else:
+                self._fill(slot, slice(1, None), x, rows if i < n_carry + n_xs else 0)
+        for i, (v, x) in enumerate(zip(outputs, results)):
+            slot = loop.slots[v]
+            if i < n_carry:
+                self._fill(slot, slice(0, 1), x, length if reverse else 0)
+            self._fill(slot, slice(1, None), x, after if i < n_carry else rows)
+        for v, at in loop.memory.offsets.items():
+            self.sources[:, loop.slots[v]] = slot_of[step.workspace]
+            self.offsets[:, loop.slots[v]] = at
+
+    def _fill(self, slot: int, tables: slice, x: Load, rows: np.ndarray | int) -> None:
+        """In these tables the slot is this row of x: of the whole of x, if rows is the number 0."""
+        step = x.offset.coefficients[0] if isinstance(rows, np.ndarray) or rows else 0
+        self.sources[tables, slot] = self._slot_of[x.var]
+        self.offsets[tables, slot] = (x.offset.constant + rows * step) * x.var.dtype.itemsize
+
+    def steps(self, code: LoopCode) -> list[tuple[int, int, int]]:
+        """The program's steps that run the scan: (kernel, chunks, bytes from the program's table to theirs)."""
+        starts = [8 * (self.first + i * self.width) for i in range(len(self.sources))]
+        return [(kernel, chunks, starts[0]) for kernel, chunks in code.entry] + \
+            [(kernel, chunks, at) for at in starts[1:] for kernel, chunks in code.steps]
