@@ -198,6 +198,8 @@ def emit_fill(k: Kernel, step: Fill) -> int:
 
 # ------------------------------------------------------------------ reductions
 
+BESIDE = 8  # vectors of outputs that a reduction along leading dimensions carries
+
 def _identity(kind: str, dtype) -> float | int:
     if kind in ("sum", "prod"):
         return 0 if kind == "sum" else 1
@@ -329,39 +331,43 @@ def _reduce_along_inner(r: _Reduction) -> int:
 
 
 def _reduce_along_outer(r: _Reduction) -> int:
-    """Vectors of outputs side by side, each walking its reduced elements in order."""
+    """Vectors of outputs side by side, each walking its reduced elements in order; several, so that whole cache lines are read."""
     e, k = r.e, r.k
     *lead, width = r.outer if r.outer else [1]
     lanes = k.lanes if width > 1 else 1
-    blocks = -(-width // lanes)
+    side = min(BESIDE, -(-width // lanes)) * lanes
+    blocks = -(-width // side)
     units = prod(lead) * blocks
-    per = _rows_per_chunk(units, prod(r.inner) * lanes)
+    per = _rows_per_chunk(units, prod(r.inner) * side)
     chunks = -(-units // per)
 
-    def block(at: Sequence[Index], i: Index, count: int | None) -> None:
-        outer = [*at, i] if r.outer else []
-        state = [r.start(lanes)]
+    def block(at: Sequence[Index], i: Index, size: int) -> None:
+        def point(column: int, inner: Sequence[Index]) -> Point:
+            place = [*at, e.add(i, column)] if r.outer else []
+            count = size - column if size - column < lanes else None
+            return Point(k, r.maps, (*place, *inner), lanes, count, axis=len(place) - 1 if place else -1)
+        columns = range(0, size, lanes)
+        state = [r.start(lanes)] * len(columns)
 
         def take(inner: list[Index], acc: list[Value]) -> None:
-            point = Point(k, r.maps, (*outer, *inner), lanes, count, axis=len(outer) - 1 if outer else -1)
-            acc[0] = r.combine(acc[0], point.value(r.step.value))
+            for number, column in enumerate(columns):
+                acc[number] = r.combine(acc[number], point(column, inner).value(r.step.value))
         _nest(r, r.inner, state, take)
-        Point(k, r.maps, outer, lanes, count).store(r.step.target, r.target_map, state[0])
+        for column, total in zip(columns, state):
+            point(column, ()).store(r.step.target, r.target_map, total)
     start = e.mul(k.chunk, per) if chunks > 1 else 0
     stop = e.min(e.add(start, per), units) if chunks > 1 else units
     with e.loop(start, stop, name="block") as unit:
         row, b = e.divmod(unit, blocks)
         at = e.unravel(row, lead) if lead else []
-        tail = width % lanes
-        if not tail:
-            block(at, e.mul(b, lanes), None)
-        elif blocks == 1:
-            block(at, 0, tail)
+        tail = width % side
+        if not tail or blocks == 1:
+            block(at, e.mul(b, side), tail or side)
         else:
             last = e.b.icmp_signed("==", e.i64(b), e.i64(blocks - 1))
             with e.b.if_else(last) as (then, otherwise):
                 with then:
-                    block(at, (blocks - 1) * lanes, tail)
+                    block(at, (blocks - 1) * side, tail)
                 with otherwise:
-                    block(at, e.mul(b, lanes), None)
+                    block(at, e.mul(b, side), side)
     return chunks
