@@ -5,7 +5,9 @@ from typing import Any
 
 from .dtypes import set_default_dtype
 from .ir.types import tensor_type
+from .tensor.device import get_default_device as get_default_device, set_default_device as set_default_device
 from .tensor.tensor import Tensor
+from .xla import precision as xla_precision
 
 __all__ = ["are_deterministic_algorithms_enabled", "compile", "get_deterministic_debug_mode", "get_device_module", "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads",
            "is_complex", "is_deterministic_algorithms_warn_only_enabled", "is_floating_point", "is_inference", "is_same_size",
@@ -120,7 +122,6 @@ def get_device_module(device: Any = None) -> Any:
 # ------------------------------------------------------------------ settings
 
 _deterministic = [False, False]
-_precision = "highest"
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
@@ -161,16 +162,16 @@ def set_flush_denormal(mode: bool, /) -> bool:
 
 
 def get_float32_matmul_precision() -> str:
-    """What `set_float32_matmul_precision` set; products on the CPU are always in full float32."""
-    return _precision
+    """What `set_float32_matmul_precision` set."""
+    return xla_precision.current().matmul
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """Remembers "highest", "high" or "medium"; products on the CPU are always in full float32."""
-    global _precision
+    """How exact a device's float32 products are: "highest" (float32), "high" (TensorFloat-32 on a GPU, three bfloat16 products on
+    a TPU) or "medium" (the fastest it has). Products on the CPU are always in full float32."""
     if precision not in ("highest", "high", "medium"):
         raise RuntimeError(f"setFloat32MatmulPrecision call failed, {precision} is not one of ['highest', 'high', 'medium']")
-    _precision = precision
+    xla_precision.set_matmul(precision)
 
 
 def set_default_tensor_type(t: Any, /) -> None:
@@ -182,18 +183,6 @@ def set_default_tensor_type(t: Any, /) -> None:
     if found is None:
         raise TypeError(f"invalid type object: {name}")
     set_default_dtype(found)
-
-
-def get_default_device() -> Any:
-    """The CPU."""
-    from .tensor.device import CPU
-    return CPU
-
-
-def set_default_device(device: Any) -> None:
-    """Accepts the CPU; raises for devices that are not here."""
-    from .tensor.device import check_device
-    check_device(device)
 
 
 def compile(model: Any = None, *, fullgraph: bool = False, dynamic: Any = None, backend: Any = "inductor", mode: Any = None,

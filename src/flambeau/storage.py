@@ -5,8 +5,9 @@ from typing import Any
 
 from .autograd import no_grad
 from .dtypes import dtype as dtype_class, uint8
-from .tensor.device import CPU
+from .tensor.device import CPU, check_device
 from .tensor.memory import is_shared, share_memory_
+from .tensor.placement import device_of, moved_value
 from .tensor.storage import Storage
 from .tensor.tensor import Tensor, View
 
@@ -27,13 +28,13 @@ class _Memory:
 
     @property
     def device(self) -> Any:
-        """The CPU."""
-        return CPU
+        """Where the memory lies."""
+        return device_of(self._flat)
 
     @property
     def is_cuda(self) -> bool:
-        """False."""
-        return False
+        """Whether the memory is a GPU's."""
+        return self.device.type == "cuda"
 
     def nbytes(self) -> int:
         """The number of bytes."""
@@ -98,8 +99,17 @@ class _Memory:
         return False
 
     def cpu(self) -> Any:
-        """Itself."""
-        return self
+        """A copy on the CPU; itself if it is there."""
+        return self.to(device=CPU)
+
+    def cuda(self, device: Any = None) -> Any:
+        """A copy on a GPU; itself if it is there."""
+        return self.to(device="cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device)
+
+    def to(self, *, device: Any) -> Any:
+        """A copy on a device; itself if it is there."""
+        where = check_device(device)
+        return self if self.device is where else self._of(Storage(moved_value(self._flat._storage.value, where)))
 
     def _copy(self) -> Storage:
         return self._flat.clone()._storage  # type: ignore[attr-defined]
@@ -116,12 +126,15 @@ class UntypedStorage(_Memory):
             size = filled((size,), 0, uint8)._storage
         super().__init__(size, uint8)
 
+    def _of(self, storage: Storage) -> UntypedStorage:
+        return UntypedStorage(storage)
+
     def clone(self) -> UntypedStorage:
         """A copy."""
-        return UntypedStorage(self._copy())
+        return self._of(self._copy())
 
     def __repr__(self) -> str:
-        return "".join(f" {x}\n" for x in self.tolist()) + f"[torch.storage.UntypedStorage(device=cpu) of size {len(self)}]"
+        return "".join(f" {x}\n" for x in self.tolist()) + f"[torch.storage.UntypedStorage(device={self.device}) of size {len(self)}]"
 
 
 class TypedStorage(_Memory):
@@ -141,10 +154,13 @@ class TypedStorage(_Memory):
         """The same memory as bytes."""
         return UntypedStorage(self._flat._storage)
 
+    def _of(self, storage: Storage) -> TypedStorage:
+        return TypedStorage(wrap_storage=UntypedStorage(storage), dtype=self.dtype)
+
     def clone(self) -> TypedStorage:
         """A copy."""
-        return TypedStorage(wrap_storage=UntypedStorage(self._copy()), dtype=self.dtype)
+        return self._of(self._copy())
 
     def __repr__(self) -> str:
-        return "".join(f" {x}\n" for x in self.tolist()) + (f"[torch.storage.TypedStorage(dtype={self.dtype}, device=cpu) of size "
+        return "".join(f" {x}\n" for x in self.tolist()) + (f"[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size "
                                                             f"{len(self)}]")

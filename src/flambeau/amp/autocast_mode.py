@@ -8,11 +8,12 @@ from typing import Any, Callable
 from ..dtypes import dtype as dtype_class
 from ..tensor.autocast import CPU_DTYPES, _cast, state
 from ..tensor.tensor import Tensor
+from ..xla import backend
 
 __all__ = ["autocast", "autocast_decorator", "custom_bwd", "custom_fwd", "is_autocast_available"]
 
-_DEVICES = ("cpu cuda ipu xpu mkldnn opengl opencl ideep hip ve fpga maia xla lazy vulkan mps meta hpu mtia privateuseone").split()
-_WITH_AUTOCAST = frozenset("cpu cuda ipu xpu xla mps hpu mtia maia privateuseone".split())
+_DEVICES = ("cpu cuda ipu xpu mkldnn opengl opencl ideep hip ve fpga maia xla lazy vulkan mps meta hpu mtia privateuseone xla:cpu tpu").split()
+_WITH_AUTOCAST = frozenset("cpu cuda ipu xpu xla mps hpu mtia maia privateuseone xla:cpu tpu".split())
 
 
 def is_autocast_available(device_type: str) -> bool:
@@ -44,7 +45,8 @@ def autocast_decorator(autocast_instance: autocast, func: Callable) -> Callable:
 class autocast:
     """A context, or decorator, in which operations that gain from it work in lower precision (Micikevicius et al. 2018).
 
-    device_type: 'cpu'; for 'cuda' it warns and does nothing. dtype: bfloat16 (the default) or float16. enabled=False switches
+    device_type: 'cpu', 'tpu', 'xla:cpu' or 'cuda', for which it warns and does nothing where there is no GPU. dtype: bfloat16 or
+    float16 (bfloat16 is the default, but float16 on 'cuda'). enabled=False switches
     it off inside another. cache_enabled: whether casts of weights are kept until the outermost context ends.
     """
 
@@ -55,7 +57,7 @@ class autocast:
         self.device = device_type
         self.fast_dtype = state.dtype_of(device_type) if dtype is None else dtype
         self._cache_enabled = state.cache_enabled if cache_enabled is None else cache_enabled
-        if enabled and device_type == "cuda":
+        if enabled and device_type == "cuda" and not backend.devices("cuda"):
             warnings.warn("CUDA is not available or torch_xla is imported. Disabling autocast.", UserWarning, stacklevel=2)
             enabled = False
         if enabled and device_type == "cpu" and self.fast_dtype not in CPU_DTYPES:

@@ -9,7 +9,10 @@ from typing import Any, Iterable
 from ..autograd.grad_mode import no_grad
 from ..dtypes import float16, float32, int32
 from ..ops.creation import filled
+from ..tensor.device import check_device
+from ..tensor.placement import device_of, moved
 from ..tensor.tensor import Tensor
+from ..xla import backend
 
 __all__ = ["GradScaler", "OptState"]
 
@@ -36,15 +39,15 @@ class GradScaler:
         scaler.update()
 
     `step` divides the gradients by the scale and leaves the step out if any is not finite. `update` then multiplies the scale by
-    backoff_factor, and by growth_factor after growth_interval steps in a row that were not left out. device: 'cpu'; for
-    'cuda', the default, it warns and disables itself.
+    backoff_factor, and by growth_factor after growth_interval steps in a row that were not left out. device: 'cpu', 'tpu', 'xla:cpu'
+    or 'cuda', the default, for which it warns and disables itself where there is no GPU.
     """
 
     def __init__(self, device: str = "cuda", init_scale: float = 2.0 ** 16, growth_factor: float = 2.0, backoff_factor: float = 0.5,
                  growth_interval: int = 2000, enabled: bool = True) -> None:
         self._device = device
         self._enabled = enabled
-        if enabled and device == "cuda":
+        if enabled and device == "cuda" and not backend.devices("cuda"):
             warnings.warn("torch.cuda.amp.GradScaler is enabled, but CUDA is not available.  Disabling.", UserWarning, stacklevel=2)
             self._enabled = False
         if self._enabled:
@@ -62,8 +65,9 @@ class GradScaler:
         return self._scale, self._growth_tracker
 
     def _lazy_init_scale_growth_tracker(self) -> None:
-        self._scale = filled((), self._init_scale, float32)
-        self._growth_tracker = filled((), self._init_growth_tracker, int32)
+        where = check_device(self._device)
+        self._scale = moved(filled((), self._init_scale, float32), where)
+        self._growth_tracker = moved(filled((), self._init_growth_tracker, int32), where)
 
     def scale(self, outputs: Any) -> Any:
         """A tensor, or tensors in nested containers, multiplied by the scale."""
@@ -93,7 +97,7 @@ class GradScaler:
                     bad = values.isfinite().logical_not().any()
                     found = bad if found is None else found.logical_or(bad)
                     values.mul_(inverse)
-        return {} if found is None else {"cpu": found.to(float32)}
+        return {} if found is None else {str(device_of(found)): found.to(float32)}
 
     def unscale_(self, optimizer: Any) -> None:
         """Divides the gradients of an optimizer's parameters by the scale now, to clip them for instance; once for each step."""

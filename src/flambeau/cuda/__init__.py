@@ -1,123 +1,260 @@
-"""`torch.cuda` where there is no CUDA: it says so, and its counters and switches are idle.
-
-What would need a GPU raises the error that PyTorch built without CUDA raises.
-"""
+"""`torch.cuda`: GPUs, through XLA (the extra `xla`). Without one, what needs a GPU raises the error of a PyTorch built without CUDA,
+and counters and switches are idle."""
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from typing import Any, Iterable, NamedTuple
 
-from .amp import autocast as autocast
+from .. import accelerator, random as _random
+from ..accelerator import AcceleratorError as AcceleratorError, OutOfMemoryError as OutOfMemoryError
+from ..tensor.device import check_device, current_index, set_current_index
+from ..tensor.placement import device_of as _tensor_device
+from ..tensor.tensor import Tensor
+from ..xla import backend as _backend
+from . import amp as amp
+from .streams import Event as Event, Stream as Stream
 
 
-def _unavailable() -> AssertionError:
-    return AssertionError("Torch not compiled with CUDA enabled")
-
+# ------------------------------------------------------------------ which devices there are
 
 def is_available() -> bool:
-    """False."""
-    return False
-
-
-def is_initialized() -> bool:
-    """False."""
-    return False
-
-
-def is_bf16_supported(including_emulation: bool = True) -> bool:
-    """False: there is no device to support it."""
-    return False
+    """Whether there is a GPU that XLA can use."""
+    return device_count() > 0
 
 
 def device_count() -> int:
-    """0."""
-    return 0
+    """How many GPUs there are."""
+    return len(_backend.devices("cuda"))
+
+
+def is_initialized() -> bool:
+    """Whether GPUs have been used: where there are any, they always are ready."""
+    return is_available()
 
 
 def init() -> None:
-    """Raises AssertionError: there is no CUDA to start."""
-    raise _unavailable()
+    """Makes the GPUs ready, which they are. AssertionError without one."""
+    check_device("cuda")
+
+
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """Whether bfloat16 can be computed with: on every GPU, by emulation before compute capability 8.0."""
+    return is_available() and (including_emulation or get_device_capability() >= (8, 0))
+
+
+def is_tf32_supported() -> bool:
+    """Whether the GPU has TensorFloat-32: from compute capability 8.0 on."""
+    return is_available() and get_device_capability() >= (8, 0)
+
+
+def _index(device: Any) -> int:
+    """The index of a GPU, given as in `torch.cuda`'s functions: None is the current one."""
+    where = check_device("cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device)
+    if where.type != "cuda":
+        raise ValueError(f"Expected a cuda device, but got: {where}")
+    assert where.index is not None
+    return where.index
 
 
 def current_device() -> int:
-    """Raises AssertionError: there is no current device."""
-    raise _unavailable()
+    """The index of the current GPU."""
+    return _index(None)
 
 
 def set_device(device: Any) -> None:
-    """Raises AssertionError for a device number; negative numbers do nothing."""
-    if isinstance(device, int) and device < 0:
-        return
-    raise _unavailable()
+    """Makes a GPU the current one: that which "cuda" stands for. A negative index changes nothing."""
+    if not (isinstance(device, int) and device < 0):
+        set_current_index("cuda", _index(device))
+
+
+class device:
+    """A context in which a GPU is the current one. A negative index or None changes nothing."""
+
+    def __init__(self, device: Any) -> None:
+        self.idx = -1 if device is None or isinstance(device, int) and device < 0 else _index(device)
+
+    def __enter__(self) -> None:
+        self.prev_idx = current_index("cuda")
+        if self.idx >= 0:
+            set_current_index("cuda", self.idx)
+
+    def __exit__(self, *exc: Any) -> None:
+        set_current_index("cuda", self.prev_idx)
+
+
+class device_of(device):
+    """A context in which the GPU of a tensor is the current one; nothing changes for one that is not on a GPU."""
+
+    def __init__(self, obj: Tensor) -> None:
+        where = _tensor_device(obj)
+        super().__init__(where.index if where.type == "cuda" else None)
+
+
+class DeviceProperties(NamedTuple):
+    """What is known of a GPU. total_memory: the bytes that XLA may use."""
+
+    name: str
+    major: int
+    minor: int
+    total_memory: int
+    multi_processor_count: int
 
 
 def get_device_name(device: Any = None) -> str:
-    """Raises AssertionError: no device has a name."""
-    raise _unavailable()
-
-
-def get_device_properties(device: Any = None) -> Any:
-    """Raises AssertionError: no device has properties."""
-    raise _unavailable()
+    """The GPU's name."""
+    return _handle(device).device_kind
 
 
 def get_device_capability(device: Any = None) -> tuple[int, int]:
-    """Raises AssertionError: no device has capabilities."""
-    raise _unavailable()
+    """(major, minor) compute capability."""
+    major, _, minor = str(getattr(_handle(device), "compute_capability", "0.0")).partition(".")
+    return int(major), int(minor or 0)
 
+
+def get_device_properties(device: Any = None) -> DeviceProperties:
+    """Name, capability, memory and multiprocessors of a GPU."""
+    handle = _handle(device)
+    limit = _backend.memory_stats(handle).get("bytes_limit", 0)
+    return DeviceProperties(handle.device_kind, *get_device_capability(device), limit, getattr(handle, "core_count", 0))
+
+
+def _handle(device: Any) -> Any:
+    return _backend.devices("cuda")[_index(device)]
+
+
+def can_device_access_peer(device: Any, peer_device: Any) -> bool:
+    """Whether XLA can copy between two GPUs: between any."""
+    return _index(device) != _index(peer_device)
+
+
+# ------------------------------------------------------------------ waiting
 
 def synchronize(device: Any = None) -> None:
-    """Raises AssertionError: there is nothing to wait for."""
-    raise _unavailable()
+    """Waits until a GPU has done all that was recorded; raises the errors that it met."""
+    accelerator.home_of(_index(device), "cuda").synchronize()
 
 
-def empty_cache() -> None:
-    """Does nothing: no device memory is cached."""
+def current_stream(device: Any = None) -> Stream:
+    """The one stream of a GPU."""
+    return Stream(_index(device))
+
+
+default_stream = current_stream
+
+
+def stream(stream: Stream | None) -> contextlib.AbstractContextManager:
+    """A context in which calls go to a stream: to the device's only one."""
+    return contextlib.nullcontext(stream)
+
+
+def set_stream(stream: Stream) -> None:
+    """Chooses among a GPU's streams, of which there is one."""
+
+
+# ------------------------------------------------------------------ memory, as XLA counts it; 0 without a GPU
+
+def _counted(count: Any, device: Any, nothing: Any = 0) -> Any:
+    return count(f"cuda:{_index(device)}") if is_available() else nothing
 
 
 def memory_allocated(device: Any = None) -> int:
-    """0 bytes."""
-    return 0
+    """Bytes of the arrays on a GPU."""
+    return _counted(accelerator.memory_allocated, device)
 
 
 def max_memory_allocated(device: Any = None) -> int:
-    """0 bytes."""
-    return 0
+    """The most bytes that arrays on a GPU took: see `torch.accelerator.max_memory_allocated`."""
+    return _counted(accelerator.max_memory_allocated, device)
 
 
 def memory_reserved(device: Any = None) -> int:
-    """0 bytes."""
-    return 0
+    """Bytes that XLA holds of a GPU's memory."""
+    return _counted(accelerator.memory_reserved, device)
 
 
 def max_memory_reserved(device: Any = None) -> int:
-    """0 bytes."""
-    return 0
+    """The most bytes that XLA held of a GPU's memory."""
+    return _counted(accelerator.max_memory_reserved, device)
 
 
 def reset_peak_memory_stats(device: Any = None) -> None:
-    """Does nothing: there are no statistics."""
+    """Starts the peaks anew."""
+    _counted(accelerator.reset_peak_memory_stats, device)
 
 
-def manual_seed(seed: int) -> None:
-    """Does nothing: no device has a generator."""
+def memory_stats(device: Any = None) -> dict[str, int]:
+    """XLA's counters, by XLA's names."""
+    return _counted(accelerator.memory_stats, device, {})
 
 
-def manual_seed_all(seed: int) -> None:
-    """Does nothing: no device has a generator."""
+def mem_get_info(device: Any = None) -> tuple[int, int]:
+    """(free, total) bytes of a GPU, of what XLA may use."""
+    return accelerator.get_memory_info(f"cuda:{_index(device)}")
 
 
-def seed_all() -> None:
-    """Does nothing: no device has a generator."""
-
-
-def get_rng_state_all() -> list:
-    """No states."""
-    return []
-
-
-def set_rng_state_all(new_states: Any) -> None:
-    """Does nothing where there are no devices."""
+def empty_cache() -> None:
+    """Does nothing: XLA keeps the memory that it has."""
 
 
 def ipc_collect() -> None:
     """Does nothing: no memory is shared between processes' devices."""
+
+
+# ------------------------------------------------------------------ random numbers
+
+def _generators() -> list[_random.Generator]:
+    return [_random.default_generator_of(check_device(f"cuda:{i}")) for i in range(device_count())]
+
+
+def _generator(device: Any) -> _random.Generator:
+    return _random.default_generator_of(check_device(f"cuda:{_index(None if device == 'cuda' else device)}"))
+
+
+def manual_seed(seed: int) -> None:
+    """Seeds the current GPU's generator; without a GPU nothing happens."""
+    if is_available():
+        _generator(None).manual_seed(seed)
+
+
+def manual_seed_all(seed: int) -> None:
+    """Seeds the generators of all GPUs."""
+    for generator in _generators():
+        generator.manual_seed(seed)
+
+
+def seed() -> None:
+    """Seeds the current GPU's generator from the operating system."""
+    if is_available():
+        _generator(None).seed()
+
+
+def seed_all() -> None:
+    """Seeds the generators of all GPUs from the operating system, alike."""
+    if is_available():
+        manual_seed_all(_generator(None).seed())
+
+
+def initial_seed() -> int:
+    """The seed of the current GPU's generator."""
+    return _generator(None).initial_seed()
+
+
+def get_rng_state(device: Any = "cuda") -> Tensor:
+    """The state of a GPU's generator."""
+    return _generator(device).get_state()
+
+
+def set_rng_state(new_state: Tensor, device: Any = "cuda") -> None:
+    """Sets the state of a GPU's generator."""
+    _generator(device).set_state(new_state)
+
+
+def get_rng_state_all() -> list[Tensor]:
+    """The states of all GPUs' generators."""
+    return [generator.get_state() for generator in _generators()]
+
+
+def set_rng_state_all(new_states: Iterable[Tensor]) -> None:
+    """Sets the states of all GPUs' generators."""
+    for generator, state in zip(_generators(), new_states):
+        generator.set_state(state)

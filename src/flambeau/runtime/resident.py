@@ -7,6 +7,7 @@ a value does, and meets the errors that depend on values then.
 from __future__ import annotations
 
 import sys
+import weakref
 from collections import OrderedDict
 from typing import Any, Sequence
 
@@ -67,6 +68,7 @@ class DeviceTrace:
         self.device, self.place, self.platform = device, place, platform
         self.epoch = 0
         self.noted: list[tuple[Any, list[Site]]] = []  # errors of programs that nobody has looked at yet
+        self._latest: list[weakref.ref] = []  # the arrays that the last program makes
         self._programs: OrderedDict[ProgramKey, Any] = OrderedDict()
         self._clear()
         at_boundaries.append(self.flush)
@@ -156,6 +158,21 @@ class DeviceTrace:
         for i, data in zip(live, results):
             slots[i].data = data
         self.noted += [(n, sites) for n in noted]
+        self._latest = [weakref.ref(data) for data in results]
+
+    def is_idle(self) -> bool:
+        """Whether the device has done all that was recorded."""
+        return not self.records and all(a.is_ready() for a in self._running())
+
+    def synchronize(self) -> None:
+        """Starts what was recorded, waits for the device, and raises the errors that it met."""
+        self.flush()
+        for a in self._running():
+            a.block_until_ready()
+        self.raise_errors()
+
+    def _running(self) -> list[Any]:
+        return [a for r in self._latest if (a := r()) is not None and not a.is_deleted()]
 
     def raise_errors(self) -> None:
         """Waits for the programs that can fail, and raises the first error."""

@@ -3,7 +3,10 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ..tensor.device import device
+from ..tensor.device import CPU, device
+from ..tensor.placement import value_device
+from ..tensor.storage import Storage
+from ..xla import backend
 
 # (priority, tagger(storage) -> tag or None, deserializer(storage, tag) -> storage or None), lowest priority first
 _packages: list[tuple[int, Callable[[Any], str | None], Callable[[Any, str], Any]]] = []
@@ -21,7 +24,7 @@ def register_package(priority: int, tagger: Callable[[Any], str | None],
 
 
 def location_tag(storage: Any) -> str:
-    """The tag that a storage is saved with: "cpu"."""
+    """The tag that a storage is saved with: the name of its device."""
     for _, tagger, _ in _packages:
         location = tagger(storage)
         if location:
@@ -41,6 +44,17 @@ def default_restore_location(storage: Any, location: str) -> Any:
     raise RuntimeError(f"don't know how to restore data location of {type(storage).__name__} (tagged with {location})")
 
 
+def _device_tag(storage: Any) -> str | None:
+    where = value_device(storage.value) if isinstance(storage, Storage) else CPU
+    return None if where is CPU else str(where)
+
+
+def _on_device(storage: Any, location: str) -> Any:
+    """The storage on a device of XLA's, where that is what the tag names and it is there."""
+    kind = next((kind for kind in backend.PLATFORMS if location.startswith(kind)), "")
+    return storage.to(device=location) if backend.devices(kind) else None
+
+
 def _absent_device(storage: Any, location: str) -> Any:
     kind = location.partition(":")[0]
     if kind not in ("cuda", "mps", "xpu", "hpu"):
@@ -52,8 +66,9 @@ def _absent_device(storage: Any, location: str) -> Any:
     )
 
 
-register_package(10, lambda storage: "cpu", lambda storage, location: storage if location == "cpu" else None)
+register_package(10, lambda storage: "cpu", lambda storage, location: storage.cpu() if location == "cpu" else None)
 register_package(20, lambda storage: None, _absent_device)
+register_package(5, _device_tag, _on_device)
 
 
 def restorer(map_location: Any) -> Callable[[Any, str], Any]:

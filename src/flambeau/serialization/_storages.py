@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..tensor.device import CPU, device
+from ..tensor.device import CPU, check_device, device
+from ..tensor.placement import moved_value
 from ._tensors import make_storage
 
 
@@ -24,23 +25,25 @@ class Memory:
     """The bytes of one storage of a file, and the Storage that all tensors on them share.
 
     swapped: the elements lie in the other byte order still (they are turned when their size is known).
-    shared: other Memory objects show the same bytes.
+    shared: other Memory objects show the same bytes. device: where the Storage is put.
     """
 
-    __slots__ = ("bytes", "swapped", "shared", "_storage")
+    __slots__ = ("bytes", "swapped", "shared", "device", "_storage")
 
     def __init__(self, data: np.ndarray, swapped: bool = False, shared: bool = False):
         self.bytes = data
         self.swapped = swapped
         self.shared = shared
+        self.device = CPU
         self._storage: Any = None
 
     def storage(self, dtype: dtypes.dtype, shape: tuple[int, ...]) -> Any:
         """The Storage of these bytes. dtype, shape: of the tensor that asks; the first one's become the storage's."""
         if self._storage is None:
             self._storage = make_storage(self.array(dtype), dtype, shape)
-            if self.shared:
+            if self.shared and self.device is CPU:
                 self.share()
+            self._storage.value = moved_value(self._storage.value, self.device)
         return self._storage
 
     def share(self) -> None:
@@ -77,8 +80,8 @@ class StoredStorage:
 
     @property
     def device(self) -> device:
-        """Always the CPU."""
-        return CPU
+        """Where tensors on it will be."""
+        return self.memory.device
 
     def nbytes(self) -> int:
         """Size in bytes."""
@@ -90,9 +93,18 @@ class StoredStorage:
 
     __len__ = size
 
-    def cpu(self) -> StoredStorage:
-        """Itself: this is where it is."""
+    def to(self, *, device: Any) -> StoredStorage:
+        """Itself, put on a device."""
+        self.memory.device = check_device(device)
         return self
+
+    def cpu(self) -> StoredStorage:
+        """Itself, put on the CPU."""
+        return self.to(device=CPU)
+
+    def cuda(self, device: Any = None) -> StoredStorage:
+        """Itself, put on a GPU."""
+        return self.to(device="cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device)
 
     def tolist(self) -> list:
         """The elements as Python numbers."""
@@ -101,7 +113,7 @@ class StoredStorage:
 
     def __repr__(self) -> str:
         kind = f"dtype={self.dtype}" if self.dtype else "untyped"
-        return f"<storage of {self.size()} elements, {kind}, device=cpu>"
+        return f"<storage of {self.size()} elements, {kind}, device={self.device}>"
 
 
 def persistent_storage(pid: Any, lengths: tuple[int, ...]) -> tuple[dtypes.dtype | None, str, str, int, Any]:

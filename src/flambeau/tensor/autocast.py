@@ -1,7 +1,8 @@
 """Autocast: inside `torch.autocast` some operations take their floating operands in another precision.
 
-Which ones is one table, by the operation's name, as PyTorch's for the CPU: those that gain from half precision, those that
-need float32, and those whose operands must agree. float64 is left alone, and so is what works in place or into `out`.
+Which ones is a table for the CPU and one for devices, by the operation's name, as PyTorch's for the CPU and for CUDA: those that gain
+from half precision, those that need float32, and those whose operands must agree. float64 is left alone, and so is what works in place
+or into `out`.
 """
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import weakref
 from typing import Any, Callable, Sequence
 
 from ..dtypes import bfloat16, dtype, float16, float32, float64
+from ..runtime.trace import Value
 from .tensor import Tensor
 
 LOWER = "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d conv_tbc mm bmm matmul _rmatmul linear addmm addbmm baddbmm " \
@@ -23,11 +25,17 @@ FLOAT32 = "avg_pool3d binary_cross_entropy binary_cross_entropy_with_logits grid
     "gru_layer lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell fft ifft fft2 ifft2 fftn ifftn rfft irfft rfft2 irfft2 rfftn irfftn hfft " \
     "ihfft hfft2 ihfft2 hfftn ihfftn"
 PROMOTE = "cat concat concatenate stack hstack vstack row_stack dstack column_stack index_copy"
-_LOWER, _FLOAT32, _PROMOTE = (frozenset(names.split()) for names in (LOWER, FLOAT32, PROMOTE))
+DEVICE_FLOAT32 = "acos asin cosh erfinv exp expm1 log log10 log2 log1p reciprocal rsqrt sinh tan pow _rpow softplus layer_norm " \
+    "group_norm norm cosine_similarity poisson_nll_loss cosine_embedding_loss nll_loss hinge_embedding_loss kl_div l1_loss smooth_l1_loss " \
+    "huber_loss mse_loss margin_ranking_loss multilabel_margin_loss soft_margin_loss triplet_margin_loss multi_margin_loss " \
+    "binary_cross_entropy_with_logits cross_entropy dist pdist cdist renorm logsumexp softmax log_softmax prod cumprod cumsum sum"
+DEVICE_PROMOTE = PROMOTE + " addcdiv addcmul atan2 bilinear cross dot grid_sample index_put scatter_add"
+_CPU = tuple(frozenset(names.split()) for names in (LOWER, FLOAT32, PROMOTE))
+_DEVICES = tuple(frozenset(names.split()) for names in (LOWER, DEVICE_FLOAT32, DEVICE_PROMOTE))
 
 CPU_DTYPES = (bfloat16, float16)
 
-# The states with autocast on for CPU tensors, of all threads. Empty most of the time: the recorder's path looks at no more.
+# The states with autocast on, of all threads. Empty most of the time: the recorder's path looks at no more.
 active: list[State] = []
 
 
@@ -36,7 +44,7 @@ class State(threading.local):
 
     def __init__(self) -> None:
         self.enabled: dict[str, bool] = {}
-        self.dtypes: dict[str, dtype] = {"cpu": bfloat16}
+        self.dtypes: dict[str, dtype] = {"cpu": bfloat16, "tpu": bfloat16, "xla": bfloat16, "xla:cpu": bfloat16}
         self.cache_enabled = True
         self.nesting = 0
         self.cache: dict[int, tuple] = {}
@@ -47,12 +55,10 @@ class State(threading.local):
 
     def set_enabled(self, device_type: str, enabled: bool) -> None:
         """Switches autocast for a device."""
-        if device_type == "cpu" and enabled != self.enabled.get("cpu", False):
-            if enabled:
-                active.append(self)
-            else:
-                active.remove(self)
+        was = any(self.enabled.values())
         self.enabled[device_type] = enabled
+        if any(self.enabled.values()) != was:
+            (active.remove if was else active.append)(self)
 
 
 state = State()
@@ -60,30 +66,44 @@ state = State()
 
 def cast_operands(name: str, args: Sequence[Any]) -> Sequence[Any]:
     """The arguments of an operation as autocast wants them in this thread."""
-    if not state.enabled.get("cpu", False):
+    kind = _device_type(args)
+    if not state.enabled.get(kind, False):
         return args
-    if name in _LOWER:
-        to = state.dtype_of("cpu")
-    elif name in _FLOAT32:
+    lower, wide, promote = _CPU if kind == "cpu" else _DEVICES
+    if name in lower:
+        to = state.dtype_of(kind)
+    elif name in wide:
         to = float32
-    elif name in _PROMOTE:
-        to = _widest(args, state.dtype_of("cpu"))
+    elif name in promote:
+        to = _widest(args, state.dtype_of(kind))
     else:
         return args
     return tuple([_cast(a, to) for a in args])
+
+
+def _device_type(args: Sequence[Any]) -> str:
+    """Where an operation runs: where its first tensor lies that is not a number."""
+    tensors = [t for a in args for t in (a if isinstance(a, (tuple, list)) else (a,)) if isinstance(t, Tensor)]
+    if all(t._storage.value.__class__ is Value for t in tensors):
+        return "cpu"
+    from .placement import device_of
+    return next((device_of(t).type for t in tensors if device_of(t).type != "cpu"), "cpu")
 
 
 def in_float32(fn: Callable) -> Callable:
     """Decorates a function that is no recorded operation and takes its floating operands in float32 inside autocast."""
     @functools.wraps(fn)
     def function(*args: Any, **kwargs: Any) -> Any:
-        if not active or not state.enabled.get("cpu", False):
+        if not active:
             return fn(*args, **kwargs)
-        state.set_enabled("cpu", False)  # what fn calls is part of it
+        kind = _device_type((*args, *kwargs.values()))
+        if not state.enabled.get(kind, False):
+            return fn(*args, **kwargs)
+        state.set_enabled(kind, False)  # what fn calls is part of it
         try:
             return fn(*[_cast(a, float32) for a in args], **{name: _cast(a, float32) for name, a in kwargs.items()})
         finally:
-            state.set_enabled("cpu", True)
+            state.set_enabled(kind, True)
     return function
 
 

@@ -9,7 +9,9 @@ import numpy as np
 from ..dtypes import dtype as dtype_class
 from ..ir.types import contiguous_strides
 from .attributes import requires_grad_
+from .device import CPU, check_device
 from .node import AccumulateGrad
+from .placement import moved_value, value_device
 from .storage import Storage
 from .tensor import Tensor, View
 
@@ -69,19 +71,23 @@ def deepcopy(self: Tensor, memo: dict) -> Tensor:
     return result
 
 
-def _storage_from(array: np.ndarray, dtype: dtype_class, shape: tuple) -> Storage:
-    return Storage.from_array(array.reshape(shape), dtype)
+def _storage_from(array: np.ndarray, dtype: dtype_class, shape: tuple, where: str = "cpu") -> Storage:
+    storage = Storage.from_array(array.reshape(shape), dtype)
+    storage.value = moved_value(storage.value, check_device(where))
+    return storage
 
 
 def _reduce_storage(self: Storage, protocol: Any) -> tuple:
     kind = self.value.type
-    return _storage_from, (np.array(self.flat()), kind.dtype, kind.shape)
+    where = value_device(self.value)
+    return _storage_from, (np.array(self.flat()), kind.dtype, kind.shape, *(() if where is CPU else (str(where),)))
 
 
 def _deepcopy_storage(self: Storage, memo: dict) -> Storage:
     if id(self) not in memo:
         kind = self.value.type
-        memo[id(self)] = _storage_from(np.array(self.flat()), kind.dtype, kind.shape)
+        on_host = value_device(self.value) is CPU  # a device's values are never written to: copies may share them
+        memo[id(self)] = _storage_from(np.array(self.flat()), kind.dtype, kind.shape) if on_host else Storage(self.value)
     return memo[id(self)]
 
 

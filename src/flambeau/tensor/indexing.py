@@ -20,7 +20,7 @@ from ..runtime.trace import Value
 from ..warning import warn_once
 from .attributes import host_array
 from .op import op
-from .placement import follow, is_transformed
+from .placement import device_of, follow, is_transformed, moved
 from .tensor import Tensor, make_view
 from .views import unsqueeze
 from .write import assign, check_writable, refuse_partial_overlap
@@ -461,6 +461,8 @@ def write_part(view: Tensor, value: Any) -> None:
         refuse_partial_overlap((value,), view)
     elif value.dtype.kind == "c" and view.dtype.kind != "c":
         warn_once("Casting complex values to real discards the imaginary part", 5)
+    if not value._storage.value.__class__ is Value is view._storage.value.__class__:
+        value = moved(value, device_of(view))
     assign(view, _copied(value, tuple(view.shape), view.dtype))
 
 

@@ -13,10 +13,13 @@ from .tensor import Tensor, make_tensor
 def device_of(t: Tensor) -> device:
     """Where a tensor lies."""
     value = t._storage.value
-    return CPU if value.__class__ is Value else _value_device(value)
+    return CPU if value.__class__ is Value else value_device(value)
 
 
-def _value_device(value: Value) -> device:
+def value_device(value: Value) -> device:
+    """Where a value lies."""
+    if value.__class__ is Value:
+        return CPU
     from ..runtime.resident import home
     found = home(value)
     return CPU if found is None else found.device
@@ -32,7 +35,7 @@ def home_of(where: device) -> Any:
 
 def moved_value(value: Value, where: device) -> Value:
     """value, copied to a device unless it is there already."""
-    if value.__class__ is Value and where is CPU or _value_device(value) is where:
+    if value_device(value) is where:
         return value
     from ..runtime import resident
     return resident.moved(value, home_of(where))

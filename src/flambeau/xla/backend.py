@@ -13,6 +13,7 @@ from ..dtypes import dtype
 PLATFORMS = {"cuda": "cuda", "tpu": "tpu", "xla:cpu": "cpu"}  # device types, and what jax calls them
 INSTALL = {"cuda": 'pip install "flambeau[xla]" "jax[cuda12]"', "tpu": 'pip install "flambeau[xla]" "jax[tpu]"',
            "xla:cpu": 'pip install "flambeau[xla]"'}
+_PLUGINS = {"cuda": ("jax_cuda12_plugin", "jax_cuda13_plugin"), "tpu": ("libtpu",), "xla:cpu": ("jax",)}  # what jax needs for each
 WORTH_KEEPING = 0.2  # seconds that a compilation must take to be kept on disk
 
 
@@ -38,8 +39,8 @@ def jax() -> Any:
 @lru_cache(None)
 def devices(kind: str) -> tuple[Any, ...]:
     """jax's devices of a device type; none where jax or the hardware is missing."""
-    if kind not in PLATFORMS or not is_installed():
-        return ()
+    if kind not in PLATFORMS or not is_installed() or not any(map(importlib.util.find_spec, _PLUGINS[kind])):
+        return ()  # without importing jax, which takes long
     try:
         return tuple(jax().local_devices(backend=PLATFORMS[kind]))
     except RuntimeError:  # jax was built without this platform, or finds no such device
@@ -64,3 +65,8 @@ def put(array: np.ndarray, dt: dtype, place: Any) -> Any:
 def fetch(array: Any, dt: dtype) -> np.ndarray:
     """A copy of a device's array on the host, in the form in which the host stores `dt`. Waits for it."""
     return np.array(array, order="C").view(dt.np)
+
+
+def memory_stats(device: Any) -> dict[str, int]:
+    """XLA's counters of a device's memory, in bytes; empty for devices that do not count."""
+    return dict(device.memory_stats() or {})
