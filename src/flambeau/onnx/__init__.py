@@ -15,11 +15,12 @@ from typing import Any, Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from ..nn import Module
+from ..recording import named_storages
 from ..tensor.tensor import Tensor
 from ..utils._pytree import tree_flatten
 from ._dynamic import SAMPLES, UNITS, sample_sizes
 from ._emit import OnnxExporterError, element_type
-from ._record import Arguments, Sample, named_storages, record_sample
+from ._record import Arguments, Sample, record_sample
 from ._write import LARGEST_PROTOBUF, ONNXProgram, build, import_onnx
 
 __all__ = ["ONNXProgram", "OnnxExporterError", "OperatorExportTypes", "TrainingMode", "export", "is_in_onnx_export"]

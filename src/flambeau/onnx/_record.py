@@ -1,21 +1,18 @@
 """A forward pass, recorded and turned into ONNX calls: arguments and parameters are inputs, and nothing is computed."""
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import Any, Iterator, NamedTuple, Sequence
 
 from .. import get_rng_state, no_grad, set_rng_state, zeros
 from ..ir.types import TensorType, tensor_type
 from ..nn import Module
+from ..recording import UNLIMITED, LooksAtValues, named_storages, recorded_calls, recording
 from ..runtime.trace import SCALAR_TYPES, Value, flush, trace
-from ..tensor.tensor import Tensor, make_tensor
+from ..tensor.tensor import Tensor
 from ..utils._pytree import TreeSpec, tree_leaves, tree_unflatten
 from . import _operators
 from ._emit import Array, Call, Emitter, OnnxExporterError, Operand, Scalar
 from ._primitives import lower_graph
-
-
-UNLIMITED = 1 << 60  # room in a trace for a whole model
 
 
 class Arguments(NamedTuple):
@@ -47,49 +44,21 @@ class Sample(NamedTuple):
     output_names: list[str]
 
 
-class _Records(list):
-    """The calls of a model that is being exported: they can be appended to, but not run."""
-
-    def __iter__(self) -> Any:
-        trace.sites = {}  # what fails is not one of the calls
-        raise OnnxExporterError(READS_VALUES)
-
-
-class _Guard:
-    """An observer of the trace, so that it records into `_Records`."""
-
-    new_records = _Records
-
-
-READS_VALUES = ("the model looks at the values of a tensor while it runs (item(), a condition, a loop over lengths, boolean masks): "
-                "what it does next depends on them, and cannot be recorded as a graph")
-
-
-def named_storages(model: Module) -> dict[str, Any]:
-    """The storages of a model's parameters and buffers, by the first name of each."""
-    found: dict[int, tuple[str, Any]] = {}
-    for named in (model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False)):
-        for name, t in named:
-            found.setdefault(id(t._storage), (name, t._storage))
-    return {name: storage for name, storage in found.values()}
-
-
 def record_sample(model: Module, arguments: Arguments, shapes: Sequence[tuple[int, ...]], opset: int,
                   output_names: Sequence[str]) -> Sample:
     """Records model(…) on tensors of these shapes. output_names: of the first results; the others get names of their own."""
     types = [tensor_type(t.dtype, shape) for t, shape in zip(arguments.types(), shapes)]
     with no_grad():
         _warm_up(model, arguments, types)
-        with _recording(named_storages(model)) as given:
-            inputs = []
-            for t in types:
-                value = _pending(t)
-                given.append(value)
-                inputs.append(make_tensor(value))
-            args, kwargs = arguments.filled(inputs)
-            results = named_results(model(*args, **kwargs), output_names)
-            names = [*named_storages(model), *arguments.names]
-            return _lower(Emitter(opset, results), names, given, {name: t._value() for name, t in results.items()})
+        storages = named_storages(model)
+        try:
+            with recording(list(storages.values()), types) as (given, inputs):
+                args, kwargs = arguments.filled(inputs)
+                results = named_results(model(*args, **kwargs), output_names)
+                names = [*storages, *arguments.names]
+                return _lower(Emitter(opset, results), names, given, {name: t._value() for name, t in results.items()})
+        except LooksAtValues as error:
+            raise OnnxExporterError(str(error)) from error
 
 
 def _warm_up(model: Module, arguments: Arguments, types: Sequence[TensorType]) -> None:
@@ -140,60 +109,14 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
             yield (path if len(leaves) == 1 else f"{path}.{i}") if path else "", item
 
 
-def _pending(type: TensorType) -> Value:
-    """A value of the current trace that nothing computes."""
-    value = Value(type)
-    value.epoch, value.slot = trace.epoch, len(trace.slots)
-    trace.slots.append(value)
-    return value
-
-
-@contextmanager
-def _recording(storages: dict[str, Any]) -> Iterator[list[Value]]:
-    """A trace aside in which the storages hold pending values; yields these. Afterwards everything is as it was."""
-    observer, trace.observer = trace.observer, _Guard()
-    with trace.aside():
-        trace.room = UNLIMITED
-        before = {name: storage.value for name, storage in storages.items()}
-        given = []
-        try:
-            for name, storage in storages.items():
-                storage.value = _pending(before[name].type)
-                given.append(storage.value)
-            try:
-                yield given
-            except RuntimeError as error:
-                if isinstance(error, OnnxExporterError) or not trace_was_read(given):
-                    raise
-                raise OnnxExporterError(READS_VALUES) from error
-        finally:
-            for storage, value in reversed(trace.undo):
-                storage.restore(value)
-            for name, storage in storages.items():
-                storage.value = before[name]
-            trace.observer = observer
-
-
-def trace_was_read(given: list[Value]) -> bool:
-    """Whether somebody tried to compute what was being recorded: the trace is another one then."""
-    return bool(given) and given[0].epoch != trace.epoch
-
-
 def _lower(em: Emitter, names: Sequence[str], given: Sequence[Value], results: dict[str, Value]) -> Sample:
     env: dict[int, Operand] = {value.slot: em.input(name, value.type) for name, value in zip(names, given)}
-    slots = trace.slots
-    next_slot = len(given)
-    for spec, *slot_numbers in list.__iter__(trace.records):
-        for slot in slot_numbers:
+    for spec, operands, made in recorded_calls(len(given)):
+        for slot in operands:
             if slot not in env:
-                env[slot] = _constant(slots[slot])
-                next_slot += 1
-        operands = [env[slot] for slot in slot_numbers]
+                env[slot] = _constant(trace.slots[slot])
         em.label = spec.name
-        for out in _lower_call(em, spec, operands):
-            if out is not None:
-                env[next_slot] = out
-            next_slot += 1
+        env.update((slot, out) for slot, out in zip(made, _lower_call(em, spec, [env[i] for i in operands])) if out is not None)
     outputs = [env[value.slot] if value.epoch == trace.epoch else _constant(value) for value in results.values()]
     refs = [em.real(x) for x in outputs]
     return Sample(_needed(em.calls, refs), em.types, refs, [x.type for x in outputs], list(results))
