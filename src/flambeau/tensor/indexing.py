@@ -461,9 +461,10 @@ def write_part(view: Tensor, value: Any) -> None:
         refuse_partial_overlap((value,), view)
     elif value.dtype.kind == "c" and view.dtype.kind != "c":
         warn_once("Casting complex values to real discards the imaginary part", 5)
-    if not value._storage.value.__class__ is Value is view._storage.value.__class__:
-        value = moved(value, device_of(view))
-    assign(view, _copied(value, tuple(view.shape), view.dtype))
+    new = _copied(value, tuple(view.shape), view.dtype)
+    if not new._storage.value.__class__ is Value is view._storage.value.__class__:
+        new = moved(new, device_of(view))
+    assign(view, new)
 
 
 def delitem(self: Tensor, key: Any) -> NoReturn:
