@@ -43,12 +43,7 @@ class ArrayImages(VisionDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         """(image, target), each through its transform; the image is a PIL image before."""
-        image, target = self._image(index), self._target(index)
-        if self.transform is not None:
-            image = self.transform(image)
-        if self.target_transform is not None:
-            target = self.target_transform(target)
-        return image, target
+        return self._transformed(self._image(index), self._target(index))
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Any, Any]]:
         """The samples of these indices, as `__getitem__` gives them one by one, with the same random numbers.

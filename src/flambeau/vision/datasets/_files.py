@@ -66,12 +66,7 @@ class FileImages(VisionDataset):
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         """(image, target), each through its transform."""
         path, target = self._sample(index)
-        image = self.loader(path)
-        if self.transform is not None:
-            image = self.transform(image)
-        if self.target_transform is not None:
-            target = self.target_transform(target)
-        return image, target
+        return self._transformed(self.loader(path), target)
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Any, Any]]:
         """The samples of these indices, as `__getitem__` gives them one by one, with the same random numbers.

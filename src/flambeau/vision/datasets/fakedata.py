@@ -30,10 +30,7 @@ class FakeData(VisionDataset):
         image = to_pil_image(torch.randn(*self.image_size))
         target = torch.randint(0, self.num_classes, size=(1,), dtype=torch.long)[0]
         torch.set_rng_state(state)
-        if self.transform is not None:
-            image = self.transform(image)
-        if self.target_transform is not None:
-            target = self.target_transform(target)
+        image, target = self._transformed(image, target)
         return image, target.item()
 
     def __len__(self) -> int:

@@ -34,12 +34,7 @@ class LSUNClass(VisionDataset):
 
         with self.env.begin(write=False) as transaction:
             content = transaction.get(self.keys[index])
-        image, target = Image.open(io.BytesIO(content)).convert("RGB"), None
-        if self.transform is not None:
-            image = self.transform(image)
-        if self.target_transform is not None:
-            target = self.target_transform(target)
-        return image, target
+        return self._transformed(Image.open(io.BytesIO(content)).convert("RGB"), None)
 
     def __len__(self) -> int:
         return self.length

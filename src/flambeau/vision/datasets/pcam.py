@@ -59,8 +59,4 @@ class PCAM(VisionDataset):
         with self.h5py.File(self._paths[0]) as images, self.h5py.File(self._paths[1]) as targets:
             image = Image.fromarray(images["x"][index]).convert("RGB")
             target: Any = int(targets["y"][index, 0, 0, 0])
-        if self.transform:
-            image = self.transform(image)
-        if self.target_transform:
-            target = self.target_transform(target)
-        return image, target
+        return self._transformed(image, target)

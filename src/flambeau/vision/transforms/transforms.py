@@ -601,6 +601,20 @@ class RandomRotation(Module):
                 f"expand={self.expand}{center}{fill})")
 
 
+def _affine_ranges(degrees: Any, translate: Any, scale: Any, shear: Any) -> tuple[list[float], list[float] | None]:
+    """The ranges of angles to turn and to shear by, once all arguments of a RandomAffine have been checked."""
+    turn = _setup_angle(degrees, name="degrees", req_sizes=(2,))
+    if translate is not None:
+        _check_sequence_input(translate, "translate", req_sizes=(2,))
+        if not all(0.0 <= t <= 1.0 for t in translate):
+            raise ValueError("translation values should be between 0 and 1")
+    if scale is not None:
+        _check_sequence_input(scale, "scale", req_sizes=(2,))
+        if any(s <= 0 for s in scale):
+            raise ValueError("scale values should be positive")
+    return turn, None if shear is None else _setup_angle(shear, name="shear", req_sizes=(2, 4))
+
+
 class RandomAffine(Module):
     """Turns by `degrees`, moves by up to `translate` (fractions of width and height), scales within `scale`, and shears
     by `shear` degrees (d: x in ±d; two numbers: x; four: x and y)."""
@@ -608,18 +622,10 @@ class RandomAffine(Module):
     def __init__(self, degrees: Any, translate: Any = None, scale: Any = None, shear: Any = None,
                  interpolation: Any = InterpolationMode.NEAREST, fill: Any = 0, center: Any = None):
         super().__init__()
-        self.degrees = _setup_angle(degrees, name="degrees", req_sizes=(2,))
-        if translate is not None:
-            _check_sequence_input(translate, "translate", req_sizes=(2,))
-            if not all(0.0 <= t <= 1.0 for t in translate):
-                raise ValueError("translation values should be between 0 and 1")
+        self.degrees, shear = _affine_ranges(degrees, translate, scale, shear)
         self.translate = translate
-        if scale is not None:
-            _check_sequence_input(scale, "scale", req_sizes=(2,))
-            if any(s <= 0 for s in scale):
-                raise ValueError("scale values should be positive")
         self.scale = scale
-        self.shear = _setup_angle(shear, name="shear", req_sizes=(2, 4)) if shear is not None else shear
+        self.shear = shear
         self.interpolation = _setup_interpolation(interpolation)
         self.fill = _setup_fill(fill)
         if center is not None:

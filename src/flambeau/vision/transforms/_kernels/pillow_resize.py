@@ -11,6 +11,17 @@ import numpy as np
 
 BITS = 22  # of a weight behind the point
 
+
+def _taps_of(position: str) -> str:
+    """Loads what the sum at an output position is of: `length` inputs from the `first` on, by `weights`."""
+    return f"""%start_at = getelementptr i64, ptr %start, i64 {position}
+  %first = load i64, ptr %start_at
+  %count_at = getelementptr i64, ptr %count, i64 {position}
+  %length = load i64, ptr %count_at
+  %weight_row = mul i64 {position}, %taps
+  %weights = getelementptr i32, ptr %weight, i64 %weight_row"""
+
+
 # rows × n pixels, each a weighted sum of `count` pixels (4 bytes each) from `start` on; 3 bytes each come out, but the
 # last store writes one more. Then n rows, each a weighted sum of rows (of `width` bytes), by way of `sums`.
 _IR = """
@@ -33,13 +44,8 @@ row:
   br label %pixel
 pixel:
   %x = phi i64 [0, %row], [%next_x, %pixel_done]
-  %start_at = getelementptr i64, ptr %start, i64 %x
-  %first = load i64, ptr %start_at
-  %count_at = getelementptr i64, ptr %count, i64 %x
-  %length = load i64, ptr %count_at
+  TAPS(%x)
   %window = getelementptr <4 x i8>, ptr %source, i64 %first
-  %weight_row = mul i64 %x, %taps
-  %weights = getelementptr i32, ptr %weight, i64 %weight_row
   br label %tap
 tap:
   %k = phi i64 [0, %pixel], [%next_k, %tap]
@@ -81,16 +87,11 @@ entry:
   br label %row
 row:
   %y = phi i64 [0, %entry], [%next_y, %row_done]
-  %start_at = getelementptr i64, ptr %start, i64 %y
-  %first = load i64, ptr %start_at
-  %count_at = getelementptr i64, ptr %count, i64 %y
-  %length = load i64, ptr %count_at
+  TAPS(%y)
   %in_offset = mul i64 %first, %width
   %source = getelementptr i8, ptr %in, i64 %in_offset
   %out_offset = mul i64 %y, %width
   %target = getelementptr i8, ptr %out, i64 %out_offset
-  %weight_row = mul i64 %y, %taps
-  %weights = getelementptr i32, ptr %weight, i64 %weight_row
   br label %clear
 clear:
   %i = phi i64 [0, %row], [%next_i, %clear]
@@ -144,6 +145,7 @@ done:
   ret void
 }
 """.replace("HALF", str(1 << BITS - 1)).replace("BITS", str(BITS))
+_IR = _IR.replace("TAPS(%x)", _taps_of("%x")).replace("TAPS(%y)", _taps_of("%y"))
 
 
 @lru_cache(None)

@@ -14,7 +14,7 @@ from .. import _draws
 from .. import transforms as _transforms
 from .._functional_pil import _is_pil_image
 from .._kernels import geometry
-from ..transforms import _TWO_SIZES
+from ..transforms import _TWO_SIZES, _affine_ranges
 from . import functional as F
 from ._transform import Transform, _RandomApplyTransform
 from ._utils import (_check_padding_arg, _check_padding_mode_arg, _check_sequence_input, _get_fill, _setup_angle,
@@ -245,18 +245,10 @@ class RandomAffine(Transform):
     def __init__(self, degrees: Any, translate: Any = None, scale: Any = None, shear: Any = None,
                  interpolation: Any = "nearest", fill: Any = 0, center: Any = None) -> None:
         super().__init__()
-        self.degrees = _setup_angle(degrees, name="degrees", req_sizes=(2,))
-        if translate is not None:
-            _check_sequence_input(translate, "translate", req_sizes=(2,))
-            if not all(0.0 <= t <= 1.0 for t in translate):
-                raise ValueError("translation values should be between 0 and 1")
+        self.degrees, shear = _affine_ranges(degrees, translate, scale, shear)
         self.translate = translate
-        if scale is not None:
-            _check_sequence_input(scale, "scale", req_sizes=(2,))
-            if any(s <= 0 for s in scale):
-                raise ValueError("scale values should be positive")
         self.scale = scale
-        self.shear = _setup_angle(shear, name="shear", req_sizes=(2, 4)) if shear is not None else shear
+        self.shear = shear
         self.interpolation = interpolation
         self.fill = fill
         self._fill = _setup_fill_arg(fill)

@@ -5,7 +5,7 @@ import numbers
 from typing import Any, Sequence
 
 from ..._kernels import geometry
-from ...functional import InterpolationMode, _interpolation_modes_from_int
+from ...functional import InterpolationMode, _interpolation_modes_from_int, _two_shears
 
 
 def interpolation_mode(interpolation: Any) -> InterpolationMode:
@@ -35,13 +35,7 @@ def affine_arguments(angle: Any, translate: Any, scale: float, shear: Any,
         raise ValueError("Argument translate should be a sequence of length 2")
     if scale <= 0.0:
         raise ValueError("Argument scale should be positive")
-    if not isinstance(shear, (numbers.Number, list, tuple)):
-        raise TypeError("Shear should be either a single value or a sequence of two values")
-    shear = [shear, 0.0] if isinstance(shear, numbers.Number) else list(shear)
-    if len(shear) == 1:
-        shear = [shear[0], shear[0]]
-    if len(shear) != 2:
-        raise ValueError(f"Shear should be a sequence containing two values. Got {shear}")
+    shear = _two_shears(shear)
     if center is not None and not isinstance(center, (list, tuple)):
         raise TypeError("Argument center should be a sequence")
     return float(angle), list(translate), shear, None if center is None else [float(c) for c in center]
