@@ -17,7 +17,7 @@ from typing import Any, Callable, Iterator, Sequence
 
 from . import _wire
 from ._table import Table
-from .errors import DistNetworkError, DistStoreError
+from .errors import DistError, DistNetworkError, DistStoreError
 
 DEFAULT_TIMEOUT = timedelta(seconds=300)
 _SLICE = 1.0  # seconds that one waiting request may take, so that others can use the connection
@@ -186,12 +186,17 @@ class TCPStore(Store):
                  timeout: timedelta = DEFAULT_TIMEOUT, wait_for_workers: bool = True, multi_tenant: bool = False,
                  master_listen_fd: int | None = None, use_libuv: bool = True) -> None:
         self._timeout = timeout
+        self._lock = threading.Lock()
+        self._connection: socket.socket | None = None
         self._server = _Server.start(port) if is_master else None
         self.host, self.port = host_name, self._server.server_address[1] if self._server else port
-        self._lock = threading.Lock()
-        self._connection: socket.socket | None = _connect(host_name, self.port, timeout)
-        if world_size is not None and world_size > 0 and wait_for_workers:
-            self._wait_for_workers(world_size)
+        try:
+            self._connection = _connect(host_name, self.port, timeout)
+            if world_size is not None and world_size > 0 and wait_for_workers:
+                self._wait_for_workers(world_size)
+        except DistError:
+            self.shutdown()
+            raise
 
     def _wait_for_workers(self, world_size: int) -> None:
         if self.add("workers", 1) == world_size:
@@ -210,8 +215,8 @@ class TCPStore(Store):
             try:
                 _wire.send(self._connection, [method.encode(), *encode(*args)])
                 found, reply = _wire.receive(self._connection)
-            except (ConnectionError, OSError) as error:
-                self._connection = None
+            except OSError as error:
+                self._disconnect()
                 raise DistNetworkError(f"lost the connection to the store at {self.host}:{self.port}: {error}. "
                                        "The process that hosts it is gone") from None
         return decode(reply) if found else None
@@ -235,9 +240,13 @@ class TCPStore(Store):
         if self._connection is not None:
             try:
                 self._do("goodbye")
-                self._connection.close()
             except DistNetworkError:
                 pass
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
             self._connection = None
 
     def shutdown(self) -> None:
@@ -247,6 +256,11 @@ class TCPStore(Store):
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+
+    def __del__(self) -> None:
+        """Without goodbye: at the end of a program that has failed, the others are to be told."""
+        if hasattr(self, "_connection"):
+            self._disconnect()
 
 
 def _connect(host: str, port: int, timeout: timedelta) -> socket.socket:
@@ -295,6 +309,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def __init__(self, port: int) -> None:
         self.table = Table()
+        self.connections: set[socket.socket] = set()
         super().__init__(("", port), _Client)
 
     @classmethod
@@ -307,6 +322,14 @@ class _Server(socketserver.ThreadingTCPServer):
         threading.Thread(target=server.serve_forever, name="store", daemon=True).start()
         return server
 
+    def server_close(self) -> None:
+        super().server_close()
+        for connection in list(self.connections):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)  # its thread closes it
+            except OSError:
+                pass  # it has gone by itself
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Says nothing: a client that has gone is told by its will."""
 
@@ -316,6 +339,7 @@ class _Client(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         will: list[bytes] | None = None
+        self.server.connections.add(self.request)  # type: ignore[attr-defined]
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             while True:
@@ -328,6 +352,8 @@ class _Client(socketserver.BaseRequestHandler):
         except OSError:
             if will is not None:
                 self.server.table.append(*will)  # type: ignore[attr-defined]
+        finally:
+            self.server.connections.discard(self.request)  # type: ignore[attr-defined]
 
     def _answer(self, name: str, parts: list[bytes]) -> list[bytes]:
         """[b"1", result], or [b"", b""] for None."""

@@ -2,17 +2,15 @@
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.connection
-import os
-import pickle
 import signal
 import sys
-import tempfile
 import time
 import traceback
+from multiprocessing.connection import Connection, wait
 from typing import Callable, Sequence
 
 ENV_VAR_PARALLEL_START = "TORCH_MP_PARALLEL_START"
+_LONGEST = 30_000  # characters of a traceback; a pipe takes them without anybody reading
 _PATIENCE = 30.0  # seconds that the others have to end after one has failed
 
 
@@ -43,23 +41,22 @@ class ProcessExitedException(ProcessException):
         return type(self), (self.msg, self.error_index, self.pid, self.exit_code, self.signal_name)
 
 
-def _run(fn: Callable, index: int, args: Sequence, error_file: str) -> None:
-    """What a process does."""
+def _run(fn: Callable, index: int, args: Sequence, report: Connection) -> None:
+    """What a process does. report: where the traceback of an error goes."""
     try:
         fn(index, *args)
     except KeyboardInterrupt:
         pass  # the parent was interrupted, too
     except Exception:
-        with open(error_file, "wb") as file:
-            pickle.dump(traceback.format_exc(), file)
+        report.send(traceback.format_exc()[-_LONGEST:])
         sys.exit(1)
 
 
 class ProcessContext:
-    """Processes under way. `join` them."""
+    """Processes under way, and a pipe from each for the traceback of its error. `join` them."""
 
-    def __init__(self, processes: list, error_files: list[str]) -> None:
-        self.processes, self.error_files = processes, error_files
+    def __init__(self, processes: list, reports: list[Connection]) -> None:
+        self.processes, self.reports = processes, reports
         self.sentinels = {process.sentinel: index for index, process in enumerate(processes)}
 
     def pids(self) -> list[int]:
@@ -73,7 +70,7 @@ class ProcessContext:
         """
         if not self.sentinels:
             return True
-        ready = multiprocessing.connection.wait(self.sentinels.keys(), timeout)
+        ready = wait(self.sentinels.keys(), timeout)
         failed = None
         for sentinel in ready:
             index = self.sentinels.pop(sentinel)  # type: ignore[arg-type]
@@ -101,10 +98,9 @@ class ProcessContext:
                 process.join()
 
     def _error(self, index: int) -> ProcessException:
-        process, file = self.processes[index], self.error_files[index]
-        if os.path.exists(file):
-            with open(file, "rb") as stream:
-                text = pickle.load(stream)
+        process, report = self.processes[index], self.reports[index]
+        if process.exitcode == 1 and report.poll():
+            text = report.recv()
             return ProcessRaisedException(f"\n\n-- Process {index} terminated with the following error:\n{text}", index, process.pid)
         code = process.exitcode
         if code < 0:
@@ -124,15 +120,14 @@ def start_processes(fn: Callable, args: Sequence = (), nprocs: int = 1, join: bo
     Errors: see ProcessContext.join.
     """
     context = multiprocessing.get_context(start_method)
-    folder = tempfile.TemporaryDirectory(prefix="processes")
-    processes, files = [], []
+    processes, reports = [], []
     for index in range(nprocs):
-        files.append(os.path.join(folder.name, f"{index}.error"))
-        process = context.Process(target=_run, args=(fn, index, args, files[-1]), daemon=daemon)  # type: ignore[attr-defined]
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=_run, args=(fn, index, args, sender), daemon=daemon)  # type: ignore[attr-defined]
         process.start()
         processes.append(process)
-    started = ProcessContext(processes, files)
-    started.folder = folder  # type: ignore[attr-defined]  # it goes when the context does
+        reports.append(receiver)
+    started = ProcessContext(processes, reports)
     if not join:
         return started
     while not started.join():

@@ -1,0 +1,28 @@
+"""A group in which a process fails: how, and which. The others print the error that they get."""
+import os
+import signal
+import sys
+import time
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+
+fault, victim = sys.argv[1], int(sys.argv[2])
+dist.init_process_group("gloo", timeout=timedelta(seconds=4 if fault == "slow" else 60))
+rank = dist.get_rank()
+x = torch.ones(4)
+dist.all_reduce(x)
+if rank == victim:
+    if fault == "slow":
+        time.sleep(8)
+        sys.exit(0)
+    os.kill(os.getpid(), signal.SIGKILL)
+try:
+    if fault == "before a message":
+        dist.recv(x, victim)
+    else:
+        dist.all_reduce(x)
+except dist.DistBackendError as error:
+    print("DistBackendError", error, flush=True)
+    sys.exit(3)

@@ -1,0 +1,38 @@
+"""Two and four processes: collectives, training, and what happens when something goes wrong."""
+import pytest
+
+from processes import launch, passed, start
+
+pytest.importorskip("jax")
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_every_collective(size):
+    passed(launch(size, "collectives.py"), size)
+
+
+@pytest.mark.parametrize("size, what", [(2, "all"), (4, "training")])
+def test_training_as_in_one_process(size, what):
+    passed(launch(size, "parallel.py", what), size)
+
+
+def test_processes_that_do_not_call_the_same():
+    passed(launch(2, "mistakes.py"), 2)
+
+
+@pytest.mark.parametrize("size, victim, fault", [(4, 2, "killed"), (2, 0, "killed"), (2, 1, "before a message")])
+def test_a_killed_process_ends_all(size, victim, fault, free_port):
+    outcomes = start(size, "faults.py", fault, victim, port=free_port)
+    for rank, (status, text) in enumerate(outcomes):
+        if rank == victim:
+            assert status == -9
+        else:
+            assert status == 3 and f"rank {victim} is gone: its process has ended" in text, text
+
+
+def test_a_slow_process_is_named(free_port):
+    outcomes = start(3, "faults.py", "slow", 1, port=free_port)
+    for rank in (0, 2):
+        status, text = outcomes[rank]
+        assert status == 3 and "rank 1 did not come; Timed out waiting 4000ms" in text, text
