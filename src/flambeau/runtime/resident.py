@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 import weakref
 from collections import OrderedDict
-from typing import Any, Sequence
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -61,11 +62,12 @@ class Resident(Value):
 class DeviceTrace:
     """What is recorded for one device (or several that work as one) and has not run yet.
 
-    device: as tensors report it. place: jax's sharding. platform: jax's name of it.
+    device: as tensors report it. place: jax's sharding. platform: jax's name of it. shares: None, or, for several devices, the sharding
+    that gives each an equal part along a dimension.
     """
 
-    def __init__(self, device: Any, place: Any, platform: str):
-        self.device, self.place, self.platform = device, place, platform
+    def __init__(self, device: Any, place: Any, platform: str, shares: Callable[[int], Any] | None = None):
+        self.device, self.place, self.platform, self.shares = device, place, platform, shares
         self.epoch = 0
         self.noted: list[tuple[Any, list[Site]]] = []  # errors of programs that nobody has looked at yet
         self._latest: list[weakref.ref] = []  # the arrays that the last program makes
@@ -147,7 +149,7 @@ class DeviceTrace:
 
     def _run(self, program: Any, slots: list, live: tuple[int, ...], sites: list[Site]) -> None:
         dead = frozenset([n for n, i in enumerate(program.input_slots) if slots[i].__class__ is Resident
-                          and _is_last(slots[i]) and _is_sole_owner(slots[i])])
+                          and _is_last(slots[i]) and _is_sole_owner(slots[i])] if self.shares is None else ())
         inputs = []
         for n, i in enumerate(program.input_slots):
             v = slots[i]
@@ -246,8 +248,8 @@ def home(value: Value) -> DeviceTrace | None:
     return value.home if isinstance(value, Resident) else None
 
 
-def moved(value: Value, to: DeviceTrace | None) -> Value:
-    """A copy of a value elsewhere (None: on the host)."""
+def moved(value: Value, to: DeviceTrace | None, split: int | None = None) -> Value:
+    """A copy of a value elsewhere (None: on the host). split: the dimension along which several devices share it."""
     if isinstance(value, Batched):
         return Batched(value.type, moved(value.physical, to), value.level)
     if isinstance(value, Dual):
@@ -255,6 +257,33 @@ def moved(value: Value, to: DeviceTrace | None) -> Value:
     if to is None:
         return Value(value.type, value.array())
     from ..xla import backend
+    place = to.place if split is None or to.shares is None else to.shares(split)
     if isinstance(value, Resident):
-        return Resident(value.type, to, backend.jax().device_put(value.ready(), to.place))
-    return Resident(value.type, to, backend.put(value.array(), value.type.dtype, to.place))
+        return Resident(value.type, to, backend.jax().device_put(value.ready(), place))
+    return Resident(value.type, to, backend.put(value.array(), value.type.dtype, place))
+
+
+def several(devices: tuple) -> DeviceTrace:
+    """The trace of devices that work as one: their programs are divided among them by XLA. It reports the first."""
+    found = _homes.get(devices)
+    if found is None:
+        from ..xla import backend
+        sharding = backend.jax().sharding
+        mesh = sharding.Mesh(np.array([backend.devices(d.type)[d.index] for d in devices]), ("batch",))
+
+        def shares(dim: int) -> Any:
+            return sharding.NamedSharding(mesh, sharding.PartitionSpec(*[None] * dim, "batch"))
+        everywhere = sharding.NamedSharding(mesh, sharding.PartitionSpec())
+        found = _homes[devices] = DeviceTrace(devices[0], everywhere, backend.PLATFORMS[devices[0].type], shares)
+    return found
+
+
+@contextmanager
+def working_as(home: DeviceTrace) -> Iterator[None]:
+    """Inside, what is made on the first of several devices is made on all of them."""
+    before = home_of(home.device)
+    _homes[home.device] = home
+    try:
+        yield
+    finally:
+        _homes[home.device] = before

@@ -35,34 +35,46 @@ def home_of(where: device) -> Any:
 
 def moved_value(value: Value, where: device) -> Value:
     """value, copied to a device unless it is there already."""
-    if value_device(value) is where:
+    if value.__class__ is Value and where is CPU:
         return value
     from ..runtime import resident
-    return resident.moved(value, home_of(where))
+    to = home_of(where)
+    return value if resident.home(value) is to else resident.moved(value, to)
 
 
 class TransferNode(Node):
-    """The node of a copy on another device: gradients go back to where the tensor came from."""
+    """The node of a copy in another place: gradients go back to where the tensor came from (None: the host). split: see `transferred`."""
 
-    __slots__ = ("source",)
+    __slots__ = ("source", "split")
 
-    def __init__(self, t: Tensor):
+    def __init__(self, t: Tensor, source: Any, split: int | None):
         super().__init__((edge(t),))
-        self.source = device_of(t)
+        self.source, self.split = source, split
 
     def name(self) -> str:
         return "ToCopyBackward0"
 
     def backward(self, grads: list, create_graph: bool) -> list:
-        return [None if grads[0] is None else moved(grads[0], self.source)]
+        return [None if grads[0] is None else transferred(grads[0], self.source, self.split)]
+
+
+def transferred(t: Tensor, to: Any, split: int | None = None) -> Tensor:
+    """A copy of t, through which gradients flow, in a device's trace (None: on the host). split: the dimension along which several devices
+    share it, or None where each has all of it."""
+    from ..runtime import resident
+    value = t._value()
+    copy = resident.moved(value, to, split)
+    return make_tensor(copy, TransferNode(t, resident.home(value), split)) if mode.enabled and t._node is not None else make_tensor(copy)
 
 
 def moved(t: Tensor, where: device) -> Tensor:
     """t on a device: t itself if it is there already, else a copy through which gradients flow."""
-    if device_of(t) is where:
+    value = t._storage.value
+    if value.__class__ is Value and where is CPU:
         return t
-    value = moved_value(t._value(), where)
-    return make_tensor(value, TransferNode(t)) if mode.enabled and t._node is not None else make_tensor(value)
+    from ..runtime import resident
+    to = home_of(where)
+    return t if resident.home(value) is to else transferred(t, to)
 
 
 def follow(t: Tensor, like: Tensor) -> Tensor:
