@@ -25,6 +25,7 @@ def inference(torch, model, make_input):
         def run():
             with torch.no_grad():
                 return model(x)
+        run.model, run.input = model, x
         return run
     return of
 
@@ -37,22 +38,27 @@ def pima(torch):
     return trainer(torch, model, nn.BCELoss(), optimizer, x, y), inference(torch, model, lambda n: torch.randn(n, 8))
 
 
+def lenet(torch):
+    """The network of the CIFAR-10 tutorials."""
+    nn, F = torch.nn, torch.nn.functional
+
+    class LeNet(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv1, self.pool, self.conv2 = nn.Conv2d(3, 6, 5), nn.MaxPool2d(2, 2), nn.Conv2d(6, 16, 5)
+            self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+
+        def forward(self, x):
+            x = self.pool(F.relu(self.conv1(x)))
+            x = self.pool(F.relu(self.conv2(x)))
+            x = torch.flatten(x, 1)
+            return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
+    return LeNet()
+
+
 def lenet_of(batch: int) -> Callable[[Any], Any]:
     def make(torch):
-        nn, F = torch.nn, torch.nn.functional
-
-        class LeNet(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.conv1, self.pool, self.conv2 = nn.Conv2d(3, 6, 5), nn.MaxPool2d(2, 2), nn.Conv2d(6, 16, 5)
-                self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
-
-            def forward(self, x):
-                x = self.pool(F.relu(self.conv1(x)))
-                x = self.pool(F.relu(self.conv2(x)))
-                x = torch.flatten(x, 1)
-                return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
-        model = LeNet()
+        nn, model = torch.nn, lenet(torch)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
         x, y = torch.randn(batch, 3, 32, 32), torch.randint(0, 10, (batch,))
         return trainer(torch, model, nn.CrossEntropyLoss(), optimizer, x, y), inference(torch, model, lambda n: torch.randn(n, 3, 32, 32))

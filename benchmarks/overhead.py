@@ -7,8 +7,6 @@ Prints a table and one line of JSON. Figures are the best of many turns: a busy 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import subprocess
 import sys
 import time
@@ -16,17 +14,9 @@ import time
 import flambeau as torch
 import flambeau.nn.functional as F
 from flambeau import nn
+from _record import best_of, keep
 from flambeau.runtime import trace as tracing
-
-
-def best_of(run, turns: int) -> float:
-    """The shortest of several runs, in seconds."""
-    best = float("inf")
-    for _ in range(turns):
-        start = time.perf_counter()
-        run()
-        best = min(best, time.perf_counter() - start)
-    return best
+from models import lenet
 
 
 def chain_cost(requires_grad: bool, n: int = 100) -> float:
@@ -44,26 +34,10 @@ def chain_cost(requires_grad: bool, n: int = 100) -> float:
     return best_of(run, 200) / (2 * n) * 1e6
 
 
-class LeNet(nn.Module):
-    """The network of the CIFAR-10 tutorials."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(3, 6, 5), nn.Conv2d(6, 16, 5)
-        self.pool = nn.MaxPool2d(2, 2)
-        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
-
-    def forward(self, x):
-        x = self.pool(F.relu(self.conv1(x)))
-        x = self.pool(F.relu(self.conv2(x)))
-        x = torch.flatten(x, 1)
-        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
-
-
 def lenet_step_cost() -> tuple[float, float]:
     """(µs of Python outside execution, µs in all) of one training step, batch 4, SGD with momentum."""
     torch.manual_seed(0)
-    model, loss_fn = LeNet(), nn.CrossEntropyLoss()
+    model, loss_fn = lenet(torch), nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
     x, y = torch.randn(4, 3, 32, 32), torch.randint(0, 10, (4,))
     inside = [0.0]
@@ -108,13 +82,7 @@ def main() -> None:
                "import_over_numpy": round(import_ratio(), 2)}
     for name, value in figures.items():
         print(f"{name:36} {value}")
-    record = {"date": time.strftime("%Y-%m-%d"), "machine": platform.processor() or platform.machine(), "python": platform.python_version(),
-              **figures}
-    print(json.dumps(record))
-    if args.json:
-        with open(args.json, "w", encoding="utf-8") as f:
-            json.dump(record, f, indent=1)
-            f.write("\n")
+    keep(figures, args.json)
 
 
 if __name__ == "__main__":
