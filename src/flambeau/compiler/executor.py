@@ -106,20 +106,22 @@ class CompiledProgram:
         self._plan_tables(len(graph.inputs) + len(self.makes))
 
     def _plan_calls(self, graph: Graph, base: int, steps: list[Step]) -> None:
-        # a number lies in a cell of the program's own; None for arrays
-        self.cells = [np.zeros(1, v.dtype.np) if v.type.weak or not v.shape else None for v in graph.inputs]
-        self.cell_addresses = [0 if c is None else address_of(c) for c in self.cells]
+        # what may be a number lies in a cell of the program's own
+        cells = [(i, np.zeros(1, v.dtype.np)) for i, v in enumerate(graph.inputs) if v.type.weak or not v.shape]
+        self.cells = [(i, cell, address_of(cell)) for i, cell in cells]
         donors = donations(graph, steps)
         place = {v: i for i, v in enumerate(graph.inputs)}
         self.donatable = tuple(place[v] for v in donors.values())
         made = [v for v in dict.fromkeys(graph.outputs) if v not in place]
-        self.makes = [(v.type.shape, v.dtype.np, place[donors[v]] if v in donors else -1) for v in made]
+        self.makes = [(v.type.shape, v.dtype.np) for v in made]
+        self.donors = [place[donors[v]] if v in donors else -1 for v in made]
         number = {v: i for i, v in enumerate(made)}
         seen: set[Var] = set()
         self.outputs = []  # (number among the results made, or else the slot; whether it is handed out as it is)
         for v in graph.outputs:
             self.outputs.append((number[v] if v in number else -1 - place[v], v in number and v not in seen))
             seen.add(v)
+        self.straight = self.outputs == [(i, True) for i in range(len(made))]  # whether the results are what is made, in order
         self.kept: list[np.ndarray | None] = [None] * len(made)
         self.kept_addresses = [0] * len(made)
         # a copied result would have to wait for its original
@@ -246,17 +248,18 @@ class CompiledProgram:
         """Fills the table; returns the arrays that results are made in, and their addresses."""
         made = []
         where = []
-        for i, cell in enumerate(self.cells):
-            if cell is not None and inputs[i].__class__ is not np.ndarray:
+        for i, cell, at in self.cells:
+            if inputs[i].__class__ is not np.ndarray:
                 cell[0] = inputs[i]
-                addresses[i] = self.cell_addresses[i]
-        for number, (shape, t, donor) in enumerate(self.makes):
+                addresses[i] = at
+        for number, donor in enumerate(self.donors):
             if donor in dead:
-                a, at = inputs[donor], addresses[donor]
+                made.append(inputs[donor])
+                where.append(addresses[donor])
             else:
-                a, at = self._memory(number, shape, t)
-            made.append(a)
-            where.append(at)
+                a, at = self._memory(number)
+                made.append(a)
+                where.append(at)
         self.pack(self.table, 8, *addresses, *where)
         if self.moving is not None:
             places, sources, offsets = self.moving
@@ -264,20 +267,22 @@ class CompiledProgram:
         return made, where
 
     def _hand_out(self, inputs: list, made: list[np.ndarray], where: list[int]) -> tuple[list[np.ndarray], list[int]]:
+        if self.straight:
+            return made, where
         arrays, found = [], []
         for number, as_it_is in self.outputs:
             arrays.append(made[number] if as_it_is else np.copy(made[number] if number >= 0 else inputs[-1 - number]))
             found.append(where[number] if as_it_is else 0)
         return arrays, found
 
-    def _memory(self, number: int, shape: tuple[int, ...], t: np.dtype) -> tuple[np.ndarray, int]:
+    def _memory(self, number: int) -> tuple[np.ndarray, int]:
         """An array for a result: that of an earlier run if nobody holds it any more (a step's gradients), else a new one."""
         a = self.kept[number]
         if a is not None and sys.getrefcount(a) == _KEPT_ONLY:
             return a, self.kept_addresses[number]
-        a = np.empty(shape, t)
+        a = np.empty(*self.makes[number])
         at = address_of(a)
-        if self.keeps:
+        if self.keeps and self.donors[number] < 0:  # else the next run can take it over, if nobody but its value knows it
             self.kept[number], self.kept_addresses[number] = a, at
         return a, at
 

@@ -52,7 +52,8 @@ class Sink(NamedTuple):
 
 class Recording(NamedTuple):
     """A recorded call. key: equal for equal calls. loose: the same without the values of learning rates. roots: the autograd
-    nodes (with output number) of the tensors it returns; backward: None, or the nodes of its backward pass, newest first."""
+    nodes (with output number) of the tensors it returns; backward: None, or the nodes of its backward pass, newest first.
+    twins: (a tensor that is an operand, another that held the same value)."""
 
     key: tuple
     loose: tuple
@@ -69,6 +70,7 @@ class Recording(NamedTuple):
     touched: list[tuple[AccumulateGrad, bool]]
     guards: Guards
     boundary: bool
+    twins: list[tuple[Tensor, Tensor]]
 
 
 class Capture:
@@ -213,7 +215,7 @@ class _Reader:
         rest = (self.records, [(s.kind, id(s.what) if s.kind != "argument" else s.what, s.slot) for s in sinks], wanted, structure,
                 [(id(leaf), there) for leaf, there in touched], freed, backward is None)
         return Recording((described, rest), (loose, rest), self.records, self.slots, self.sites, sources, sinks, structure, returned, backward,
-                         freed, self.lent, touched, guards, self.now.boundary)
+                         freed, self.lent, touched, guards, self.now.boundary, self._twins(sources))
 
     # ------------------------------------------------------------------ where results go
 
@@ -318,6 +320,21 @@ class _Reader:
                         sources.append((slot, self._source(self.slots[slot], holders, rates, stand_ins)))
             made += len(spec.out_types)
         return sources
+
+    def _twins(self, sources: list[tuple[int, Source]]) -> list[tuple[Tensor, Tensor]]:
+        """Values that several tensors shared: one of them stands for all."""
+        owners = self.before.owners()
+        sharing: dict[int, list[Any]] = {}
+        for key, (storage, value) in self.before.values.items():
+            sharing.setdefault(id(value), []).append(owners.get(key, storage))
+        found = []
+        for slot, source in sources:
+            for other in sharing.get(id(self.slots[slot]), ()):
+                if other is not source.what:
+                    if not (isinstance(other, Tensor) and source.kind == "tensor"):
+                        raise Refused("it reads a value that a tensor and something else share")
+                    found.append((source.what, other))
+        return found
 
     def _source(self, v: Any, holders: dict[int, Any], rates: dict[int, dict], stand_ins: dict[int, int]) -> Source:
         if v.__class__ in _NUMBERS:

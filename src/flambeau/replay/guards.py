@@ -184,7 +184,7 @@ class Guards:
         table = getattr(value, "__dict__", None)
         if table is None and isinstance(value, _Registered):
             return  # how a module finds its parts
-        if table is None:
+        if not isinstance(table, dict):
             raise Unguarded(f"it depends on a {type(value).__qualname__}, which could change")
         for name in self._names & table.keys():
             self._entry(table, name)

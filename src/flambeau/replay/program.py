@@ -7,13 +7,14 @@ from ..autograd.plan import _describe, _make_plan
 from ..ir.graph import GraphBuilder, inline
 from ..primitives.base import full
 from ..runtime.blame import blame
-from ..runtime.program import ProgramKey, flatten
+from ..runtime.program import ProgramKey, find_program, flatten
 from ..runtime.specialization import Specialization
 from ..runtime.trace import Value, end_step, record, trace
 from ..tensor.node import AccumulateGrad, OpNode, _next_sequence
 from ..tensor.grad_mode import mode
 from ..tensor.tensor import Tensor, View, make_tensor
 from ..tensor.write import assign
+from .bound import ATTEMPTS, Bound, Layout
 from .capture import Recording, Refused
 
 MISMATCH = object()  # what `Replay.run` returns when the call is not the one that was recorded
@@ -168,16 +169,15 @@ class Replay:
         self.key, self.loose_key = recording.key, recording.loose
         self.guards = recording.guards
         self._touched = recording.touched
-        self._boundary = recording.boundary
+        self._boundary, self._twins = recording.boundary, recording.twins
         self._sources = [s for _, s in recording.sources]
-        self._sinks = recording.sinks
         self._fill = recording.result.filler()
         new = recording.returned
         operand_at = {slot: n for n, (slot, _) in enumerate(recording.sources)}
         roots = list(dict.fromkeys((t._node, t._nr) for t in new if t._node is not None and recording.backward is not None
                                    and t._node in set(recording.backward) and t._node.__class__ is not AccumulateGrad))
         self._backward = Backward(recording, roots, operand_at) if roots and not recording.freed else None
-        slots = [s.slot for s in self._sinks if s.slot is not None]
+        slots = [s.slot for s in recording.sinks if s.slot is not None]
         slots += [t._storage.value.slot for t in new if t._storage.value.epoch == trace.epoch]
         live = tuple(dict.fromkeys([*slots, *(self._backward.extra if self._backward else [])]))
         live = tuple(s for s in live if s not in operand_at)
@@ -187,7 +187,10 @@ class Replay:
         at = {slot: n for n, slot in enumerate(live)}
         if self._backward:
             self._backward.number_results(at)
-        self._outputs = [None if s.slot is None else at[s.slot] for s in self._sinks]
+        sinks = [(s.kind, s.what, -1 if s.slot is None else at[s.slot]) for s in recording.sinks]
+        self._written = [(what, n) for kind, what, n in sinks if kind == "tensor"]
+        self._gradients = [(what, n) for kind, what, n in sinks if kind == "new gradient"]
+        self._other_sinks = [s for s in sinks if s[0] not in ("tensor", "new gradient")]
         self._returned = [self._plan_result(t, recording, roots, at) for t in new]
         self._sort_operands(order)
         place_of = {n: place for place, n in enumerate(order)}
@@ -198,6 +201,9 @@ class Replay:
         self._place_of = [place_of.get(n, -1) for n in range(len(self._sources))]
         self._saved_from = [self._sources[n] for n in kept]
         self._freed = recording.freed
+        self._bound: Bound | None = None
+        self._bindings = 0
+        self._layout = self._make_layout()
 
     # ------------------------------------------------------------------ preparing
 
@@ -235,11 +241,25 @@ class Replay:
                 self._others.append((place, source.kind, source.what, self.spec.graph.inputs[place].type))
         self._free_rates: list[tuple[int, dict]] = []
 
+    def _make_layout(self) -> Layout | None:
+        """None where results go anywhere but to whole tensors, new gradients and the caller, once each."""
+        new = [r for r in self._returned if r[0] == "new"]
+        numbers = [*[n for _, n in self._written], *[n for _, n in self._gradients], *[r[1] for r in new]]
+        if self._other_sinks or self._others or self._backward is not None or set(numbers) != set(range(len(self.spec.out_types))) \
+                or {r[1] for r in new} & {n for _, n in (*self._written, *self._gradients)}:
+            return None
+        returned = [(n, self.spec.out_types[n]) for n in dict.fromkeys(r[1] for r in new)]
+        tensors = [(place, t) for place, t, *_ in self._tensors]
+        at = {id(t): place for place, t in tensors}
+        tensors += [(at[id(t)], twin) for t, twin in self._twins]
+        return Layout(self._arguments, self._free_rates, tensors, self._written, self._gradients, returned)
+
     def free_rates(self) -> None:
         """From now on, learning rates are operands: another value is no reason to record again."""
         self._free_rates = self._rates
         for _, group in self._rates:
             self.guards.release(group, "lr")
+        self._layout = self._make_layout()
 
     # ------------------------------------------------------------------ running
 
@@ -250,36 +270,79 @@ class Replay:
         for leaf, there in self._touched:
             if (leaf.grad is not None) is not there:
                 return MISMATCH
+        with trace.lock:
+            operands = self._gather()
+            if operands is None:
+                return MISMATCH
+            bound = self._bound
+            if bound is not None:
+                values = bound.run(operands, tensors)
+                if values is not None:
+                    return self._results([], values, tensors)
+                self._bound = None
+                operands = self._gather()
+                assert operands is not None
+            return self._run_recorded(operands, tensors)
+
+    def _gather(self) -> list | None:
+        """The operands but for the arguments; None where a tensor is not what it was."""
         operands = self._template.copy()
         for place, t, type, node in self._tensors:
             value = t._storage.value
             if value.type is not type or t._node is not node:
-                return MISMATCH
+                return None
             operands[place] = value
+        for t, twin in self._twins:
+            if t._storage.value is not twin._storage.value:
+                return None
         for place, kind, holder, type in self._others:
             value = holder.value if kind == "storage" else holder.state if kind == "generator" else holder.grad._storage.value
             if value.type is not type:
-                return MISMATCH
+                return None
             operands[place] = value
         for place, group in self._free_rates:
             if group["lr"].__class__ is not float:
-                return MISMATCH
+                return None
             operands[place] = group["lr"]
-        with trace.lock:
-            for place, i in self._arguments:
-                t = tensors[i]
-                operands[place] = t._storage.value if t._view is None else t._value()
-            if self.spec.fallible:
-                trace.mark()
-            values = record(self.spec, operands)
-            self._write(values, tensors)
-            result = self._results(operands, values, tensors)
-            if self._boundary:
-                operands.clear()  # the program may take over the memory of values that nobody else holds
-                end_step()
+        return operands
+
+    def _run_recorded(self, operands: list, tensors: Sequence[Tensor]) -> Any:
+        for place, i in self._arguments:
+            t = tensors[i]
+            operands[place] = t._storage.value if t._view is None else t._value()
+        if self.spec.fallible:
+            trace.mark()
+        bindable = self._boundary and self._layout is not None and not trace.records
+        values = record(self.spec, operands)
+        self._write(values, tensors)
+        result = self._results(operands, values, tensors)
+        if self._boundary:
+            record_of, slots = (trace.records[0], trace.slots) if bindable and trace.records else ((), [])
+            operands.clear()  # the program may take over the memory of values that nobody else holds
+            values.clear()
+            end_step()
+            if record_of and trace.flight is None:
+                self._bind(record_of, slots)
         return result
 
-    def _results(self, operands: list, values: list[Value], tensors: Sequence[Tensor]) -> Any:
+    def _bind(self, entry: tuple, slots: list) -> None:
+        """After a run on this thread alone: from now on the step runs where it lies, if it can."""
+        self._bindings += 1
+        if self._bindings > ATTEMPTS:
+            self._layout = None
+            return
+        n = len(self.spec.out_types)
+        program = find_program(ProgramKey((entry,), tuple(range(len(slots) - n, len(slots)))), slots)
+        compiled = program.run.compiled if program.compiles else None  # type: ignore[attr-defined]
+        if compiled is None:
+            return
+        slots.clear()
+        assert self._layout is not None
+        places = [entry.index(slot, 1) - 1 for slot in program.input_slots]
+        if Bound.applies(compiled, places, self._layout):
+            self._bound = Bound(compiled, places, self._template, self._layout)
+
+    def _results(self, operands: list, values: Any, tensors: Sequence[Tensor]) -> Any:
         node = None
         if self._backward is not None:
             by_source = [operands[p] for p in self._place_of]
@@ -315,13 +378,12 @@ class Replay:
         return found
 
     def _write(self, values: list[Value], tensors: Sequence[Tensor]) -> None:
-        for sink, n in zip(self._sinks, self._outputs):
-            kind, what = sink.kind, sink.what
-            if kind == "tensor":
-                what._storage.write(values[n])
-            elif kind == "new gradient":
-                what.grad = make_tensor(values[n])
-            elif kind == "no gradient":
+        for t, n in self._written:
+            t._storage.write(values[n])
+        for leaf, n in self._gradients:
+            leaf.grad = make_tensor(values[n])
+        for kind, what, n in self._other_sinks:
+            if kind == "no gradient":
                 what.grad = None
             elif kind == "storage":
                 what.write(values[n])

@@ -15,8 +15,6 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-import numpy as np
-
 from ..errors import is_own
 from ..nn.modules.module import Module
 from ..optim.optimizer import Optimizer
@@ -52,10 +50,11 @@ def _kind_of(filename: str) -> str:
     if path.is_relative_to(_LIBRARY) and "site-packages" not in path.parts:
         room = path.relative_to(_LIBRARY).parts[0].removesuffix(".py")
         return "standard" if room in _STANDARD else "stateful"
-    return "stateful" if path.is_relative_to(_NUMPY) else "user"
+    return "stateful" if any(package in path.parts for package in _PACKAGES) else "user"
 
 
-_LIBRARY, _NUMPY = Path(dis.__file__).resolve().parent, Path(np.__file__).resolve().parent
+_LIBRARY = Path(dis.__file__).resolve().parent
+_PACKAGES = ("numpy", "llvmlite")  # that flambeau calls
 
 
 class Watch:

@@ -276,51 +276,18 @@ def land() -> None:
                 flight.slots[i].buffer, flight.slots[i].address = buffer, 0
 
 
-def _is_last(value: Value, held: int) -> bool:
-    """Whether nothing but the slots, the caller and `held` others refer to the value."""
-    return sys.getrefcount(value) <= _UNREFERENCED + held
-
-
-def _is_sole_owner(value: Value) -> bool:
-    """Whether the value's array owns its memory, and is known to nobody but the value and the list of inputs."""
-    return sys.getrefcount(value.buffer) <= _OWNED and value.buffer.base is None  # type: ignore[union-attr]
-
-
-def _calibrate_references() -> tuple[int, int]:
-    """What sys.getrefcount says in the two functions above when nobody else refers to the value or the array."""
-    global _UNREFERENCED, _OWNED
-    slots = [Value(SCALAR_TYPES[int], np.empty(1))]
-    inputs = [slots[0].buffer]
-    value = slots[0]
-    for _UNREFERENCED in range(16):
-        if _is_last(value, 0):
-            break
-    for _OWNED in range(16):
-        if _is_sole_owner(value):
-            break
-    del inputs
-    return _UNREFERENCED, _OWNED
-
-
-_UNREFERENCED, _OWNED = _calibrate_references()
-
-
 def run_program(program: Program, slots: list, live: tuple[int, ...]) -> None:
     """Feeds a program the buffers of its inputs and hands out its results."""
     if trace.flight is not None:
         land()
-    inputs: list[Any] = []
-    for i in program.input_slots:
-        value = slots[i]
-        inputs.append(value.array() if value.__class__ is Value else value)
+    inputs, addresses = _feed(program.input_slots, slots)
     compiled = program.run.compiled if program.compiles else None  # type: ignore[attr-defined]
     if compiled is None:
         for i, buffer in zip(live, program.run(inputs)):
             value = slots[i]
             value.buffer, value.address = buffer, 0
         return
-    dead = _unwanted(compiled.donatable, program, slots, inputs)
-    addresses = _addresses(program, slots)
+    dead = _unwanted(compiled.donatable, program.input_slots, slots)
     results = compiled.post(inputs, addresses, dead) if ASYNCHRONOUS else None
     if results is not None:
         made = frozenset([id(slots[i]) for i in live])
@@ -334,30 +301,62 @@ def run_program(program: Program, slots: list, live: tuple[int, ...]) -> None:
         land()
 
 
-def _addresses(program: Program, slots: list) -> list[int]:
-    found = []
-    for i in program.input_slots:
+def _feed(input_slots: tuple[int, ...], slots: list) -> tuple[list, list[int]]:
+    """A program's inputs (arrays and numbers), and the addresses of the arrays."""
+    inputs: list[Any] = []
+    addresses = []
+    for i in input_slots:
         value = slots[i]
         if value.__class__ is Value:
+            buffer = value.buffer
+            if buffer is None:
+                raise RuntimeError(FAILED)
             if not value.address:
-                value.address = value.buffer.__array_interface__["data"][0]  # type: ignore[union-attr]
-            found.append(value.address)
+                value.address = buffer.__array_interface__["data"][0]
+            inputs.append(buffer)
+            addresses.append(value.address)
         else:
-            found.append(0)
-    return found
+            inputs.append(value)
+            addresses.append(0)
+    return inputs, addresses
 
 
-def _unwanted(donatable: tuple[int, ...], program: Program, slots: list, inputs: list) -> frozenset[int]:
-    """Which of these inputs hold memory that nobody wants after the program."""
+_UNREFERENCED = _OWNED = 0  # what sys.getrefcount says in `_unwanted` of a value, and of its array, that nobody else refers to
+
+
+def _unwanted(donatable: tuple[int, ...], input_slots: tuple[int, ...], slots: list) -> frozenset[int]:
+    """Which of these inputs hold memory that nobody wants after the program: only the slots (and what could be undone) refer
+    to the value, and only the value and the list of inputs to its array, which is no part of another."""
     kept: dict[int, int] = {}  # references that the undo list holds, by id
     for _, value in trace.undo:
-        kept[id(value)] = kept.get(id(value), 0) + 1
+        key = id(value)
+        kept[key] = kept[key] + 1 if key in kept else 1
     dead = []
+    references, last, owned = sys.getrefcount, _UNREFERENCED, _OWNED
     for n in donatable:
-        value = slots[program.input_slots[n]]
-        if value.__class__ is Value and value.pinned is None and _is_last(value, kept.get(id(value), 0)) and _is_sole_owner(value):
+        value = slots[input_slots[n]]
+        if value.__class__ is Value and value.pinned is None and references(value) <= last + kept.get(id(value), 0) \
+                and references(value.buffer) <= owned and value.buffer.base is None:
             dead.append(n)
     return frozenset(dead)
+
+
+def _calibrate_references() -> tuple[int, int]:
+    """(_UNREFERENCED, _OWNED) of this Python."""
+    global _UNREFERENCED, _OWNED
+    slots = [Value(SCALAR_TYPES[int], np.empty(1))]
+    inputs = [slots[0].buffer]
+    found = []
+    for first, second in ((0, 99), (99, 0)):
+        _UNREFERENCED, _OWNED = first, second
+        while not _unwanted((0,), (0,), slots):
+            _UNREFERENCED, _OWNED = _UNREFERENCED + (second > 0), _OWNED + (first > 0)
+        found.append(_UNREFERENCED if second else _OWNED)
+    del inputs
+    return found[0], found[1]
+
+
+_UNREFERENCED, _OWNED = _calibrate_references()
 
 
 # Locks that a fork waits for, in this order: a child could never take one that another thread of its parent held.
