@@ -133,7 +133,7 @@ def test_out_of_order(method):
         def __getitem__(self, i):
             import time
 
-            time.sleep(0.3 if i == 0 else 0)
+            time.sleep(3 if i == 0 else 0)  # long enough for the other worker to start on a busy machine
             return i
 
     loader = DataLoader(Waiting(8), batch_size=1, num_workers=2, in_order=False, **method)
