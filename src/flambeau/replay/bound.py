@@ -11,7 +11,6 @@ from operator import le
 from typing import Any, NamedTuple, Sequence
 
 from ..ir.types import TensorType
-from ..runtime.program import Program
 from ..runtime.trace import Value, trace
 from ..tensor.node import AccumulateGrad
 from ..tensor.tensor import Tensor
