@@ -2,7 +2,8 @@
 
 A kernel finds its buffers in a table of addresses. A body has a table for each step, in which the carries and the rows of
 sequences and results are those of the step; running a scan is running the body's kernels once for each table. One table more
-comes before them: there the kernels that copy the initial carries into the histories find both.
+comes before them, for what is done once: initial carries are copied into the histories, and weights whose rows would be the
+wrong way round for the products of every step are turned.
 """
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ import numpy as np
 from ..dtypes import uint8
 from ..ir.graph import Graph, GraphBuilder, Node, Var, inline
 from ..ir.types import contiguous_strides, tensor_type
+from ..primitives.contraction import dot_p
 from ..primitives.shape import concat_p, reshape
 from .affine import identity, linear
 from .cache import cache_key, object_cache
@@ -25,9 +27,11 @@ from .legalize import legalize
 from .llvm import jit
 from .llvm.emit import new_module
 from .llvm.target import Target, host_target
-from .memory import Memory, may_fail, targets
+from .memory import ALIGNMENT, Memory, may_fail, targets
 from .schedule import Host, Map, Scan, Scheduler, Step, Store
 from .special import SPECIAL
+
+TURNED_SIZE = 1024  # elements from which on turning a weight pays
 
 
 class LoopCode(NamedTuple):
@@ -43,18 +47,24 @@ class LoopCode(NamedTuple):
 class Loop:
     """A body, scheduled. native: whether all of it has kernels. slots: each buffer's place in a table.
 
-    memory: where what lives during one step lies in the workspace.
+    workspace_size, offsets: the workspace, and where in it lies what lives during one step, and what all steps share.
     """
 
     def __init__(self, graph: Graph, text: str, n_carry: int):
         self.text = text
-        self.graph = graph = legalize(_with_results_of_its_own(graph))
+        graph, turned = _with_turned_weights(legalize(_with_results_of_its_own(graph)))
+        self.graph = graph
         self.steps = Scheduler(graph, SPECIAL).run()
         self.native = not any(isinstance(s, Host) for s in self.steps)
         buffers = dict.fromkeys([*graph.inputs, *graph.outputs, *[v for s in self.steps for v in targets(s)]])
         self.slots = {v: i for i, v in enumerate(buffers, 1)}  # entry 0 is the error flag
-        self.memory = Memory(graph, self.steps)
+        memory = Memory(graph, self.steps)
+        self.workspace_size, self.offsets = memory.size, dict(memory.offsets)
+        for v in turned:
+            self.offsets[v] = self.workspace_size
+            self.workspace_size += -(-v.type.nbytes // ALIGNMENT) * ALIGNMENT
         self.entry: list[Step] = [_copy(x, y) for x, y in zip(graph.inputs[:n_carry], graph.outputs)]
+        self.entry += [_copy(x, y, turned=True) for y, x in turned.items()]
         self.work = sum(work(s) for s in self.steps if not isinstance(s, Host))
         self.may_fail = any(map(may_fail, self.steps))
         self._code: LoopCode | None = None
@@ -76,7 +86,7 @@ class Loop:
 
     def workspace(self, node: Node) -> Var:
         """A buffer for what lives during one step of the scan `node`."""
-        return Var(tensor_type(uint8, (self.memory.size,)), node.outputs[0].builder, node)
+        return Var(tensor_type(uint8, (self.workspace_size,)), node.outputs[0].builder, node)
 
     def _compile(self, target: Target) -> bytes:
         """A line of JSON, [chunks, bytes of scratch] of each kernel, and the object code."""
@@ -103,10 +113,32 @@ def _with_results_of_its_own(graph: Graph) -> Graph:
     return builder.finish(outputs)
 
 
-def _copy(source: Var, target: Var) -> Map:
-    index = identity(source.ndim)
-    at = linear(index, contiguous_strides(source.shape), source.ndim)
-    return Map(source.shape, (Store(Load(source, at), target, at),))
+def _with_turned_weights(graph: Graph) -> tuple[Graph, dict[Var, Var]]:
+    """The graph with products x·wᵀ as x·v, where v is one more input, to be filled with wᵀ: {v: w}."""
+    builder = GraphBuilder()
+    inputs = [builder.input(v.type) for v in graph.inputs]
+    env = dict(zip(graph.inputs, inputs))
+    turned: dict[Var, Var] = {}
+
+    def other_way_round(w: Var) -> Var:
+        found = next((v for v, x in turned.items() if x is w), None)
+        if found is None:
+            found = builder.input(tensor_type(w.dtype, w.shape[::-1]))
+            turned[found] = w
+        return found
+    for node in graph.nodes:
+        args, params = [env[v] for v in node.inputs], node.params
+        if node.prim is dot_p and args[1] in inputs and args[1].ndim == 2 and args[1].size >= TURNED_SIZE and params[1:] == ((1,), (), ()):
+            args, params = [args[0], other_way_round(args[1])], (params[0], (0,), (), ())
+        env.update(zip(node.outputs, builder.call(node.prim, tuple(args), params, [o.type for o in node.outputs])))
+    return builder.finish([env[v] for v in graph.outputs]), turned
+
+
+def _copy(source: Var, target: Var, turned: bool = False) -> Map:
+    index = identity(target.ndim)
+    read, written = [linear(i, contiguous_strides(v.shape), v.ndim)
+                     for i, v in ((index[::-1] if turned else index, source), (index, target))]
+    return Map(target.shape, (Store(Load(source, read), target, written),))
 
 
 @lru_cache(maxsize=256)
@@ -142,13 +174,14 @@ class LoopTables:
                 self._fill(slot, slice(0, 1), x, 0)
                 self._fill(slot, slice(1, None), results[i], before)
             else:
-                self._fill(slot, slice(1, None), x, rows if i < n_carry + n_xs else 0)
+                stepped = i < n_carry + n_xs
+                self._fill(slot, slice(int(stepped), None), x, rows if stepped else 0)
         for i, (v, x) in enumerate(zip(outputs, results)):
             slot = loop.slots[v]
             if i < n_carry:
                 self._fill(slot, slice(0, 1), x, length if reverse else 0)
             self._fill(slot, slice(1, None), x, after if i < n_carry else rows)
-        for v, at in loop.memory.offsets.items():
+        for v, at in loop.offsets.items():
             self.sources[:, loop.slots[v]] = slot_of[step.workspace]
             self.offsets[:, loop.slots[v]] = at
 

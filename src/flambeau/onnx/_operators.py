@@ -281,7 +281,7 @@ def _gates(em: Emitter, x: Operand, order: Sequence[int], n: int) -> Any:
 def _recurrent(operator: str, order: Sequence[int], **attributes: Any) -> Rule:
     """order: which of PyTorch's gates each of ONNX's is."""
     def apply(em, a, types):
-        if a.get("w_hr") is not None or a["input"].dtype.name != "float32":
+        if a.get("w_hr") is not None or a["mask"] is not None or a["input"].dtype.name != "float32":
             return None
         n = len(order)
         x, h, hidden = a["input"], a["h"], a["w_hh"].type.shape[1]

@@ -12,6 +12,7 @@ import numpy as np
 from ..dtypes import bool_, int32, int64
 from ..ir.graph import Graph, Node, Var
 from ..ir.types import TensorType, tensor_type
+from ..primitives.scan import scan_p, written_out
 from ._emit import Array, Emitter, Ints, OnnxExporterError, Operand, Scalar, element_type
 from ._views import take_apart
 
@@ -34,8 +35,10 @@ def lower_graph(em: Emitter, graph: Graph, operands: Sequence[Operand]) -> list[
     for node in graph.nodes:
         found = RULES.get(node.prim.name)
         inputs = [env[v] for v in node.inputs]
-        if found is None and node.prim.definition is not None:
-            results: Any = lower_graph(em, node.prim.definition(node), inputs)
+        if node.prim is scan_p:
+            results: Any = lower_graph(em, written_out(node), inputs)
+        elif found is None and node.prim.definition is not None:
+            results = lower_graph(em, node.prim.definition(node), inputs)
         elif found is None:
             raise OnnxExporterError(f"{em.label} computes '{node.prim.name}', for which there is no ONNX operator")
         elif node.prim.name == "max_pool":

@@ -4,16 +4,36 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+import numpy as np
+
 from .. import primitives as p
 from ..ir.graph import Var
 from ..tensor.op import op
 
 
-def _layer(step: Callable[..., Any], init: tuple[Var, ...], projected: Var, shared: list[Var], reverse: bool) -> tuple[Var, ...]:
-    """(output, last states) of the recurrence step(states, row of projected, shared) → new states. The output is the first
-    state of each step."""
-    histories, _ = p.scan(lambda states, rows, shared: (step(states, rows[0], *shared), ()), init, [projected], shared, reverse)
-    length = projected.shape[0]
+HOISTED_ROWS = 16  # batches from here on are large enough for products of one step
+
+
+def _layer(cell: Callable[..., Any], init: tuple[Var, ...], x: Var, w_ih: Var, bias: Var | None, shared: list[Var | None],
+           reverse: bool, mask: Var | None) -> tuple[Var, ...]:
+    """(output, last states) of the recurrence cell(states, W_ih x + bias, *shared) → new states, over x (T, N, in). The
+    output is the first state of each step. mask (T, N, 1): where it is false a state stays as it is.
+
+    Small batches have W_ih x computed for all steps at once; large ones in each step, where it is still in the cache when
+    it is wanted, and where the code does not depend on the number of steps.
+    """
+    at_once = x.shape[1] < HOISTED_ROWS
+    weights = [] if at_once else [v for v in (w_ih, bias) if v is not None]
+    others = [v for v in shared if v is not None]
+
+    def step(states: tuple[Var, ...], rows: tuple[Var, ...], given: tuple[Var, ...]) -> Any:
+        here = iter(given[len(weights):])
+        row = rows[0] if at_once else _gates(rows[0], given[0], given[1] if bias is not None else None)
+        new = cell(states, row, *[None if v is None else next(here) for v in shared])
+        return (new if mask is None else [p.select(rows[1], a, b) for a, b in zip(new, states)]), ()
+    rows = [_gates(x, w_ih, bias) if at_once else x] + ([] if mask is None else [mask])
+    histories, _ = p.scan(step, init, rows, [*weights, *others], reverse)
+    length = x.shape[0]
     last = 0 if reverse else length
     output = p.slice_dim(histories[0], 0, int(not reverse), length + int(not reverse))
     return output, *[p.reshape(p.slice_dim(h, 0, last, last + 1), h.shape[1:]) for h in histories]
@@ -37,14 +57,13 @@ def _lstm_step(gates: Var, c: Var) -> tuple[Var, Var]:
 
 @op("MkldnnRnnLayerBackward0")
 def lstm_layer(input: Tensor, h: Tensor, c: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None,
-               w_hr: Tensor | None, reverse):
+               w_hr: Tensor | None, reverse, mask: Tensor | None = None):
     """One LSTM layer in one direction (Hochreiter & Schmidhuber 1997). input (T, N, in) → (output (T, N, out), h, c)."""
-    def step(states, x, w_hh, *w_hr):
+    def cell(states, x, w_hh, w_hr):
         h, c = states
         h, c = _lstm_step(x + _gates(h, w_hh, None), c)
-        return (p.dot(h, *w_hr, (1,), (1,)) if w_hr else h), c
-    bias = None if b_ih is None else b_ih + b_hh
-    return _layer(step, (h, c), _gates(input, w_ih, bias), [w_hh] + ([] if w_hr is None else [w_hr]), reverse)
+        return (h if w_hr is None else p.dot(h, w_hr, (1,), (1,))), c
+    return _layer(cell, (h, c), input, w_ih, None if b_ih is None else b_ih + b_hh, [w_hh, w_hr], reverse, mask)
 
 
 def _gru_step(x: Var, hidden: Var, h: Var) -> Var:
@@ -56,20 +75,23 @@ def _gru_step(x: Var, hidden: Var, h: Var) -> Var:
 
 
 @op("StackBackward0")
-def gru_layer(input: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None, reverse):
+def gru_layer(input: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None, reverse,
+              mask: Tensor | None = None):
     """One GRU layer in one direction (Cho et al. 2014). input (T, N, in) → (output (T, N, hidden), h)."""
-    def step(states, x, w_hh, *b_hh):
-        h, = states
-        return _gru_step(x, _gates(h, w_hh, *(b_hh or (None,))), h),
-    return _layer(step, (h,), _gates(input, w_ih, b_ih), [w_hh] + ([] if b_hh is None else [b_hh]), reverse)
+    def cell(states, x, w_hh, b_hh):
+        return _gru_step(x, _gates(states[0], w_hh, b_hh), states[0]),
+    return _layer(cell, (h,), input, w_ih, b_ih, [w_hh, b_hh], reverse, mask)
 
 
 @op("StackBackward0")
-def rnn_layer(input: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None, activation, reverse):
+def rnn_layer(input: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None, activation, reverse,
+              mask: Tensor | None = None):
     """One Elman layer in one direction. input (T, N, in) → (output (T, N, hidden), h)."""
     fn = p.tanh if activation == "tanh" else p.relu
-    bias = None if b_ih is None else b_ih + b_hh
-    return _layer(lambda states, x, w_hh: (fn(x + _gates(states[0], w_hh, None)),), (h,), _gates(input, w_ih, bias), [w_hh], reverse)
+
+    def cell(states, x, w_hh):
+        return fn(x + _gates(states[0], w_hh, None)),
+    return _layer(cell, (h,), input, w_ih, None if b_ih is None else b_ih + b_hh, [w_hh], reverse, mask)
 
 
 # ------------------------------------------------------------------ cells
@@ -134,46 +156,49 @@ def _parameter_groups(params, has_biases: bool, per: int) -> list[tuple]:
     return groups
 
 
-def _run_layer(kind: str, x, state: tuple, group: tuple, reverse: bool) -> tuple[Any, tuple]:
+def _run_layer(kind: str, x, state: tuple, group: tuple, reverse: bool, mask=None) -> tuple[Any, tuple]:
     w_ih, w_hh, b_ih, b_hh, w_hr = group
     if kind == "lstm":
-        out, h, c = lstm_layer(x, *state, w_ih, w_hh, b_ih, b_hh, w_hr, reverse)
+        out, h, c = lstm_layer(x, *state, w_ih, w_hh, b_ih, b_hh, w_hr, reverse, mask)
         return out, (h, c)
     if kind == "gru":
-        out, h = gru_layer(x, *state, w_ih, w_hh, b_ih, b_hh, reverse)
+        out, h = gru_layer(x, *state, w_ih, w_hh, b_ih, b_hh, reverse, mask)
     else:
-        out, h = rnn_layer(x, *state, w_ih, w_hh, b_ih, b_hh, kind, reverse)
+        out, h = rnn_layer(x, *state, w_ih, w_hh, b_ih, b_hh, kind, reverse, mask)
     return out, (h,)
 
 
-def _run_packed(kind: str, data, sizes: list[int], state: tuple, group: tuple, reverse: bool) -> tuple[Any, tuple]:
-    """A layer over packed steps: the batch shrinks as sequences end (or, in reverse, grows as they begin)."""
-    import flambeau as torch
-    steps = list(data.split(sizes))
-    outs: list[Any] = [None] * len(steps)
-    finished: list[tuple] = []
-    if not reverse:
-        current = state
-        for t, x in enumerate(steps):
-            n = sizes[t]
-            have = current[0].shape[0]
-            if n < have:
-                finished.append(tuple(s[n:] for s in current))
-                current = tuple(s[:n] for s in current)
-            out, current = _run_layer(kind, x.unsqueeze(0), current, group, False)
-            outs[t] = out.squeeze(0)
-        finished.append(current)
-        last = tuple(torch.cat([f[k] for f in reversed(finished)]) for k in range(len(state)))
-    else:
-        current = tuple(s[:sizes[-1]] for s in state)
-        for t in range(len(steps) - 1, -1, -1):
-            n, have = sizes[t], current[0].shape[0]
-            if n > have:
-                current = tuple(torch.cat([c, s[have:n]]) for c, s in zip(current, state))
-            out, current = _run_layer(kind, steps[t].unsqueeze(0), current, group, False)
-            outs[t] = out.squeeze(0)
-        last = current
-    return torch.cat(outs), last
+class _Packing:
+    """Where the rows of packed steps lie in a padded batch. places: of each row in the padded one, step by step; sources:
+    of each padded position in the rows (0 where there is none); mask (T, N, 1): which positions are there; None: all."""
+
+    def __init__(self, sizes: list[int]):
+        import flambeau as torch
+        there = np.arange(sizes[0]) < np.array(sizes)[:, None]
+        self.shape = there.shape
+        self.mask = None
+        if not there.all():
+            places = np.flatnonzero(there)
+            sources = np.zeros(there.size, np.int64)
+            sources[places] = np.arange(len(places))
+            self.places, self.sources, self.mask = torch.tensor(places), torch.tensor(sources), torch.tensor(there[:, :, None])
+
+    def pad(self, rows):
+        """(T, N, …) from (rows, …)."""
+        if self.mask is not None:
+            rows = rows.index_select(0, self.sources)
+        return rows.reshape(*self.shape, *rows.shape[1:])
+
+    def pack(self, padded):
+        """(rows, …) from (T, N, …)."""
+        rows = padded.reshape(-1, *padded.shape[2:])
+        return rows if self.mask is None else rows.index_select(0, self.places)
+
+
+def _run_packed(kind: str, data, packing: _Packing, state: tuple, group: tuple, reverse: bool) -> tuple[Any, tuple]:
+    """A layer over packed steps: padded, with states that stay where a sequence has ended or not yet begun."""
+    out, last = _run_layer(kind, packing.pad(data), state, group, reverse, packing.mask)
+    return packing.pack(out), last
 
 
 def _network(kind, x, states: tuple, params, has_biases, num_layers, dropout, train, bidirectional, per, run):
@@ -202,9 +227,9 @@ def _recurrent(kind: str, *args):
         data, sizes, hx, params, has_biases, num_layers, dropout, train, bidirectional = args
         states = tuple(hx) if kind == "lstm" else (hx,)
         per = _per(params, num_layers, bidirectional)
-        lengths = sizes.tolist()
+        packing = _Packing(sizes.tolist())
         out, finals = _network(kind, data, states, params, has_biases, num_layers, dropout, train, bidirectional, per,
-                               lambda x, s, g, r: _run_packed(kind, x, lengths, s, g, r))
+                               lambda x, s, g, r: _run_packed(kind, x, packing, s, g, r))
         return (out, *finals)
     x, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first = args
     states = tuple(hx) if kind == "lstm" else (hx,)

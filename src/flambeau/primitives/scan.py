@@ -22,7 +22,7 @@ from .contraction import dot, dot_p
 from .derive import Derivative, derive_vjp, differentiable
 from .elementwise import add, zeros_like
 from .reduction import reduce_sum
-from .shape import pad_p, permute, reshape, slice_dim
+from .shape import concat, pad_p, permute, reshape, slice_dim
 from .tangents import RULES as TANGENT_RULES, derive_jvp
 
 EXPENSIVE = frozenset({"sigmoid", "tanh", "exp", "erf", "log", "pow"})  # a step's gradient rather keeps their results
@@ -129,6 +129,21 @@ def scan(step: Callable[..., Any], init: Sequence[Var], xs: Sequence[Var], share
     graph, _ = trace(flat, [*[v.type for v in init], *[_row(v.type) for v in xs], *[v.type for v in shared]])
     outs = _call(body_of(graph), n, len(xs), xs[0].shape[0], reverse, [*init, *xs, *shared])
     return list(outs[:n]), list(outs[n:])
+
+
+def written_out(node: Node) -> Graph:
+    """A call of scan as the graph of all its steps, for those who know no loops."""
+    body, n_carry, n_xs, length, reverse = node.params
+    builder = GraphBuilder()
+    inputs = [builder.input(v.type) for v in node.inputs]
+    carries, xs, shared = inputs[:n_carry], inputs[n_carry:n_carry + n_xs], inputs[n_carry + n_xs:]
+    rows: list[list[Var]] = [[x] for x in carries] + [[] for _ in node.outputs[n_carry:]]
+    for t in range(length - 1, -1, -1) if reverse else range(length):
+        outs = inline(body.graph, [*carries, *[_at(x, t) for x in xs], *shared], builder)
+        carries = outs[:n_carry]
+        for made, v in zip(rows, outs):
+            made.append(v)
+    return builder.finish([concat([reshape(v, (1, *v.shape)) for v in (made[::-1] if reverse else made)], 0) for made in rows])
 
 
 # ------------------------------------------------------------------ the gradient
