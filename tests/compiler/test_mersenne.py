@@ -4,9 +4,13 @@ import ctypes
 import numpy as np
 import pytest
 
+from flambeau.compiler.executor import CompiledProgram
 from flambeau.compiler.llvm import emit, jit
 from flambeau.compiler.llvm.mersenne import define_mt19937
 from flambeau.compiler.llvm.target import host_target, make_target
+from flambeau.interpret import Interpreter
+from flambeau.ir.graph import GraphBuilder
+from flambeau.primitives.random import STATE, random_permutation
 
 
 def compiled(target):
@@ -73,3 +77,14 @@ def test_a_program_draws_what_the_interpreter_draws():
         got = program([state])
         assert all((x == y).all() for x, y in zip(got, expected))
         state = got[2]
+
+
+@pytest.mark.parametrize("n", [1, 2, 700])
+def test_compiled_permutations_are_the_interpreters(n):
+    builder = GraphBuilder()
+    graph = builder.finish(list(random_permutation(builder.input(STATE), n)))
+    _, state = seeded(5)
+    program = CompiledProgram(graph)
+    assert all(part.__class__.__name__ == "Segment" for part in program.parts)
+    for got, want in zip(program([state.copy()]), Interpreter().prepare(graph)([state])):
+        assert (got == want).all()

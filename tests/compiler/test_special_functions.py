@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from flambeau.dtypes import float32, float64
-from flambeau.ir.graph import GraphBuilder
+from flambeau.ir.graph import GraphBuilder, trace
 from flambeau.ir.types import tensor_type
 from flambeau.primitives.base import PRIMITIVES
 from flambeau.primitives.kernels import bessel, erf, gamma
@@ -32,6 +32,26 @@ def test_kernel_and_machine_code_agree(name, dtype):
     with np.errstate(all="ignore"):
         want = KERNELS[name](x.astype(np.float64)).astype(dtype.np)
     np.testing.assert_allclose(got, want, rtol=3e-7 if dtype is float32 else 1e-12)
+
+
+@pytest.mark.parametrize("name, kernel, single, precision, x, ulps", [
+    ("erfinv", erf.erfinv, erf.erfinv_single, float32, np.linspace(-1, 1, 4001), 4),
+    ("lgamma", gamma.lgamma, gamma.lgamma_to_single, float64, np.concatenate([np.linspace(1e-3, 40, 4001), [1e-30, 1, 2, 1e30]]), 1)])
+def test_cheaper_kernels_of_single_precision(name, kernel, single, precision, x, ulps):
+    x = x.astype(np.float32)
+    builder = GraphBuilder()
+    graph = builder.finish([traced(single, builder.input(tensor_type(float32, x.shape)), precision)])
+    got, = Native().prepare(graph)([x])
+    with np.errstate(all="ignore"):
+        want = kernel(x.astype(np.float64))
+        exact = want.astype(np.float32)
+        assert ((got == exact) | (np.abs(got - want) <= ulps * np.spacing(np.abs(exact)))).all()
+    call, = PRIMITIVES[name].definition(trace(lambda v: PRIMITIVES[name]((v,)), [tensor_type(float32, (3,))])[0].nodes[0]).outputs
+    assert call.dtype is float32
+    edges = arguments().astype(np.float32)
+    graph = (builder := GraphBuilder()).finish([traced(single, builder.input(tensor_type(float32, edges.shape)), precision)])
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(Native().prepare(graph)([edges])[0], kernel(edges.astype(np.float64)), rtol=5e-7, atol=1e-6)
 
 
 def test_symbols_know_only_their_functions():

@@ -14,7 +14,7 @@ from ..ir.types import contiguous_strides
 from . import scalar_ops
 from .elements import memory_type, read, write
 from .kernel import Kernel, chunked
-from .llvm.emit import I64, Emitter, Index, Value, const, vector, zero_of
+from .llvm.emit import I32, I64, Emitter, Index, Value, const, vector, zero_of
 from .llvm.mersenne import define_mt19937
 from .order import ORDER
 from .scans import SCANS
@@ -343,10 +343,30 @@ def _random_bits(k: Kernel, node: Node) -> int:
     state, = node.inputs
     bits, after = node.outputs
     k.prepare([state, bits, after])
-    t = memory_type(state.dtype)
-    with e.loop(0, state.size, name="state") as i:
-        e.store(e.load(e.at(k.pointer(state), i, t), t), e.at(k.pointer(after), i, t))
+    _copy_range(k, after, state, 0, 0, state.size)
     e.b.call(define_mt19937(e.module, e.target), [k.pointer(after), k.pointer(bits), I64(bits.size)])
+    k.finish()
+    return 1
+
+
+def _random_permutation(k: Kernel, node: Node) -> int:
+    """Fisher and Yates' shuffle from the front, one word a swap."""
+    e = k.e
+    state, (order, after), n = node.inputs[0], node.outputs, node.params[0]
+    k.prepare([state, order, after])
+    k.scratch = 4 * n
+    words, items = e.args[2], k.pointer(order)
+    _copy_range(k, after, state, 0, 0, state.size)
+    e.b.call(define_mt19937(e.module, e.target), [k.pointer(after), words, I64(n - 1)])
+    with e.loop(0, n) as i:
+        e.store(e.i64(i), e.at(items, i, I64))
+    with e.loop(0, n - 1) as i:
+        word = e.i64(e.load(e.at(words, i, I32), I32))
+        here = e.at(items, i, I64)
+        there = e.at(items, e.add(e.b.urem(word, e.i64(e.sub(n, i))), i), I64)
+        mine, other = e.load(here, I64), e.load(there, I64)
+        e.store(other, here)
+        e.store(mine, there)
     k.finish()
     return 1
 
@@ -354,6 +374,7 @@ def _random_bits(k: Kernel, node: Node) -> int:
 SPECIAL: dict[str, Callable[[Kernel, Node], int]] = {
     "take": _take, "put": _put, "gather": _gather, "scatter": _scatter, "max_pool": _max_pool,
     "argmax": _argextremum(True), "argmin": _argextremum(False), "random_bits": _random_bits,
+    "random_permutation": _random_permutation,
     **SCANS, **ORDER, "winograd_filter": filters, "winograd_conv": conv, "winograd_products": products, "winograd_weight": weight,
 }
 CHECKED = frozenset({"take", "put", "gather", "scatter"})  # those that raise the error flag for a bad index

@@ -210,6 +210,11 @@ def _results(input: Tensor, first: np.ndarray, inverse: np.ndarray, counts: np.n
     return results[0] if len(results) == 1 else tuple(results)
 
 
+def _new(ordered: np.ndarray) -> np.ndarray:
+    """Whether each number differs from the one before; NaN does."""
+    return np.concatenate([np.ones(min(ordered.size, 1), bool), ordered[1:] != ordered[:-1]])
+
+
 def _unique_rows(x: Any, d: int, consecutive: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(first, inverse, counts) for the slices of an array along d; they are compared as rows."""
     n = x.shape[d]
@@ -241,6 +246,9 @@ def _distinct(input: Tensor, dim: Any, consecutive: bool, return_inverse: bool, 
     x, d = _plain(input, dim)
     if input.dtype.kind == "c":
         raise not_implemented("unique", input.dtype)
+    if dim is None and not (consecutive or return_inverse or return_counts or input.dtype.encoded):
+        ordered = np.sort(x)
+        return from_array(ordered[_new(ordered)], input.dtype)
     first, inverse, counts = _unique_rows(x, d, consecutive)
     flat: Any = input.detach()  # type: ignore[attr-defined]
     if dim is None or input.ndim == 0:

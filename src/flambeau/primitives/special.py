@@ -9,7 +9,7 @@ from typing import Callable
 
 import numpy as np
 
-from ..dtypes import int32
+from ..dtypes import dtype, float32, float64, int32
 from ..ir.graph import Var, trace
 from ..ir.types import tensor_type
 from .base import PRIMITIVES, Primitive, as_vars, composite, no_derivative, same_type
@@ -31,19 +31,23 @@ def _special(name: str, kernel: Callable, vjp: Callable | None):
     return _unary(name, in_float64(kernel), vjp)
 
 
-def _spelt_out(name: str, kernel: Callable, vjp: Callable | None):
-    """As `_special`, and executors see what the kernel consists of: see `traced`."""
+def _spelt_out(name: str, kernel: Callable, vjp: Callable | None, single: Callable | None = None, precision: dtype = float64):
+    """As `_special`, and executors see what the kernel consists of: see `traced`. single: a cheaper kernel for float32
+    operands, in `precision`."""
     apply = _special(name, kernel, vjp)
 
     def definition(node):
-        return trace(lambda x: traced(kernel, x), [node.inputs[0].type])[0]
+        x = node.inputs[0].type
+        chosen = (kernel, float64) if single is None or x.dtype is not float32 else (single, precision)
+        return trace(lambda v: traced(chosen[0], v, chosen[1]), [x])[0]
     PRIMITIVES[name].definition = definition
     return apply
 
 
 # ------------------------------------------------------------------ error functions
 
-erfinv = _spelt_out("erfinv", erf_kernels.erfinv, lambda g, y, x: g * exp(y * y) * (math.sqrt(math.pi) / 2))
+erfinv = _spelt_out("erfinv", erf_kernels.erfinv, lambda g, y, x: g * exp(y * y) * (math.sqrt(math.pi) / 2),
+                    erf_kernels.erfinv_single, float32)
 erfcx = _spelt_out("erfcx", erf_kernels.erfcx, lambda g, y, x: g * (x * y * 2 - 2 / math.sqrt(math.pi)))
 ndtri = _spelt_out("ndtri", erf_kernels.ndtri, lambda g, y, x: g * exp(y * y * 0.5) * math.sqrt(2 * math.pi))
 log_ndtr = _spelt_out("log_ndtr", erf_kernels.log_ndtr, lambda g, y, x: g * math.sqrt(2 / math.pi) / erfcx(x * -math.sqrt(0.5)))
@@ -64,7 +68,7 @@ def polygamma(n: int, x: Var) -> Var:
     return _polygamma_p((x,), n)
 
 
-lgamma = _spelt_out("lgamma", gamma_kernels.lgamma, lambda g, y, x: g * digamma(x))
+lgamma = _spelt_out("lgamma", gamma_kernels.lgamma, lambda g, y, x: g * digamma(x), gamma_kernels.lgamma_to_single)
 digamma = _spelt_out("digamma", gamma_kernels.digamma, lambda g, y, x: g * polygamma(1, x))
 
 

@@ -10,6 +10,7 @@ from typing import Any, Callable
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from ..dtypes import dtype, float64
 from ..ir.graph import Var
 from . import elementwise as p
 from .base import constant, full
@@ -30,7 +31,7 @@ _UFUNCS: dict[np.ufunc, Callable] = {
 
 
 class Symbol(NDArrayOperatorsMixin):
-    """A float64 or boolean Var in the place of an array."""
+    """A floating or boolean Var in the place of an array."""
 
     __slots__ = ("var",)
 
@@ -53,7 +54,6 @@ class Symbol(NDArrayOperatorsMixin):
 def _where(condition: Symbol, x: Any, y: Any) -> Symbol:
     x, y = [v.var if isinstance(v, Symbol) else v for v in (x, y)]
     if not isinstance(x, Var) and not isinstance(y, Var):
-        from ..dtypes import float64
         x = constant(x, float64, condition.var.builder)
     return Symbol(p.select(condition.var, x, y))
 
@@ -76,7 +76,6 @@ _FUNCTIONS: dict[Callable, Callable] = {
 }
 
 
-def traced(kernel: Callable, x: Var) -> Var:
-    """kernel(x), computed in float64 and rounded to x's dtype."""
-    from ..dtypes import float64
-    return p.cast(kernel(Symbol(p.cast(x, float64))).var, x.dtype)
+def traced(kernel: Callable, x: Var, precision: dtype = float64) -> Var:
+    """kernel(x), computed in float64 (or another precision) and rounded to x's dtype."""
+    return p.cast(kernel(Symbol(p.cast(x, precision))).var, x.dtype)

@@ -2,7 +2,6 @@
 # ruff: noqa: F821
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -197,6 +196,12 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
     return total / counts.unsqueeze(-1)
 
 
+@op(None)
+def _one_hot(tensor: Tensor, num_classes):
+    classes = p.iota(num_classes, int64, tensor.builder)
+    return p.cast(p.eq(*p.as_vars(p.reshape(tensor, (*tensor.shape, 1)), classes)), int64)
+
+
 def one_hot(tensor, num_classes=-1):
     """int64 vectors with a one at each index: (…) → (…, num_classes)."""
     if tensor.dtype is not int64:
@@ -207,13 +212,13 @@ def one_hot(tensor, num_classes=-1):
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
     elif a.min() < 0:
         raise RuntimeError("Class values must be non-negative.")
+    largest = int(a.max(initial=0))
     if num_classes == -1:
         if is_transformed(tensor):
             raise RuntimeError("When vmap-ing torch.nn.functional.one_hot, please provide an explicit positive num_classes argument.")
-        num_classes = int(a.max()) + 1
+        num_classes = largest + 1
     elif num_classes < 1:
         raise RuntimeError("num_classes should be positive")
-    elif a.size and a.max() >= num_classes:
+    elif largest >= num_classes:
         raise RuntimeError("Class values must be smaller than num_classes.")
-    out = tensor.new_zeros((*tensor.shape, num_classes))
-    return out.scatter_(-1, tensor.unsqueeze(-1), 1) if math.prod(tensor.shape) else out
+    return _one_hot(tensor, num_classes)

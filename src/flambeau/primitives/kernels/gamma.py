@@ -65,6 +65,21 @@ def lgamma(x: np.ndarray) -> np.ndarray:
     return np.where(np.isinf(x) | (x <= 0) & (x == np.floor(x)), np.inf, value)
 
 
+def lgamma_to_single(x: np.ndarray) -> np.ndarray:
+    """log |Γ(x)| in float64 to the digits of float32: Stirling's series at x or, below 8, at x + 7."""
+    y = np.where(x < 0, 1 - x, x)
+    low = y < 8
+    product = y
+    for k in range(1, 7):
+        product = product * (y + k)
+    y, product = np.where(low, y + 7, y), np.where(low, product, 1.0)
+    series = (y - 0.5) * np.log(y) - y + 0.5 * math.log(2 * math.pi) + stirling_correction(y)
+    sine = np.abs(np.sin(math.pi * (x - np.round(x))))  # |sin πx|, exact for large x
+    rest = np.log(np.where(x < 0, math.pi * product / sine, product))
+    value = np.where((x == 1) | (x == 2), 0.0, np.where(x < 0, rest - series, series - rest))
+    return np.where(np.isinf(x) | (x <= 0) & (x == np.floor(x)), np.inf, value)
+
+
 def digamma(x: np.ndarray) -> np.ndarray:
     """d/dx log Γ(x); NaN at the negative integers, ∓∞ at ±0."""
     y = np.where(x < 0, 1 - x, x)
