@@ -42,7 +42,9 @@ def test_two_epochs_give_pytorchs_numbers(tmp_path):
     """The losses and accuracies that PyTorch 2.13 prints for the same program."""
     out, err = run_demo(tmp_path, "--epochs", "2")
     assert out.startswith("1437 training digits, 360 test digits, 13706 parameters\n")
-    assert epochs(out) == [pytest.approx((2.1370, 58.1), abs=3e-4), pytest.approx((0.9890, 81.4), abs=3e-4)]
+    losses, accuracies = zip(*epochs(out))
+    assert losses == pytest.approx((2.1370, 0.9890), abs=1e-3)
+    assert accuracies == pytest.approx((58.1, 81.4), abs=0.6)  # two of 360 digits: sums in another order may turn a maximum
     assert "epoch 2/2" in err  # the progress bar
     assert (tmp_path / "out/digits_lenet.pt").stat().st_size > 13706 * 4
     assert read(tmp_path / "out/digits_lenet.png").shape[1:] == (960, 3)

@@ -208,18 +208,42 @@ def _numel(shape) -> int:
     return math.prod(shape)
 
 
+def _fused(x: Any, y: Any, z: Any) -> Any:
+    """x·y + z of float64 numbers rounded once: the product's and the sum's errors by Dekker (1971) and Knuth (TAOCP 4.2.2)."""
+    def halves(t):
+        c = t * 134217729.0  # 2²⁷ + 1
+        high = c - (c - t)
+        return high, t - high
+    product = x * y
+    (a, b), (c, d) = halves(x), halves(y)
+    lost = ((a * c - product) + a * d + b * c) + b * d
+    total = product + z
+    rest = total - product
+    return total + (((product - (total - rest)) + (z - rest)) + lost)
+
+
 def _uniform_values(shape: tuple[int, ...], dt: dtype_class, low: float, high: float, generator: Any) -> Value:
     """Uniforms in [low, high), in both parts of complex numbers."""
     if dt.kind == "c":
         return _complex_of_pairs(_uniform_values((*shape, 2), dt.to_real(), low, high, generator))
     n = math.prod(shape)
 
+    def standard(state, shape, dt):
+        x, state = uniform01(state, n, dt)
+        return p.reshape(x, shape), state
+    if low == 0 and high == 1 and dt in (float32, float64):
+        return draw("rand", standard, (shape, dt), (), generator)[0]
+
     def body(state, a, b, shape, dt):
-        x, state = uniform01(state, n, _draw_dtype(dt))
-        # computed as PyTorch does: x·(b − a) + a, rounded once
-        x = x * (p.cast(b, x.dtype) - p.cast(a, x.dtype)) + p.cast(a, x.dtype)
-        y = p.cast(x, dt)
-        if dt is not x.dtype:  # rounding must not reach the bound that is left out
+        drawn = _draw_dtype(dt)
+        x, state = uniform01(state, n, drawn)
+        a, b = p.cast(a, drawn), p.cast(b, drawn)
+        # PyTorch's compilers make x·(b − a) + a one operation, rounded once
+        if drawn is float64:
+            y = _fused(x, b - a, a)
+        else:
+            y = p.cast(p.cast(x, float64) * p.cast(b - a, float64) + p.cast(a, float64), dt)
+        if dt is not drawn:  # rounding must not reach the bound that is left out
             y = p.select(p.ge(y, p.cast(b, dt)), p.cast(a, dt), y)
         return p.reshape(y, shape), state
     return draw("uniform_", body, (shape, dt), (float(low), float(high)), generator)[0]

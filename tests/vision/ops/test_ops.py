@@ -107,7 +107,7 @@ def test_deform_conv2d():
     inner = ops.deform_conv2d(x, right, weight, padding=(0, 1))[..., 1:-1]
     assert torch.allclose(inner, moved[..., 1:inner.shape[-1] + 1])
     layer = ops.DeformConv2d(4, 6, 3)
-    assert layer(torch.ones(1, 4, 5, 5), torch.zeros(1, 18, 3, 3), torch.zeros(1, 9, 3, 3)).flatten(2).std(2).max() == 0
+    assert layer(torch.ones(1, 4, 5, 5), torch.zeros(1, 18, 3, 3), torch.zeros(1, 9, 3, 3)).flatten(2).std(2).max() < 1e-6
     with pytest.raises(RuntimeError, match="offset"):
         ops.deform_conv2d(x, still[:, :3], weight)
 
