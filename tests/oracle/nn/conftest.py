@@ -36,7 +36,7 @@ def tried(printed):
         try:
             result = function()
         except Exception as error:
-            message = re.split("\n  (?:in module|linear:) ", str(error))[0]  # what flambeau says more than PyTorch
+            message = re.split("\n  (?:in module|linear:) |[.] flambeau reaches", str(error))[0]  # what flambeau says more than PyTorch
             print(f"{type(error).__name__}: {message}", file=printed)
         else:
             print(f"nothing raised, {result}", file=printed)

@@ -145,7 +145,7 @@ LOSSES = [("nn.L1Loss()", (3, 4), (3, 4)), ("nn.MSELoss(reduction='sum')", (3, 4
           ("nn.TripletMarginLoss(swap=True)", (3, 4), (3, 4), (3, 4)),
           ("nn.TripletMarginWithDistanceLoss(margin=0.5)", (3, 4), (3, 4), (3, 4)),
           ("nn.CTCLoss()", Drawn((6, 2, 5), "log-probabilities"), Drawn((), [[1, 2, 3], [4, 1, 2]]), Drawn((), [6, 5]),
-           Drawn((), [3, 2]))]
+           Drawn((), [3, 2])), ("nn.LinearCrossEntropyLoss(4, 5)", (3, 4), Drawn((3,), "below 4"))]
 
 LAYERS = [(text, SIGNALS) for text in ACTIVATIONS] + [(text, IMAGES) for text in ON_IMAGES] + \
     [(text, VOLUMES) for text in ON_VOLUMES] + OTHERS + LOSSES
@@ -260,6 +260,6 @@ def compare_state(ours, theirs):
 def test_every_layer_is_recorded():
     named = " ".join(text for text, *_ in LAYERS)
     bases = {"Module", "Container", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "RNNBase",
-             "RNNCellBase", "NLLLoss2d"}
+             "RNNCellBase", "NLLLoss2d", "LinearCrossEntropyOptions"}
     missing = [name for name in flambeau.nn.modules.__all__ if name not in bases and f"nn.{name}(" not in named]
     assert missing == []

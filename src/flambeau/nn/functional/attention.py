@@ -53,12 +53,18 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None,
     return p.dot(used, v, (last,), (last - 1,), batch, batch), weights
 
 
+kernel_allowed = True  # `nn.attention.sdpa_kernel` forbids it where it asks for kernels of other machines
+
+
 def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
     """softmax(query·keyᵀ·scale + mask)·value (Vaswani et al. 2017).
 
     query (…, L, E), key (…, S, E), value (…, S, Ev) → (…, L, Ev). attn_mask: boolean (True takes part) or additive;
     scale defaults to 1/√E; dropout_p drops weights; enable_gqa lets groups of query heads share key/value heads.
     """
+    if not kernel_allowed:
+        raise RuntimeError("No viable backend for scaled_dot_product_attention was found. This is likely due to turning off both the math "
+                           "kernel and the fused kernels.")
     if is_causal and attn_mask is not None:
         raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
     for name, x in (("query", query), ("key", key), ("value", value)):

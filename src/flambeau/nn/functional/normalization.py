@@ -96,6 +96,8 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     """
     if training:
         _verify_batch_size(input.size())
+        if eps <= 0:
+            raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     return batch_norm_unchecked(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 

@@ -39,8 +39,6 @@ def _wrong_rank(input: Any, nd: int, what: str) -> Exception:
     if what in ("avg_pool2d", "fractional_max_pool2d") and input.ndim <= nd:
         return IndexError(f"Dimension out of range (expected to be in range of [{-input.ndim}, {input.ndim - 1}], but got -3): {what} "
                           f"expects a 3D or 4D (batch mode) tensor for input, but got {got}")
-    if what.startswith("adaptive") and 1 < nd >= input.ndim:
-        return ValueError(f"Input dimension should be at least {nd + 1}")
     if what.startswith("adaptive"):
         return RuntimeError(f"{what}(): Expected {nd + 1}D or {nd + 2}D tensor, but got {got}")
     return RuntimeError(f"{what}: non-empty {nd + 1}D or {nd + 2}D (batch mode) tensor expected for input, but got {got}")
@@ -219,9 +217,16 @@ def _gathered_windows(x: Var, dim: int, out: int) -> tuple[Var, Var, Var]:
     return windows, p.broadcast_to(mask, windows.shape), counts
 
 
+def _adaptive_batched(input: Var, nd: int, output_size, what: str) -> tuple[Var, bool]:
+    """`_batched`, after PyTorch's check of sizes that are given one by one."""
+    if nd > 1 and isinstance(output_size, (tuple, list)) and input.ndim <= len(output_size):
+        raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
+    return _batched(input, nd, what)
+
+
 def _adaptive_avg(nd: int, input: Var, output_size) -> Var:
     what = f"adaptive_avg_pool{nd}d"
-    x, batched = _batched(input, nd, what)
+    x, batched = _adaptive_batched(input, nd, output_size, what)
     for i, out in enumerate(_adaptive_sizes(x, output_size, nd, what, input.shape)):
         x = _adaptive_avg_dim(x, i + 2, out)
     return _unbatch(x, batched)
@@ -248,7 +253,7 @@ def adaptive_avg_pool3d(input: Tensor, output_size):
 def _adaptive_max(nd: int, input: Var, output_size) -> tuple[Var, Var]:
     """Maxima and flat positions: all windows of all dimensions side by side, then one argmax."""
     what = f"adaptive_max_pool{nd}d"
-    x, batched = _batched(input, nd, what)
+    x, batched = _adaptive_batched(input, nd, output_size, what)
     sizes = _adaptive_sizes(x, output_size, nd, what, input.shape)
     plane = x.shape[2:]
     position = p.broadcast_to(p.reshape(p.iota(math.prod(plane), int64, x.builder), (1, 1, *plane)), x.shape)

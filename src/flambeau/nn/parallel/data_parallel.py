@@ -28,11 +28,11 @@ class DataParallel(Module):
     def __init__(self, module: Module, device_ids: Any = None, output_device: Any = None, dim: int = 0) -> None:
         super().__init__()
         self.module = module
-        self.dim = dim
         devices = _devices(module, device_ids)
         self.device_ids: list = [d.index for d in devices]
         self._devices = devices
         if devices:
+            self.dim = dim
             self.output_device = devices[0] if output_device is None else _device(output_device, devices[0].type)
             self.src_device_obj = devices[0]
 
