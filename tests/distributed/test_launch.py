@@ -23,7 +23,8 @@ def program(tmp_path):
     return write
 
 
-SAY = f"import json, os, sys\nprint(json.dumps([sys.argv[1:], {{name: os.environ.get(name) for name in {NAMES}}}]))"
+# Processes share a pipe: each writes its whole line at once.
+SAY = f"import json, os, sys\nsys.stdout.write(json.dumps([sys.argv[1:], {{name: os.environ.get(name) for name in {NAMES}}}]) + '\\n')"
 
 
 def test_what_processes_are_told(program):
@@ -78,7 +79,7 @@ def test_output_to_files(program, tmp_path):
 
 
 def test_two_machines(program, free_port):
-    path = program("import os\nprint(os.environ['RANK'], os.environ['WORLD_SIZE'], os.environ['GROUP_RANK'])")
+    path = program("import os, sys\nsys.stdout.write('{RANK} {WORLD_SIZE} {GROUP_RANK}\\n'.format_map(os.environ))")
     command = [sys.executable, "-m", "flambeau", "launch", "--nnodes=2", "--nproc-per-node=2", "--master-addr=127.0.0.1",
                f"--master-port={free_port}", "--no-python"]
     started = [subprocess.Popen([*command, f"--node-rank={node}", sys.executable, str(path)], env=environment(), text=True,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import dis
+import gc
 import math
 import sys
 from functools import lru_cache
@@ -69,11 +70,15 @@ class Watch:
         self._changed: list[tuple[Any, str]] = []  # built-in containers that were changed, and where
 
     def __enter__(self) -> Watch:
+        self._collects = gc.isenabled()
+        gc.disable()  # what a collection calls (finalizers, `gc.callbacks`) is not a part of the user's function
         sys.setprofile(self._event)
         return self
 
     def __exit__(self, *error: Any) -> None:
         sys.setprofile(None)
+        if self._collects:
+            gc.enable()
 
     def refuse(self, reason: str, frame: FrameType | None = None) -> None:
         """Notes why the call must not be replayed; the first reason counts."""

@@ -336,7 +336,7 @@ def _unwanted(donatable: tuple[int, ...], input_slots: tuple[int, ...], slots: l
     for n in donatable:
         value = slots[input_slots[n]]
         if value.__class__ is Value and value.pinned is None and references(value) <= last + kept.get(id(value), 0) \
-                and references(value.buffer) <= owned and value.buffer.base is None:
+                and references(value.buffer) <= owned and value.buffer.base is None:  # type: ignore[union-attr]
             dead.append(n)
     return frozenset(dead)
 
