@@ -1,0 +1,174 @@
+"""Tensors on devices: getting there and back, what may meet, what is said of a device. `cuda` is XLA's CPU under another name."""
+import copy
+import io
+import pickle
+
+import pytest
+
+import flambeau as torch
+from flambeau import nn
+
+pytest.importorskip("jax")
+
+XLA = torch.device("xla:cpu", 0)
+
+
+# ------------------------------------------------------------------ there and back
+
+def test_to_and_back():
+    x = torch.arange(6.).reshape(2, 3)
+    on = x.to("xla:cpu")
+    assert on.device == XLA and x.device.type == "cpu"
+    assert on.to(XLA) is on and on.cpu().tolist() == x.tolist() and x.to(on).device == XLA
+    assert on.to("cpu", torch.float64).dtype is torch.float64 and on.to(torch.int32).device == XLA
+    for made in (on + 1, on.t(), on[0], torch.zeros_like(on), on.new_ones(2), torch.empty(2, device="xla:cpu"), on.sum()):
+        assert made.device == XLA
+    assert torch.ones_like(on, device="cpu").device.type == "cpu"
+    assert repr(on[0]) == "tensor([0., 1., 2.], device='xla:cpu:0')"
+    with pytest.raises(TypeError, match=r"can't convert xla:cpu:0 device type tensor to numpy. Use Tensor.cpu\(\)"):
+        on.numpy()
+
+
+def test_gradients_cross_devices():
+    x = torch.tensor([1., 2.], requires_grad=True)
+    (x.to("xla:cpu") * 3).cpu().square().sum().backward()
+    assert x.grad.device.type == "cpu" and x.grad.tolist() == [18, 36]
+
+
+def test_modules_move_with_their_buffers():
+    module = nn.BatchNorm1d(2).to("xla:cpu")
+    assert {t.device for t in module.state_dict().values()} == {XLA}
+    module(torch.ones(4, 2, device="xla:cpu")).sum().backward()
+    assert module.weight.grad.device == XLA and module.num_batches_tracked.item() == 1
+    assert copy.deepcopy(module).weight.device == XLA
+    assert {t.device.type for t in module.cpu().state_dict().values()} == {"cpu"}
+
+
+def test_writes_and_views():
+    x = torch.zeros(2, 3, device="xla:cpu")
+    view = x[1]
+    x[0] = torch.ones(3)  # setting items copies from anywhere
+    x[1, [0, 2]] = torch.tensor([5., 6.], device="xla:cpu")
+    assert view.tolist() == [5, 0, 6] and x[x > 1].tolist() == [5, 6] and x.nonzero().device == XLA
+    assert x.copy_(torch.full((2, 3), 2.)).sum().item() == 12
+
+
+def test_saved_tensors_come_back_where_they_were_or_are_sent():
+    buffer = io.BytesIO()
+    x = torch.arange(4., device="xla:cpu")
+    torch.save({"x": x, "view": x.view(2, 2).t()}, buffer)
+    for where, expected in ((None, "xla:cpu"), ("cpu", "cpu"), ({"xla:cpu:0": "cpu"}, "cpu"), (lambda storage, tag: storage, "cpu")):
+        buffer.seek(0)
+        found = torch.load(buffer, map_location=where)
+        assert {t.device.type for t in found.values()} == {expected} and found["view"].tolist() == [[0, 2], [1, 3]]
+    assert pickle.loads(pickle.dumps(x)).device == XLA
+
+
+def test_default_device():
+    with torch.device("xla:cpu"):
+        assert torch.zeros(1).device == torch.tensor([1]).device == nn.Linear(1, 1).weight.device == XLA
+        assert torch.zeros(1, device="cpu").device.type == "cpu"
+    assert torch.zeros(1).device.type == "cpu"
+    torch.set_default_device("xla:cpu")
+    try:
+        assert torch.get_default_device() == XLA == torch.rand(1).device
+    finally:
+        torch.set_default_device(None)
+
+
+# ------------------------------------------------------------------ what may not meet
+
+def test_operands_on_different_devices():
+    x, y = torch.ones(2, device="xla:cpu"), torch.ones(2)
+    assert (x * torch.tensor(2.)).device == XLA  # a number may come from anywhere
+    for call in (lambda: x + y, lambda: y + x, lambda: torch.cat([x, y]), lambda: nn.Linear(2, 2)(x)):
+        with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device, but found at least two devices") as raised:
+            call()
+        assert "xla:cpu:0" in str(raised.value) and "cpu" in str(raised.value)
+
+
+def test_devices_that_are_not_there():
+    with pytest.raises(RuntimeError, match="invalid device ordinal: 'xla:cpu:9'"):
+        torch.ones(1).to("xla:cpu:9")
+    with pytest.raises(RuntimeError, match="Could not put a tensor on 'tpu': no such device was found"):
+        torch.ones(1, device="tpu")
+    with pytest.raises(RuntimeError, match="Invalid device string: 'xla:cpu:x'"):
+        torch.device("xla:cpu:x")
+
+
+def test_an_index_out_of_range_is_told_when_the_host_looks():
+    x = torch.zeros(3, device="xla:cpu")
+    picked = x[torch.tensor([0, 9], device="xla:cpu")]
+    with pytest.raises(IndexError, match="index 9 is out of bounds for dimension 0 with size 3") as raised:
+        picked.tolist()
+    assert "xla:cpu:0 ran earlier" in str(raised.value)
+    assert x.tolist() == [0, 0, 0]  # told once
+
+
+# ------------------------------------------------------------------ torch.cuda
+
+def test_without_a_gpu():
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    assert torch.cuda.device_count() == 0 and torch.cuda.memory_allocated() == 0 and torch.accelerator.current_accelerator() is None
+    torch.cuda.manual_seed_all(0)
+    torch.cuda.empty_cache()
+    for call in (torch.ones(1).cuda, torch.cuda.synchronize, torch.cuda.current_device, lambda: torch.cuda.get_device_name(0)):
+        with pytest.raises(AssertionError, match="Torch not compiled with CUDA enabled"):
+            call()
+    with pytest.raises(RuntimeError, match="Cannot access accelerator device when none is available"):
+        torch.accelerator.synchronize()
+
+
+def test_queries(cuda):
+    assert torch.cuda.is_available() and torch.cuda.is_initialized() and torch.accelerator.is_available()
+    assert torch.cuda.device_count() == torch.accelerator.device_count() >= 1
+    assert torch.cuda.current_device() == 0 and torch.accelerator.current_accelerator() == torch.device("cuda")
+    properties = torch.cuda.get_device_properties(0)
+    assert properties.name == torch.cuda.get_device_name() and properties.major == torch.cuda.get_device_capability()[0]
+    free, total = torch.cuda.mem_get_info()
+    assert free <= total and isinstance(torch.cuda.memory_stats(), dict)
+    assert torch.cuda.max_memory_reserved() >= torch.cuda.memory_reserved() >= 0
+    with pytest.raises(RuntimeError, match="CUDA error: invalid device ordinal"):
+        torch.cuda.set_device(99)
+    with pytest.raises(ValueError, match="Expected a cuda device, but got: cpu"):
+        torch.cuda.get_device_name("cpu")
+
+
+def test_tensors_on_cuda(cuda):
+    x = torch.ones(2, 3).cuda()
+    assert x.is_cuda and x.get_device() == 0 and x.device == torch.device("cuda:0") == torch.zeros(1, device=0).device
+    assert nn.Linear(3, 2).cuda()(x).is_cuda and not x.cpu().is_cuda
+    with pytest.raises(RuntimeError, match="found at least two devices, cuda:0 and cpu!"):
+        x + torch.ones(2, 3)
+    with torch.cuda.device(0), torch.cuda.device_of(x), torch.cuda.device(-1):
+        assert torch.cuda.current_device() == 0
+
+
+def test_events_and_streams(cuda):
+    x = torch.ones(64, 64, device="cuda")
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    with pytest.raises(ValueError, match="must be recorded"):
+        start.elapsed_time(end)
+    start.record()
+    product = x @ x
+    end.record()
+    end.synchronize()
+    assert end.query() and start.elapsed_time(end) > 0 > end.elapsed_time(start)
+    with pytest.raises(ValueError, match="enable_timing=True"):
+        torch.cuda.Event().elapsed_time(end)
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        product += 1
+    stream.wait_event(stream.record_event())
+    stream.synchronize()
+    assert stream.query() and stream == torch.cuda.current_stream() == torch.cuda.default_stream()
+    assert product[0, 0].item() == 65
+
+
+def test_cuda_synchronize_raises_what_the_device_met(cuda):
+    x = torch.zeros(3, device="cuda")
+    kept = x[torch.tensor([7], device="cuda")]
+    with pytest.raises(IndexError, match="index 7 is out of bounds"):
+        torch.cuda.synchronize()
+    assert kept.shape == (1,)
