@@ -53,6 +53,19 @@ def test_writes_and_views():
     assert x.copy_(torch.full((2, 3), 2.)).sum().item() == 12
 
 
+def test_a_loop_over_slices_compiles_few_programs():
+    from flambeau.runtime.resident import MANY, home_of
+    x, on = (torch.arange(60., device=where).view(20, 3).requires_grad_() for where in ("cpu", XLA))
+    programs = home_of(XLA)._programs
+    before = len(programs)
+    found = [(on[i:i + 2] + on[:, 1][i] + on[i]).sum().item() for i in range(18)]
+    assert found == [(x[i:i + 2] + x[i, 1] + x[i]).sum().item() for i in range(18)]
+    assert len(programs) - before <= MANY
+    for t in (x, on):
+        (t[3:5] * t[18]).sum().backward()
+    assert on.grad.device == XLA and on.grad.tolist() == x.grad.tolist()
+
+
 def test_saved_tensors_come_back_where_they_were_or_are_sent():
     buffer = io.BytesIO()
     x = torch.arange(4., device="xla:cpu")

@@ -28,6 +28,10 @@ def test_the_same_stream(name):
         assert torch.allclose(ours.double(), expected.double(), rtol=1e-5, atol=1e-6), (ours, expected)
 
 
+def test_nothing_is_drawn_for_no_elements():
+    assert torch.randn(0, 3, device="xla:cpu").shape == torch.empty(0, 3, device="xla:cpu").normal_().shape == (0, 3)
+
+
 def test_devices_have_generators_of_their_own(cuda):
     torch.manual_seed(1)
     host, device = torch.rand(3), torch.rand(3, device="cuda")

@@ -19,7 +19,7 @@ from ..runtime.levels import running
 from ..runtime.specialization import Specialization
 from ..runtime.trace import SCALAR_TYPES, Value, record, trace
 from ..tensor.device import CPU, check_device, device as device_class
-from ..tensor.placement import device_of
+from ..tensor.placement import device_of, follow
 from ..tensor.tensor import Tensor, make_tensor
 from ..tensor.views import as_shape
 from .promotion import not_implemented
@@ -359,7 +359,7 @@ def _fill(self: Tensor, values: Any) -> Tensor:
     from ..tensor.write import assign, check_writable
     check_writable(self)
     target = self if self._view is None else _in_memory_order(self)
-    assign(target, make_tensor(values(tuple(target.shape), self.dtype)))
+    assign(target, follow(make_tensor(values(tuple(target.shape), self.dtype)), self))  # without elements, nothing is drawn and zeros are the host's
     if target is not self:
         self._refresh_node()
     return self

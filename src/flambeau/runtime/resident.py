@@ -10,16 +10,20 @@ import sys
 import weakref
 from collections import OrderedDict
 from contextlib import contextmanager
+from math import prod
 from typing import Any, Callable, Iterator, Sequence
 
 import numpy as np
 
 from ..errors import Site, describe
-from ..ir.types import TensorType
+from ..ir.types import TensorType, tensor_type
 from .program import CACHE_SIZE, ProgramKey, flatten
 from .specialization import Specialization
 from .trace import FAILED, ROOM, SCALAR_TYPES, Value, at_boundaries, trace
 from .transform import Batched, Dual, Transformed
+
+
+MANY = 5  # so many offsets of like views make a program that is told the offset worth its run
 
 
 class Resident(Value):
@@ -51,6 +55,19 @@ class Resident(Value):
                 raise RuntimeError(FAILED)
         return self.data
 
+    def cut(self, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Resident | None:
+        """A view of a computed array, read now by one program for all offsets, so that a loop over slices does not compile one for each.
+        None where few offsets have been seen: then the view is recorded, and is a part of what is computed from it."""
+        if self.data is None or self.home.shares is not None:
+            return None
+        seen = self.home.offsets.setdefault((self.type, shape, strides), set())
+        if len(seen) < MANY:
+            seen.add(offset)
+        if len(seen) < MANY or not prod(shape):
+            return None
+        from ..xla.program import cut
+        return Resident(tensor_type(self.type.dtype, shape), self.home, cut(self.data, offset, shape, strides))
+
     def array(self) -> np.ndarray:
         """A copy on the host. Waits for the device, and raises the errors of what it has done so far."""
         from ..xla import backend
@@ -70,6 +87,7 @@ class DeviceTrace:
         self.device, self.place, self.platform, self.shares = device, place, platform, shares
         self.epoch = 0
         self.noted: list[tuple[Any, list[Site]]] = []  # errors of programs that nobody has looked at yet
+        self.offsets: dict[tuple, set[int]] = {}  # of views of computed arrays, by the array's type and the view's geometry: see `cut`
         self._latest: list[weakref.ref] = []  # the arrays that the last program makes
         self._programs: OrderedDict[ProgramKey, Any] = OrderedDict()
         self._clear()

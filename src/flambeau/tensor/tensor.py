@@ -112,7 +112,7 @@ class Tensor:
             return trace.slots[view.slot]
         with trace.lock:
             base = storage.value
-            if base.buffer is not None and view.dtype is base.type.dtype and trace.capture is None:
+            if (base.buffer is not None or base.__class__ is not Value) and view.dtype is base.type.dtype and trace.capture is None:
                 piece = _computed_piece(base, view)
                 if piece is not None:
                     return piece
@@ -146,6 +146,9 @@ SMALL = 1 << 14  # elements that are copied rather than make a program of their 
 def _computed_piece(base: Value, view: View) -> Value | None:
     """A part of a value that is already computed, as a value of its own, so that a loop over slices keeps one program: a
     contiguous part shares the memory, a small strided one is copied. None for transposes and the like, which are recorded."""
+    if base.buffer is None:  # on a device, which has a rule of its own, or inside a transformation, which records
+        cut = getattr(base, "cut", None)
+        return None if cut is None else cut(view.shape, view.strides, view.offset)
     shape, offset = view.shape, view.offset
     t = tensor_type(base.type.dtype, shape)
     dense = view.strides == contiguous_strides(shape)

@@ -98,7 +98,7 @@ def _places(shape: Ints, strides: Ints, offset: int) -> Any:
     return index
 
 
-def _strided_view(x: Any, shape: Ints, strides: Ints, offset: int) -> Any:
+def strided_view(x: Any, shape: Ints, strides: Ints, offset: int) -> Any:
     if 0 in shape:
         return jnp.zeros(shape, x.dtype)
     distinct = [n if s else 1 for n, s in zip(shape, strides)]
@@ -149,6 +149,6 @@ def _strided_sum(g: Any, shape: Ints, strides: Ints, offset: int) -> Any:
 RULES = {
     "reshape": plain(jnp.reshape), "permute": plain(jnp.transpose), "slice": plain(_slice), "pad": plain(_pad),
     "flip": plain(jnp.flip), "concat": plain(lambda *args: jnp.concatenate(args[:-1], axis=args[-1])),
-    "bitcast": plain(_bitcast), "strided_view": plain(_strided_view), "strided_write": plain(_strided_write),
+    "bitcast": plain(_bitcast), "strided_view": plain(strided_view), "strided_write": plain(_strided_write),
     "strided_sum": plain(_strided_sum),
 }
