@@ -1,26 +1,24 @@
-"""How fast large checkpoints are saved and loaded, in turns with PyTorch in one process, and how much memory that takes.
+"""How fast large checkpoints are saved and loaded, in turns with PyTorch in one process, and in how much memory.
 
     python benchmarks/files.py [--gigabytes 1] [--turns 5] [--folder DIR] [--json FILE]
 
-A state_dict of 64 tensors is saved by both libraries in turns, then loaded by both from the same file, plainly and mapped;
-of each the best turn counts. Files are in the page cache. PyTorch leaves writing to the operating system, flambeau waits
-until the file is on disk (fsync) before it takes the name, so saving is measured apart from that wait, too: the wait is
-the disk's. Peak memory is that of a process of its own. Exits with 1 if a goal is missed.
+A state_dict of 64 tensors is saved by both libraries in turns, then loaded by both from the same file, plainly and
+mapped; of each the best turn counts. Files are in the page cache. PyTorch leaves writing to the operating system,
+flambeau waits until the file is on disk (fsync) before it takes the name, so saving is measured apart from that wait,
+too: the wait is the disk's. Peak memory is that of a process of its own. Exits with 1 if a goal is missed.
 """
 from __future__ import annotations
 
 import argparse
-import datetime
 import importlib
-import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any, Callable
+
+from _record import best_of, keep
 
 TENSORS = 64
 SPEED, MAPPED_SECONDS, MEMORY = 0.9, 0.1, 1.1  # the goals
@@ -46,12 +44,6 @@ def state(torch: Any, nbytes: int) -> dict[str, Any]:
     return {f"layer.{i}.weight": torch.full((rows, 1024), float(i)) for i in range(TENSORS)}
 
 
-def seconds(action: Callable[[], Any]) -> float:
-    began = time.perf_counter()
-    action()
-    return time.perf_counter() - began
-
-
 def without_waiting(action: Callable[[], Any]) -> Callable[[], Any]:
     """action, with fsync returning at once."""
     def run() -> Any:
@@ -63,36 +55,49 @@ def without_waiting(action: Callable[[], Any]) -> Callable[[], Any]:
     return run
 
 
-def best(actions: dict[str, Callable[[], Any]], turns: int) -> dict[str, float]:
-    """The shortest time of each, in turns."""
+def best(actions: dict[str, Callable[[], Any]], turns: int, old: tuple[Path, ...] = ()) -> dict[str, float]:
+    """The shortest time of each, in turns. old: files to remove before each turn."""
     times: dict[str, float] = {}
     for _ in range(turns):
         for name, action in actions.items():
+            for file in old:
+                file.unlink(missing_ok=True)
             os.sync()  # nobody pays for writing what another has saved
-            times[name] = min(seconds(action), times.get(name, float("inf")))
+            times[name] = min(best_of(action, 1), times.get(name, float("inf")))
     return times
 
 
 def time_saving(torch: Any, fb: Any, files: tuple[Path, Path], nbytes: int, turns: int) -> dict[str, float]:
     theirs, ours = state(torch, nbytes), state(fb, nbytes)
     [t.numpy() for t in ours.values()]  # computed, as PyTorch's are
-    return best({"PyTorch": lambda: torch.save(theirs, files[0]), "flambeau": without_waiting(lambda: fb.save(ours, files[1])),
-                 "flambeau, on disk": lambda: fb.save(ours, files[1])}, turns)
+    return best({"PyTorch": lambda: torch.save(theirs, files[0]),
+                 "flambeau": without_waiting(lambda: fb.save(ours, files[1])),
+                 "flambeau, on disk": lambda: fb.save(ours, files[1])}, turns, files)
+
+
+def time_loading(torch: Any, fb: Any, file: Path, turns: int) -> dict[str, float]:
+    return best({"PyTorch": lambda: torch.load(file), "flambeau": lambda: fb.load(file),
+                 "flambeau, mapped": lambda: fb.load(file, mmap=True),
+                 "PyTorch, mapped": lambda: torch.load(file, mmap=True)}, turns)
+
+
+def peak(library: str, mapped: bool, file: Path, small: Path) -> float:
+    """Of a process that loads the file: how far its memory grows, as a share of the file."""
+    done = subprocess.run([sys.executable, "-c", PEAK, library, str(file), str(mapped), str(small)],
+                          stdout=subprocess.PIPE, text=True, check=True)
+    return int(done.stdout) / file.stat().st_size
 
 
 def measure(folder: Path, nbytes: int, turns: int) -> dict[str, Any]:
     torch, fb = importlib.import_module("torch"), importlib.import_module("flambeau")
-    a, b = folder / "torch.pt", folder / "flambeau.pt"
-    saving = time_saving(torch, fb, (a, b), nbytes, turns)
-    loading = best({"PyTorch": lambda: torch.load(a), "flambeau": lambda: fb.load(a), "flambeau, mapped": lambda: fb.load(a, mmap=True),
-                    "PyTorch, mapped": lambda: torch.load(a, mmap=True)}, turns)
-    small = folder / "small.pt"
+    theirs, ours, small = (folder / f"{name}.pt" for name in ("torch", "flambeau", "small"))
+    saving = time_saving(torch, fb, (theirs, ours), nbytes, turns)
+    torch.save(state(torch, nbytes), theirs)
+    loading = time_loading(torch, fb, theirs, turns)
     torch.save({"a": torch.ones(3)}, small)
-    size = a.stat().st_size
-    peaks = {f"{library}{', mapped' if mapped else ''}": int(subprocess.run(
-        [sys.executable, "-c", PEAK, library, str(a), str(mapped), str(small)], capture_output=True, text=True, check=True).stdout) / size
-        for library in ("torch", "flambeau") for mapped in (False, True)}
-    return {"bytes": size, "saving": saving, "loading": loading, "peaks": peaks}
+    peaks = {f"{name}{', mapped' if mapped else ''}": peak(library, mapped, theirs, small)
+             for name, library in (("PyTorch", "torch"), ("flambeau", "flambeau")) for mapped in (False, True)}
+    return {"bytes": theirs.stat().st_size, "saving": saving, "loading": loading, "peaks": peaks}
 
 
 def report(found: dict[str, Any]) -> bool:
@@ -117,14 +122,12 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, default=1.0)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         found = measure(Path(folder), int(options.gigabytes * 1e9), options.turns)
     good = report(found)
-    if options.json:
-        about = {"date": datetime.date.today().isoformat(), "machine": platform.processor() or platform.machine(), "cores": os.cpu_count()}
-        options.json.write_text(json.dumps({**about, **found}, indent=1) + "\n")
+    keep(found, options.json)
     sys.exit(not good)
 
 

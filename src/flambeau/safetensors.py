@@ -26,7 +26,7 @@ from .ir.types import contiguous_strides
 from .serialization._atomic import atomic_write
 from .serialization._location import restorer
 from .serialization._rebuild import rebuild_tensor_v2
-from .serialization._source import Source
+from .serialization._source import Source, memory_to_fill
 from .serialization._storages import Memory, StoredStorage
 from .serialization._tensors import buffer_of, describe
 from .tensor.tensor import Tensor
@@ -284,7 +284,7 @@ def _read(source: Source) -> dict[str, Tensor]:
         dtype = CODES.get(entry["dtype"])
         if dtype is None:
             raise SafetensorError(f"tensor {name!r} is of type {entry['dtype']}, which flambeau does not have yet")
-        data = np.empty(end - begin, np.uint8)
+        data = memory_to_fill(end - begin)
         source.read_into(start + begin, data)
         shape = tuple(entry["shape"])
         stored = StoredStorage(Memory(data, sys.byteorder == "big"), dtype)

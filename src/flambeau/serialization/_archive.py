@@ -15,8 +15,8 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from ._checksum import CHUNK, Checksum
-from ._source import Source
+from ._checksum import PIECE, crc32
+from ._source import Source, memory_to_fill
 
 ALIGNMENT = 64
 MAX_VERSION = 10  # of the `version` record that this reader knows
@@ -47,7 +47,6 @@ class ArchiveWriter:
         self.checksums = checksums
         self.position = 0
         self._directory: list[tuple[bytes, int, int, int]] = []  # name, crc, size, offset of the local header
-        self._checksum = Checksum()
 
     def __enter__(self) -> ArchiveWriter:
         return self
@@ -55,14 +54,17 @@ class ArchiveWriter:
     def __exit__(self, exc_type: Any, *exc: Any) -> None:
         if exc_type is None:
             self.close()
-        self._checksum.__exit__()
 
     def write_record(self, name: str, data: Any) -> int:
         """Writes one record; data is bytes or a flat array of bytes. Returns where its data begin."""
         begin = self._open_record(name, len(data))
-        checksum = self._checksum.begin(data) if self.checksums else None
-        self._write(data)
-        self._close_record(checksum.result() if checksum else 0, len(data))
+        crc = 0
+        for at in range(0, len(data), PIECE):
+            piece = data[at:at + PIECE]
+            if self.checksums:
+                crc = crc32(piece, crc)
+            self._write(piece)
+        self._close_record(crc, len(data))
         return begin
 
     def write_empty(self, name: str, size: int) -> int:
@@ -167,19 +169,12 @@ class ArchiveReader:
                 self.entries[name] = entry
         self._check_sizes(entries)
         self._map: np.ndarray | None = None
-        self._checksum = Checksum()
         version = self.text("version", self.text(".data/version", "3"))
         if not version.strip().isdecimal() or not 1 <= int(version) <= MAX_VERSION:
             raise RuntimeError(
                 f"Attempted to read a PyTorch file with version {version.strip()[:20]}, but the maximum supported "
                 f"version for reading is {MAX_VERSION}."
             )
-
-    def __enter__(self) -> ArchiveReader:
-        return self
-
-    def __exit__(self, *exc: Any) -> None:
-        self._checksum.__exit__()
 
     def _check_sizes(self, entries: list[Entry]) -> None:
         reach = 0
@@ -224,7 +219,7 @@ class ArchiveReader:
         if entry.method:
             data = self._inflate(entry, begin)
         else:
-            data = np.empty(entry.size, np.uint8)
+            data = memory_to_fill(entry.size)
             self._read_checked(entry, begin, data)
         return data if size is None or size == entry.size else data[:size].copy()
 
@@ -259,15 +254,15 @@ class ArchiveReader:
         return begin
 
     def _read_checked(self, entry: Entry, begin: int, data: np.ndarray) -> None:
-        checksum = self._checksum.begin(b"")
+        crc = 0
         try:
-            for at in range(0, entry.size, CHUNK):
-                chunk = data[at:at + CHUNK]
-                self.source.read_into(begin + at, chunk)
-                checksum.update(chunk)
+            for at in range(0, entry.size, PIECE):
+                piece = data[at:at + PIECE]
+                self.source.read_into(begin + at, piece)
+                crc = crc32(piece, crc)
         except EOFError as error:
             raise RuntimeError(f"corrupt archive: record {entry.name!r}: {error}") from None
-        _compare(entry, checksum.result())
+        _compare(entry, crc)
 
     def _inflate(self, entry: Entry, begin: int) -> np.ndarray:
         inflater = zlib.decompressobj(-15)

@@ -221,13 +221,13 @@ def _dotted(policy: Describe) -> list[str]:
 
 
 def _describe_archive(source: Source) -> Description:
-    with ArchiveReader(source) as archive:
-        policy = Describe()
-        root = PickleMachine(archive.read("data.pkl"), policy).run()
-        kind = "TorchScript archive" if "constants.pkl" in archive else "PyTorch zip file"
-        order = archive.text("byteorder", "").strip()
-        return Description(f"{kind}{f', {order}-endian' if order else ''}", source.size,
-                           [(name, archive.size(name)) for name in archive.names()], root, _dotted(policy))
+    archive = ArchiveReader(source)
+    policy = Describe()
+    root = PickleMachine(archive.read("data.pkl"), policy).run()
+    kind = "TorchScript archive" if "constants.pkl" in archive else "PyTorch zip file"
+    order = archive.text("byteorder", "").strip()
+    return Description(f"{kind}{f', {order}-endian' if order else ''}", source.size,
+                       [(name, archive.size(name)) for name in archive.names()], root, _dotted(policy))
 
 
 def _describe_legacy(source: Source) -> Description:

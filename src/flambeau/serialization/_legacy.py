@@ -21,7 +21,7 @@ import numpy as np
 from .. import dtypes
 from ._options import LoadEndianness, options
 from ._pickler import StorageKeys, pickler_class
-from ._source import Source
+from ._source import Source, memory_to_fill
 from ._storages import Memory, StoredStorage, other_byte_order, persistent_storage
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
@@ -118,7 +118,7 @@ class LegacyReader:
                     f"corrupt file: its storages would need {self.allocated} bytes, the whole file has "
                     f"{self.source.size}"
                 )
-            memory = Memory(np.empty(size * dtype.itemsize, np.uint8))
+            memory = Memory(memory_to_fill(size * dtype.itemsize))
             self.memories[key] = (memory, dtype)
             found = self.storages[key] = self.restore(StoredStorage(memory, dtype), location)
         return found

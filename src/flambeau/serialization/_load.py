@@ -185,20 +185,20 @@ def _load_from_bytes(data: bytes) -> Any:
 # ------------------------------------------------------------------ zip files
 
 def _load_archive(source: Source, run_pickle: RunPickle, restore: Callable[[Any, str], Any], mmap: bool) -> Any:
-    with ArchiveReader(source) as archive:
-        if "constants.pkl" in archive:
-            raise RuntimeError(
-                "this is a TorchScript archive (torch.jit.save): it holds a program and not only data. flambeau does "
-                "not run TorchScript; torch.serialization.load_torchscript_weights(f) reads its parameters and "
-                "buffers as a state_dict, for a network of the same layers."
-            )
-        if "data.pkl" not in archive:
-            raise RuntimeError(
-                "PytorchStreamReader failed locating file data.pkl: file not found. This zip file was not made by "
-                f"torch.save; it holds {', '.join(archive.names()[:5])}"
-            )
-        storages = ArchiveStorages(archive, "data/", restore, mmap)
-        return run_pickle(archive.read("data.pkl"), 0, storages.load)[0]
+    archive = ArchiveReader(source)
+    if "constants.pkl" in archive:
+        raise RuntimeError(
+            "this is a TorchScript archive (torch.jit.save): it holds a program and not only data. flambeau does "
+            "not run TorchScript; torch.serialization.load_torchscript_weights(f) reads its parameters and "
+            "buffers as a state_dict, for a network of the same layers."
+        )
+    if "data.pkl" not in archive:
+        raise RuntimeError(
+            "PytorchStreamReader failed locating file data.pkl: file not found. This zip file was not made by "
+            f"torch.save; it holds {', '.join(archive.names()[:5])}"
+        )
+    storages = ArchiveStorages(archive, "data/", restore, mmap)
+    return run_pickle(archive.read("data.pkl"), 0, storages.load)[0]
 
 
 class ArchiveStorages:
@@ -274,8 +274,7 @@ def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
     with Source(f) as source:
         if not is_archive(source):
             raise ValueError("Expected input to be a checkpoint returned by torch.save")
-        with ArchiveReader(source) as archive:
-            names = globals_of(archive.read("data.pkl"))
+        names = globals_of(ArchiveReader(source).read("data.pkl"))
     policy = WeightsOnly()
     unsafe = []
     for module, name in names:

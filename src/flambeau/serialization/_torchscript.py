@@ -53,11 +53,11 @@ def load_torchscript_weights(f: Any, map_location: Any = None) -> OrderedDict[st
     with Source(f) as source:
         if not is_archive(source):
             raise RuntimeError("this is no TorchScript archive: it is no zip file")
-        with ArchiveReader(source) as archive:
-            if "constants.pkl" not in archive:
-                raise RuntimeError("this is no TorchScript archive; torch.load reads what torch.save wrote")
-            storages = ArchiveStorages(archive, "data/", restorer(map_location), False)
-            root = PickleMachine(archive.read("data.pkl"), _Script(storages.load)).run()
+        archive = ArchiveReader(source)
+        if "constants.pkl" not in archive:
+            raise RuntimeError("this is no TorchScript archive; torch.load reads what torch.save wrote")
+        storages = ArchiveStorages(archive, "data/", restorer(map_location), False)
+        root = PickleMachine(archive.read("data.pkl"), _Script(storages.load)).run()
     weights: OrderedDict[str, Tensor] = OrderedDict()
     for prefix, module in _modules(root):
         for name, value in module.state.items():
