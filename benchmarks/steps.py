@@ -22,8 +22,8 @@ import sys
 from typing import Any
 
 from _record import keep
-from _roofline import Machine, bound, measure
 from _sides import Side, compiled_in
+from flambeau.compiler.peaks import Machine, measure
 from models import GOALS, WORKLOADS
 
 LIBRARIES = {"torch": "torch", "flambeau": "flambeau", "onnxruntime": "onnxruntime"}
@@ -64,7 +64,7 @@ def measure_workload(name: str, args: argparse.Namespace, machine: Machine, batc
         figures = {"best_us": min(side.turns) * 1e6, "median_us": statistics.median(side.turns) * 1e6, **side.figures}
         work = figures.pop("work", None)
         if work:
-            figures["bound_share"] = bound(*work, machine) * 1e6 / figures["best_us"]
+            figures["bound_share"] = machine.bound(*work) * 1e6 / figures["best_us"]
         results[side.name] = figures
     if "flambeau" in results and not batch and name != "lengths":
         results["flambeau"].update(compiled_in(name))

@@ -6,7 +6,7 @@ import os
 import sys
 from functools import lru_cache
 from types import CodeType, TracebackType
-from typing import Any, Iterable, NamedTuple
+from typing import Any, Iterable, Iterator, NamedTuple
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _EXAMPLES = os.path.join(_PACKAGE, "examples") + os.sep  # programs as a user writes them
@@ -46,6 +46,15 @@ def call_site() -> Site | None:
             return code, frame.f_lasti
         frame = frame.f_back
     return None
+
+
+def call_sites() -> Iterator[Site]:
+    """The places in the user's program that are being executed, from the innermost outwards."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if not _own[frame.f_code.co_filename]:
+            yield frame.f_code, frame.f_lasti
+        frame = frame.f_back
 
 
 class Line(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any, Iterator, Sequence
 
 from .ir.types import TensorType
 from .nn import Module
+from .runtime.observer import Observer
 from .runtime.trace import Value, trace
 from .tensor.tensor import Tensor, make_tensor
 
@@ -31,10 +32,11 @@ class _Records(list):
         raise LooksAtValues
 
 
-class _Guard:
+class _Guard(Observer):
     """An observer of the trace, so that it records into `_Records`."""
 
-    new_records = _Records
+    def new_records(self) -> list[tuple]:
+        return _Records()
 
 
 def named_storages(model: Module) -> dict[str, Any]:

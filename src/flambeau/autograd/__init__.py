@@ -98,13 +98,16 @@ from .grad_mode import (enable_grad, enforce_grad_layout_policy, inference_mode,
 
 from .variable import Variable  # noqa: E402
 
-_LAZY = frozenset(("forward_ad", "functional"))  # modules that load when they are first used
+_LAZY = frozenset(("forward_ad", "functional", "profiler", "profiler_util"))  # modules that load when they are first used
+_LAZY_NAMES = {"NestedIOFunction": ".nested", "DeviceType": ".profiler_util", "ProfilerActivity": ".profiler_util",
+               "kineto_available": "..profiler"}
 
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
-    if name == "NestedIOFunction":
-        return import_module(".nested", __name__).NestedIOFunction
+    home = _LAZY_NAMES.get(name)
+    if home is not None:
+        return getattr(import_module(home, __name__), name)
     if name in _LAZY:
         return import_module("." + name, __name__)
     from ..hook.missing import missing_name

@@ -1,5 +1,5 @@
 """The command line: `flambeau run`, `flambeau demo`, `flambeau hub`, `flambeau inspect`, `flambeau launch`,
-`flambeau summary`."""
+`flambeau profile`, `flambeau summary`."""
 from __future__ import annotations
 
 import argparse
@@ -20,7 +20,7 @@ def _parser() -> argparse.ArgumentParser:
     api = version.__version__.partition("+")[0]
     parser = argparse.ArgumentParser(prog="flambeau", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"flambeau {version.flambeau} (API of PyTorch {api})")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{run,demo,hub,inspect,launch,summary}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{run,demo,hub,inspect,launch,profile,summary}")
     run_parser = commands.add_parser("run", help="run a PyTorch program", description=RUN,
                                      usage="flambeau run (SCRIPT | -m MODULE) [ARGUMENTS ...]")
     run_parser.add_argument("script", metavar="SCRIPT", help="a Python file, or a folder or zip file with __main__.py")
@@ -29,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("hub", help="check a folder that is to be a torch.hub repository; --help shows its options")
     commands.add_parser("inspect", help="show what a checkpoint holds, running nothing in it; --help shows its options")
     commands.add_parser("launch", help="start a program in several processes, as torchrun does; --help shows its options")
+    commands.add_parser("profile", help="run a program, and tell where its time went; --help shows its options")
     commands.add_parser("summary", help="show the layers, shapes and parameters of a model; --help shows its options")
     return parser
 
@@ -48,6 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .launch import main as launch
 
         return launch(rest)
+    elif command == ["profile"]:
+        from .profile import main as profile
+
+        return profile(rest)
     elif command == ["summary"]:
         from .summary import main as summary
 

@@ -116,6 +116,7 @@ def legalize(graph: Graph) -> Graph:
     builder = GraphBuilder()
     env = {v: builder.input(v.type) for v in graph.inputs}
     for node in graph.nodes:
+        builder.origin = node.origin
         args = [env[v] for v in node.inputs]
         if node.prim.name in ("conv", "conv_weight_grad", "conv_input_grad") and node.outputs[0].dtype.name in ("float32", "float64"):
             outs = _rewrite(node, args, builder)

@@ -153,6 +153,7 @@ def apply_rules(graph: Graph) -> Graph:
     builder = GraphBuilder()
     env = {v: builder.input(v.type) for v in graph.inputs}
     for node in graph.nodes:
+        builder.origin = node.origin
         args = [env[v] for v in node.inputs]
         rule = RULES.get(node.prim.name)
         outs = rule(node, args, builder, uses) if rule is not None else None

@@ -155,11 +155,13 @@ def _call(kernel: Callable[..., Any], many: bool, reads: list[int], writes: list
 class Interpreter:
     """An `Executor`: a list of closures over one environment, which frees each value after its last use.
 
-    scan: what makes the kernel of a scan.
+    scan: what makes the kernel of a scan. around: None, or what a node's step is to be replaced by: a step runs one call on the
+    environment.
     """
 
-    def __init__(self, scan: Callable[[Node], Callable[..., list[np.ndarray]]] = scan_kernel):
-        self._scan = scan
+    def __init__(self, scan: Callable[[Node], Callable[..., list[np.ndarray]]] = scan_kernel,
+                 around: Callable[[Node, Callable[[list], None]], Callable[[list], None]] | None = None):
+        self._scan, self._around = scan, around
 
     def prepare(self, graph: Graph) -> Callable[..., list[np.ndarray]]:
         place: dict[Var, int] = {v: i for i, v in enumerate(graph.inputs)}
@@ -184,6 +186,8 @@ class Interpreter:
         last = {i: step for step, (_, reads, _) in enumerate(calls) for i in reads}
         steps = [_call(self._scan(node) if node.prim is scan_p else kernel_of(node), node.prim.n_outputs > 1, reads, writes, [i for i in set(reads) if last[i] == step and i not in kept])
                  for step, (node, reads, writes) in enumerate(calls)]
+        if self._around is not None:
+            steps = [self._around(node, step) for (node, _, _), step in zip(calls, steps)]
         input_types = [v.dtype.np for v in graph.inputs]
 
         def run(inputs: list, dead: frozenset = frozenset()) -> list[np.ndarray]:

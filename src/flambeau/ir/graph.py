@@ -44,14 +44,19 @@ class Var:
 
 
 class Node:
-    """One call of a primitive. `params` is the hashable tuple of its static parameters."""
+    """One call of a primitive. `params` is the hashable tuple of its static parameters.
 
-    __slots__ = ("prim", "inputs", "params", "outputs")
+    origin: the recorded calls that it is a part of, from the outermost inwards, each as (number, name); for who wants
+    to know where a program's work comes from.
+    """
 
-    def __init__(self, prim: Any, inputs: tuple[Var, ...], params: tuple):
+    __slots__ = ("prim", "inputs", "params", "outputs", "origin")
+
+    def __init__(self, prim: Any, inputs: tuple[Var, ...], params: tuple, origin: tuple = ()):
         self.prim = prim
         self.inputs = inputs
         self.params = params
+        self.origin = origin
         self.outputs: tuple[Var, ...] = ()
 
     def __repr__(self) -> str:
@@ -74,11 +79,15 @@ class Graph:
 
 
 class GraphBuilder:
-    """Collects the nodes of one graph, and merges equal ones as they come (hash consing is the CSE pass)."""
+    """Collects the nodes of one graph, and merges equal ones as they come (hash consing is the CSE pass).
 
-    __slots__ = ("inputs", "nodes", "_seen")
+    origin: that of the nodes that come next.
+    """
+
+    __slots__ = ("inputs", "nodes", "origin", "_seen")
 
     def __init__(self):
+        self.origin: tuple = ()
         self.inputs: list[Var] = []
         self.nodes: list[Node] = []
         self._seen: dict[tuple, Node] = {}
@@ -93,7 +102,7 @@ class GraphBuilder:
         key = (prim, inputs, params)
         node = self._seen.get(key)
         if node is None:
-            node = Node(prim, inputs, params)
+            node = Node(prim, inputs, params, self.origin)
             node.outputs = tuple(Var(t, self, node) for t in types)
             self._seen[key] = node
             self.nodes.append(node)
@@ -122,12 +131,15 @@ def inline(graph: Graph, args: Sequence[Var], builder: GraphBuilder, expand: boo
     expand: whether primitives that are defined by others give way to their definition.
     """
     env: dict[Var, Var] = dict(zip(graph.inputs, args))
+    outer = builder.origin
     for node in graph.nodes:
+        builder.origin = outer + node.origin
         if expand and node.prim.definition is not None:
             outs: Sequence[Var] = inline(node.prim.definition(node), [env[v] for v in node.inputs], builder, True)
         else:
             outs = builder.call(node.prim, tuple(env[v] for v in node.inputs), node.params, [o.type for o in node.outputs])
         env.update(zip(node.outputs, outs))
+    builder.origin = outer
     return [env[v] for v in graph.outputs]
 
 

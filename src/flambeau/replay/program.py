@@ -312,7 +312,7 @@ class Replay:
             operands[place] = t._storage.value if t._view is None else t._value()
         if self.spec.fallible:
             trace.mark()
-        bindable = self._boundary and self._layout is not None and not trace.records
+        bindable = self._boundary and self._layout is not None and not trace.records and trace.observer is None
         values = record(self.spec, operands)
         self._write(values, tensors)
         result = self._results(operands, values, tensors)

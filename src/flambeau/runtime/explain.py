@@ -3,11 +3,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, NamedTuple, TextIO
+from typing import Any, Callable, NamedTuple, TextIO
 
 from ..errors import Line, Site, call_site, locate
 from ..ir.graph import Graph
 from ..ir.types import TensorType
+from .observer import Observer
 from .trace import Value, end_step, trace
 
 BUFFERS_SHOWN = 8
@@ -57,7 +58,7 @@ class Explained(NamedTuple):
         return lines
 
 
-class explain:
+class explain(Observer):
     """Inside `with flambeau.explain():` every program that runs is printed.
 
     A program is what was recorded up to a step boundary (`optimizer.step()`) or an observation (`loss.item()`): each call
@@ -65,7 +66,7 @@ class explain:
     recorded before runs first. `with … as programs` gives the list of what ran, each with `calls`, `graph` and `site`.
     file: where to print; None is standard output.
 
-    Errors: RuntimeError if one is active already.
+    Errors: RuntimeError if one, or a profiler, is active already.
     """
 
     def __init__(self, file: TextIO | None = None):
@@ -75,7 +76,7 @@ class explain:
     def __enter__(self) -> list[Explained]:
         end_step()
         if trace.observer is not None:
-            raise RuntimeError("explain() is active already")
+            raise RuntimeError("explain() or a profiler is active already")
         trace.observer = self
         trace.clear()
         return self.programs
@@ -91,8 +92,13 @@ class explain:
         """The list of a new trace's records, which notes where each comes from."""
         return _WatchedRecords()
 
-    def ran(self, program: Any, records: list[tuple], slots: list, live: tuple[int, ...]) -> None:
-        """Prints a program that is about to run."""
+    def find(self, find: Callable[[Any, list], Any], key: Any, slots: list, records: list[tuple]) -> Any:
+        """Prints the program that is about to run."""
+        program = find(key, slots)
+        self._explain(program, records, slots)
+        return program
+
+    def _explain(self, program: Any, records: list[tuple], slots: list) -> None:
         calls = []
         sites = records.sites if isinstance(records, _WatchedRecords) else [None] * len(records)
         for (spec, *operands), site in zip(records, sites):

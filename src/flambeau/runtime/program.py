@@ -81,7 +81,7 @@ def flatten(key: ProgramKey, slots: list, given: int = 0) -> tuple[Graph, tuple[
     input_slots = list(range(given))
     env: dict[int, Var] = {i: builder.input(slots[i].type) for i in input_slots}
     next_slot = given
-    for spec, *operands in key.records:
+    for number, (spec, *operands) in enumerate(key.records):
         args = []
         for slot in operands:
             if slot not in env:
@@ -90,6 +90,7 @@ def flatten(key: ProgramKey, slots: list, given: int = 0) -> tuple[Graph, tuple[
                 input_slots.append(slot)
                 next_slot += 1
             args.append(env[slot])
+        builder.origin = ((number, spec.name),)
         outs = inline(spec.graph, args, builder, expand=True)
         env.update(enumerate(outs, next_slot))  # slots are numbered in order of appearance
         next_slot += len(outs)

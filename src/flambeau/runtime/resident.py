@@ -148,10 +148,10 @@ class DeviceTrace:
             records, slots, sites = self.records, self.slots, self.sites
             live = _referenced(slots, _ALONE)
             self._clear()
+            observer = trace.observer
             if live:
-                program = self._find_program(ProgramKey(tuple(records), live), slots)
-                if trace.observer is not None:
-                    trace.observer.ran(program, records, slots, live)
+                key = ProgramKey(tuple(records), live)
+                program = self._find_program(key, slots) if observer is None else observer.find(self._find_program, key, slots, records)
                 self._run(program, slots, live, sites)
 
     def _find_program(self, key: ProgramKey, slots: list) -> Any:

@@ -1,7 +1,7 @@
 """`Specialization`: an op at one signature: its graph, its output types, and its gradient variants."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from ..primitives.base import no_derivative_p
 from ..primitives.derive import Derivative, derive_vjp, differentiable
@@ -27,16 +27,18 @@ class Specialization:
     single: whether the op returns one tensor and not a tuple. structure: None, or a callable that packs the outputs.
     undefined: None, or what the graph computes that has no known derivative. fallible: whether it can fail when it runs;
     checks(operands) is None, or raises what the op raises for operands that are computed already. arguments: of the op's body,
-    by name, tensors as the graph's Vars; None for what is not an op's.
+    by name, tensors as the graph's Vars; None for what is not an op's. strides: None, or the rule by which results follow the
+    operands' order in memory (`tensor/strides.py`).
     """
 
     __slots__ = ("name", "grad_name", "graph", "out_types", "single", "structure", "gradients", "checks", "can_differentiate",
-                 "undefined", "cost", "fallible", "arguments")
+                 "undefined", "cost", "fallible", "arguments", "strides")
 
     def __init__(self, name: str, grad_name: str | None, graph: Graph, single: bool, structure: Any = None, checks: Any = None,
                  visible: int | None = None, arguments: dict[str, Any] | None = None):
         self.name, self.grad_name, self.graph, self.single, self.structure = name, grad_name, graph, single, structure
         self.arguments = arguments
+        self.strides: Callable | None = None
         n = len(graph.outputs) if visible is None else visible
         self.out_types: tuple[TensorType, ...] = tuple(v.type for v in graph.outputs[:n])
         self.checks = checks

@@ -15,7 +15,7 @@ import numpy as np
 from ..interpret.interpreter import Interpreter, scan_kernel
 from ..ir.graph import Graph, GraphBuilder, Node
 from ..primitives.scan import Body, scan_p
-from .trace import fork_locks
+from .trace import fork_locks, trace
 
 COMPILE_AT = 2  # the run that starts the compiler
 SWITCH_AT = 4   # the first native run, which waits for the compiler if it must
@@ -31,7 +31,10 @@ fork_locks.append(_compiling)
 def _compile(graph: Graph, keeps: bool = True) -> Callable[..., list[np.ndarray]]:
     with _compiling:
         from ..compiler.executor import CompiledProgram
-        return CompiledProgram(graph, keeps)
+        observer = trace.observer
+        if observer is None:
+            return CompiledProgram(graph, keeps)
+        return observer.compile(lambda: CompiledProgram(graph, keeps), graph)
 
 
 class _Compilation(threading.Thread):
@@ -108,7 +111,7 @@ def _patience(graph: Graph) -> int:
 _ascents: WeakKeyDictionary[Body, _Ascent] = WeakKeyDictionary()  # of the loops in interpreted programs
 
 
-def _tiered_scan(node: Node) -> Callable[..., list[np.ndarray]]:
+def tiered_scan(node: Node) -> Callable[..., list[np.ndarray]]:
     """The kernel of a scan in an interpreted program: NumPy at first, then native. Scans of any number of steps with the same
     body count, and are compiled, together."""
     body = node.params[0]
@@ -137,7 +140,7 @@ class TieredProgram:
     def __init__(self, graph: Graph):
         self.graph = graph
         self.ascent = _Ascent(_patience(graph)) if len(graph.nodes) <= NODE_LIMIT else None
-        self.interpreted = Interpreter(_tiered_scan).prepare(graph)
+        self.interpreted = Interpreter(tiered_scan).prepare(graph)
 
     @property
     def compiled(self) -> Any:

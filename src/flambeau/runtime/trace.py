@@ -18,6 +18,7 @@ import numpy as np
 from ..dtypes import bool_, complex128, float64, int64
 from ..errors import Site, call_site
 from ..ir.types import TensorType, tensor_type
+from .observer import Observer
 from .program import Program, ProgramKey, find_program
 from .specialization import Specialization
 
@@ -85,9 +86,8 @@ class Trace:
 
     epoch: the number of this trace, unlike that of any other. room: what may still be recorded before it runs. sites: where
     the user's program makes the calls that can still fail, by number of the record. flight: the program that runs while
-    Python goes on, or None. observer: None, or what looks on (see `explain`): its `new_records` makes the list of records,
-    and `ran` is told of each program. capture: None, or who records a call of the user's to replay it (see `replay`): until
-    it is interrupted, the trace goes on over the ends of steps.
+    Python goes on, or None. observer: None, or what looks on (see `observer`). capture: None, or who records a call of the
+    user's to replay it (see `replay`): until it is interrupted, the trace goes on over the ends of steps.
     """
 
     __slots__ = ("lock", "epoch", "undo", "records", "slots", "sites", "room", "flight", "observer", "capture", "_epochs")
@@ -96,7 +96,7 @@ class Trace:
         self.lock = threading.RLock()
         self._epochs = itertools.count()
         self.flight: Flight | None = None
-        self.observer: Any = None
+        self.observer: Observer | None = None
         self.capture: Any = None
         self.clear()
 
@@ -229,11 +229,13 @@ def flush() -> None:
             return
         records, slots = trace.records, trace.slots
         live = referenced(slots)
+        observer = trace.observer
+        if observer is not None:
+            live = observer.wanted(records, slots, live)
         try:
             if live:
-                program = find_program(ProgramKey(tuple(records), live), slots)
-                if trace.observer is not None:
-                    trace.observer.ran(program, records, slots, live)
+                key = ProgramKey(tuple(records), live)
+                program = find_program(key, slots) if observer is None else observer.find(find_program, key, slots, records)
                 run_program(program, slots, live)
         except BaseException as error:
             sites, undo = trace.sites, trace.undo
