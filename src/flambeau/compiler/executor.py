@@ -16,6 +16,7 @@ import numpy as np
 from ..interpret.interpreter import Interpreter, run_node
 from ..ir.graph import Graph, Node, Var
 from ..ir.printer import format_graph
+from .arena import arena, note_kept
 from .cache import cache_key, object_cache
 from .llvm import jit
 from .llvm.emit import new_module
@@ -24,7 +25,7 @@ from .emission import emit, work
 from .kernel import Kernel
 from .legalize import legalize
 from .loop import LoopTables, loop_of
-from .memory import ALIGNMENT, Memory, donations, may_fail, reads_of, targets
+from .memory import Memory, donations, may_fail, reads_of, targets
 from .schedule import Host, Scan, Scheduler, Step
 from .sharing import signature, write_entry
 from .special import SPECIAL
@@ -94,18 +95,25 @@ class CompiledProgram:
         self.tables: list[LoopTables] = []  # of its scans
         self.table_size = len(self.slot_of) + 1
         self.parts = self._compile(graph, steps)
-        self.arena = np.empty(self.memory.size + ALIGNMENT, np.uint8)
-        base = -(-self.arena.ctypes.data // ALIGNMENT) * ALIGNMENT
         self.table = np.zeros(self.table_size, np.uint64)
         self.flag = np.zeros(1, np.int64)
         self.table[0] = self.flag.ctypes.data
-        for v, at in self.memory.offsets.items():
-            self.table[self.slot_of[v]] = base + at
         self.table_address = self.table.ctypes.data
-        self._plan_calls(graph, base, steps)
+        self._plan_calls(graph, steps)
         self._plan_tables(len(graph.inputs) + len(self.makes))
+        self.settled = [0]  # the serial of the arena whose addresses are in the table
 
-    def _plan_calls(self, graph: Graph, base: int, steps: list[Step]) -> None:
+    def settle(self) -> None:
+        """Sees that the table holds the addresses of the thread's arena; to be called before each run."""
+        if self.settled[0] == arena.serial:
+            return
+        arena.reserve(self.memory.size)
+        self.table[self.own_slots] = self.own_offsets + np.uint64(arena.base)
+        places, sources, offsets = self.fixed
+        self.table[places] = self.table[sources] + offsets
+        self.settled[0] = arena.serial
+
+    def _plan_calls(self, graph: Graph, steps: list[Step]) -> None:
         # what may be a number lies in a cell of the program's own
         cells = [(i, np.zeros(1, v.dtype.np)) for i, v in enumerate(graph.inputs) if v.type.weak or not v.shape]
         self.cells = [(i, cell, address_of(cell)) for i, cell in cells]
@@ -127,16 +135,15 @@ class CompiledProgram:
         # a copied result would have to wait for its original
         self.asynchronous = len(self.parts) == 1 and isinstance(self.parts[0], Segment) and all(as_it_is for _, as_it_is in self.outputs)
         self.pack = struct.Struct(f"{len(graph.inputs) + len(made)}Q").pack_into
-        start = base - self.arena.ctypes.data
-        self.views = {v: self.arena[start + at:start + at + v.type.nbytes].view(v.dtype.np).reshape(v.shape)
-                      for v, at in self.memory.offsets.items()}
+        self.own_slots = np.array([self.slot_of[v] for v in self.memory.offsets], np.int64)
+        self.own_offsets = np.array(list(self.memory.offsets.values()), np.uint64)
 
     def _plan_tables(self, n_moving: int) -> None:
-        """Fills the tables of scans with the addresses that stay, and notes where those of inputs and results go."""
+        """Notes which addresses go into the tables of scans: those that stay as long as the arena does, and those of inputs and results."""
         entries = [np.concatenate([np.arange(t.first, t.first + t.sources.size), t.sources.ravel(), t.offsets.ravel()]).reshape(3, -1)
                    for t in self.tables]
         places, sources, offsets = np.concatenate(entries, axis=1) if entries else np.zeros((3, 0), np.int64)
-        self.table[places] = self.table[sources] + offsets.astype(np.uint64)
+        self.fixed = places, sources, offsets.astype(np.uint64)
         moving = (sources > 0) & (sources <= n_moving)
         self.moving = (places[moving], sources[moving], offsets[moving].astype(np.uint64)) if moving.any() else None
 
@@ -246,6 +253,7 @@ class CompiledProgram:
 
     def _prepare(self, inputs: list, addresses: list[int], dead: frozenset) -> tuple[list[np.ndarray], list[int]]:
         """Fills the table; returns the arrays that results are made in, and their addresses."""
+        self.settle()
         made = []
         where = []
         for i, cell, at in self.cells:
@@ -283,6 +291,8 @@ class CompiledProgram:
         a = np.empty(*self.makes[number])
         at = address_of(a)
         if self.keeps and self.donors[number] < 0:  # else the next run can take it over, if nobody but its value knows it
+            if self.kept[number] is None:
+                note_kept(self, a.nbytes)
             self.kept[number], self.kept_addresses[number] = a, at
         return a, at
 
@@ -293,8 +303,12 @@ class CompiledProgram:
             if not v.size:  # the schedule leaves out what makes nothing
                 return np.empty(v.shape, v.dtype.np)
             slot = self.slot_of[v] - 1
-            return np.asarray(inputs[slot], v.dtype.np) if slot < n else made[slot - n] if slot < n + len(made) else self.views[v]
-        for v, result in zip(node.outputs, run_node(node, [array(v) for v in node.inputs])):
+            return np.asarray(inputs[slot], v.dtype.np) if slot < n else made[slot - n] if slot < n + len(made) else \
+                arena.view(self.memory.offsets[v], v.dtype.np, v.shape)
+        operands = [array(v) for v in node.inputs]
+        with arena.set_aside():
+            results = run_node(node, operands)
+        for v, result in zip(node.outputs, results):
             np.copyto(array(v), result)
 
 

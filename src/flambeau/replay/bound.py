@@ -55,7 +55,7 @@ class Bound:
     @staticmethod
     def applies(compiled: Any, places: Sequence[int], layout: Layout) -> bool:
         """Whether each result that replaces a value was written where that value lay."""
-        if not compiled.straight or len(compiled.parts) != 1:
+        if not compiled.straight or len(compiled.parts) != 1 or compiled.moving is not None:
             return False
         at = {id(t): place for place, t in layout.tensors}
         index = {place: i for i, place in enumerate(places)}
@@ -80,6 +80,7 @@ class Bound:
             value = results[number] = Value(type)
             value.buffer, value.address = compiled._memory(number)
             made[number] = value.address
+        compiled.settle()
         compiled.pack(compiled.table, 8, *addresses, *made)
         compiled.parts[0].program.run(compiled.table_address)
         if compiled.flag[0]:  # nothing was overwritten: the ordinary way will find the error again, and say whose it is

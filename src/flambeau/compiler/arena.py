@@ -1,0 +1,69 @@
+"""Memory that compiled programs have in common: the arena for what lies between a program's steps, and results kept for the next run.
+
+Programs of a thread run one after the other, so they share one arena, as large as the largest needs. A program that meets
+another arena than at its last run writes the new addresses into its table (`CompiledProgram.settle`).
+"""
+from __future__ import annotations
+
+import itertools
+import threading
+from contextlib import contextmanager
+from typing import Any, Iterator
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from .memory import ALIGNMENT
+
+KEPT_BYTES = 1 << 28  # results that nobody holds any more, of all programs together
+
+_serials = itertools.count(1)
+
+
+class Arena(threading.local):
+    """A thread's arena. base: its address, a multiple of ALIGNMENT. size: in bytes. serial: a number that no other memory has had."""
+
+    def __init__(self) -> None:
+        self.renew(0)
+
+    def renew(self, size: int) -> None:
+        self._memory = np.empty(size + ALIGNMENT, np.uint8)
+        self.base = -(-self._memory.ctypes.data // ALIGNMENT) * ALIGNMENT
+        self.size, self.serial = size, next(_serials)
+
+    def reserve(self, size: int) -> None:
+        """Makes it at least so large; what lies in it may be lost."""
+        if size > self.size:
+            self.renew(size)
+
+    def view(self, offset: int, dtype: Any, shape: tuple[int, ...]) -> np.ndarray:
+        """The array that begins at `offset`."""
+        start = self.base - self._memory.ctypes.data + offset
+        count = int(np.prod(shape, dtype=np.int64))
+        return self._memory[start:start + count * np.dtype(dtype).itemsize].view(dtype).reshape(shape)
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Inside, programs have another arena: for Python that runs amid a program, and may run one."""
+        mine = dict(vars(self))
+        self.renew(0)
+        try:
+            yield
+        finally:
+            vars(self).update(mine)
+
+
+arena = Arena()
+_keepers: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # bytes kept by programs, the longest unchanged first
+
+
+def note_kept(program: Any, nbytes: int) -> None:
+    """`program` keeps so many bytes more; others let theirs go where that is too much. `program.kept` lists a program's arrays."""
+    _keepers[program] = _keepers.pop(program, 0) + nbytes
+    total = sum(_keepers.values())
+    for other in list(_keepers):
+        if total <= KEPT_BYTES:
+            break
+        if other is not program:
+            total -= _keepers.pop(other)
+            other.kept[:] = [None] * len(other.kept)
