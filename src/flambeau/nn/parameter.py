@@ -5,7 +5,7 @@ from typing import Any
 
 import flambeau
 
-from ..tensor.tensor import Tensor, alias
+from ..tensor.tensor import DENSE, Tensor, alias
 
 
 class _ParameterMeta(type(Tensor)):
@@ -47,6 +47,9 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         text = super().__repr__()
         return "Parameter containing:\n" + (text if type(self) is Parameter else f"Parameter({text})")
+
+
+DENSE.add(Parameter)
 
 
 class _BufferMeta(type(Tensor)):

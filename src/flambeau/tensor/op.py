@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from types import MappingProxyType
 from typing import Any, Callable
 
 import numpy as np
@@ -23,13 +24,14 @@ from .autocast import active as autocasts, cast_operands
 from .grad_mode import mode
 from .node import op_node
 from .not_strided import NotStrided, call_sparse
+from .recorder import SCALAR, STATIC, TENSOR, TENSORS, recorder
 from .tensor import Tensor, make_tensor
 
-STATIC, TENSOR, SCALAR, TENSORS = range(4)
 NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
 _KINDS = {"Tensor": TENSOR, "Tensor | None": TENSOR, "Tensors": TENSORS, "Scalar": SCALAR, "Scalar | None": SCALAR}
 
 
+_EMPTY = inspect.Parameter.empty
 _OUT = inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None)
 
 
@@ -41,24 +43,23 @@ class Op:
     arguments at each call, for errors that depend on values (an index out of range).
     """
 
-    __slots__ = ("name", "grad_name", "body", "kinds", "optional", "defaults", "names", "n_positional", "specializations", "returns", "check", "parameters",
+    __slots__ = ("name", "grad_name", "body", "kinds", "optional", "defaults", "names", "n_positional", "specializations", "returns", "check", "written",
                  "_inplace")
 
     def __init__(self, name: str, grad_name: str | Callable[..., str] | None, body: Callable, returns: Any = None, check: Any = None):
         self.name, self.grad_name, self.returns, self.check = name, grad_name, returns, check
-        parameters = self.parameters = list(inspect.signature(body).parameters.values())
-        self.n_positional = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
-        self.body = body if self.n_positional == len(parameters) else _positional(body, parameters)
-        self.names = tuple(p.name for p in parameters)
-        self.kinds = tuple(_KINDS.get(p.annotation, STATIC) for p in parameters)
-        self.optional = tuple("None" in str(p.annotation) or p.default is None for p in parameters)
-        self.defaults = tuple(p.default for p in parameters)
+        # what `inspect.signature` would find, in a tenth of its time: there are hundreds of ops to import
+        code, hints, by_name = body.__code__, body.__annotations__, body.__kwdefaults__ or {}
+        self.n_positional = n = code.co_argcount
+        self.names = code.co_varnames[:n + code.co_kwonlyargcount]
+        given = body.__defaults__ or ()
+        self.defaults = (_EMPTY,) * (n - len(given)) + given + tuple([by_name.get(name, _EMPTY) for name in self.names[n:]])
+        self.kinds = tuple([_KINDS.get(hints.get(name), STATIC) for name in self.names])
+        self.optional = tuple([default is None or "None" in str(hints.get(name)) for name, default in zip(self.names, self.defaults)])
+        self.written = body
+        self.body = body if n == len(self.names) else _positional(body, self.names, n)
         self.specializations: dict[tuple, Specialization] = {}
         self._inplace: Op | None = None
-
-    def signature(self, with_out: bool) -> inspect.Signature:
-        """What `inspect` shows of the function, or of its in-place method, which takes no `out`."""
-        return inspect.Signature([*self.parameters, *[_OUT] * with_out], __validate_parameters__=False)
 
     def bind(self, args: tuple, kwargs: dict) -> tuple:
         """Positional arguments in the order of the parameters, defaults filled in; PyTorch's TypeErrors."""
@@ -79,7 +80,7 @@ class Op:
                     raise TypeError(f"{self.name}() got multiple values for argument '{name}'")
                 raise TypeError(f"{self.name}() got an unexpected keyword argument '{name}'")
         for name, a in zip(self.names, bound):
-            if a is inspect.Parameter.empty:
+            if a is _EMPTY:
                 raise TypeError(f'{self.name}() missing 1 required positional arguments: "{name}"')
         return tuple(bound)
 
@@ -91,13 +92,27 @@ class Op:
         return self._inplace
 
 
-def _positional(body: Callable, parameters: list) -> Callable:
-    """body with its keyword-only parameters taken by position."""
-    names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
-    n = len(parameters) - len(names)
+class _Signature(inspect.Signature):
+    """What `inspect` shows of an op's function, or of its in-place method, which takes no `out`; made when somebody asks."""
 
+    __slots__ = ("_body", "_rest")
+
+    def __init__(self, body: Callable, *rest: inspect.Parameter) -> None:
+        self._body, self._rest, self._return_annotation = body, rest, inspect.Signature.empty
+
+    @property
+    def _parameters(self) -> MappingProxyType:  # what every method of `inspect.Signature` reads
+        parameters = dict(inspect.signature(self._body).parameters)
+        return MappingProxyType({**parameters, **{p.name: p for p in self._rest}})
+
+    def replace(self, **changes: Any) -> inspect.Signature:
+        return inspect.Signature([*self.parameters.values()]).replace(**changes)
+
+
+def _positional(body: Callable, names: tuple[str, ...], n: int) -> Callable:
+    """body with its keyword-only parameters, those from the n-th on, taken by position."""
     def positional(*args):
-        return body(*args[:n], **dict(zip(names, args[n:])))
+        return body(*args[:n], **dict(zip(names[n:], args[n:])))
     return positional
 
 
@@ -117,7 +132,7 @@ def _inplace_variant(op: Op) -> Op:
     variant = Op.__new__(Op)
     variant.name, variant.grad_name, variant.body = op.name + "_", op.grad_name, body
     variant.names, variant.kinds, variant.optional, variant.defaults, variant.n_positional = op.names, op.kinds, op.optional, op.defaults, op.n_positional
-    variant.parameters = op.parameters
+    variant.written = op.written
     variant.specializations, variant.returns, variant.check, variant._inplace = {}, None, op.check, None
     return variant
 
@@ -364,11 +379,10 @@ def op(grad_name: str | Callable[..., str] | None, *, name: str | None = None, r
         entry = Op(name or body.__name__, grad_name, body, returns, check)
         n = len(entry.kinds)
         keyword_only = entry.n_positional != n
-        required = sum(d is inspect.Parameter.empty for d in entry.defaults)
+        required = sum(d is _EMPTY for d in entry.defaults)
         tails = {k: entry.defaults[k:] for k in range(required, entry.n_positional + 1)}
 
-        @functools.wraps(body)
-        def function(*args, **kwargs):
+        def general(*args, **kwargs):
             if kwargs:
                 out = kwargs.pop("out", None)
                 args = entry.bind(args, kwargs)
@@ -383,8 +397,10 @@ def op(grad_name: str | Callable[..., str] | None, *, name: str | None = None, r
                 return apply(entry, args)
             except NotStrided:
                 return call_sparse(entry.name, args)
+        plain = check is None and TENSORS not in entry.kinds
+        function = functools.wraps(body)(recorder(entry, general, tails) if plain else general)
         function.op = entry  # type: ignore[attr-defined]
-        function.__signature__ = entry.signature(with_out=True)  # type: ignore[attr-defined]
+        function.__signature__ = _Signature(body, _OUT)  # type: ignore[attr-defined]
         return function
     return decorate
 
@@ -403,18 +419,15 @@ def inplace(function: Callable) -> Callable:
         except NotStrided:
             return call_sparse(entry.name + "_", args)
     method.__name__ = method.__qualname__ = entry.name + "_"
-    method.__signature__ = entry.signature(with_out=False)  # type: ignore[attr-defined]
+    method.__signature__ = _Signature(entry.written)  # type: ignore[attr-defined]
     return method
 
 
 def operator(function: Callable) -> Callable:
     """The Python operator of a binary op: `x + y`. Operands of foreign types are left to the other one's operator."""
-    entry = function.op  # type: ignore[attr-defined]
-    tail = entry.defaults[2:]
-
     def method(self, other):
         try:
-            return apply(entry, (self, other, *tail))
+            return function(self, other)
         except TypeError:
             return NotImplemented
     method.__doc__ = function.__doc__
@@ -423,12 +436,9 @@ def operator(function: Callable) -> Callable:
 
 def reflected(function: Callable) -> Callable:
     """The operator of a binary op whose left operand is not a tensor: `2 ** x`."""
-    entry = function.op  # type: ignore[attr-defined]
-    tail = entry.defaults[2:]
-
     def method(self, other):
         try:
-            return apply(entry, (other, self, *tail))
+            return function(other, self)
         except TypeError:
             return NotImplemented
     method.__doc__ = function.__doc__

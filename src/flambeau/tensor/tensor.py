@@ -166,6 +166,7 @@ def _computed_piece(base: Value, view: View) -> Value | None:
 
 
 _new = object.__new__
+DENSE: set[type] = {Tensor}  # the classes whose tensors are nothing but a storage and a geometry; `nn.Parameter` joins them
 
 
 def make_tensor(value: Value, node: Any = None, nr: int = 0) -> Tensor:

@@ -1,0 +1,158 @@
+"""The recorder's fast path: for each op a function, written out for the op's parameters, that records a plain call.
+
+A call is plain when its arguments are dense tensors, numbers and static arguments of a signature that was seen before, and when
+its parameters that may be left out are all given or all left out. Everything else (keywords, `out=`, autocast, tensors of other
+classes) goes to the op's general function, which does the same for any call. What the loops of `op.apply` find out about each
+argument at each call is known when the text is written: that halves the time.
+"""
+from __future__ import annotations
+
+import inspect
+from functools import lru_cache
+from textwrap import indent
+from types import CodeType, FunctionType
+from typing import Any, Callable
+
+from ..runtime.trace import SCALAR_TYPES, Value, flush, trace
+from .autocast import active as autocasts
+from .grad_mode import mode
+from .node import op_node
+from .tensor import DENSE, make_tensor
+
+STATIC, TENSOR, SCALAR, TENSORS = range(4)  # kinds of parameters: see `op`
+
+_NAMES = {"autocasts": autocasts, "dense": DENSE, "flush": flush, "make_tensor": make_tensor, "mode": mode, "new": object.__new__,
+          "op_node": op_node, "scalar_types": SCALAR_TYPES, "trace": trace, "Value": Value}
+
+_HEAD = """
+def recorder(*args, **kwargs):
+    if kwargs or autocasts:
+        return general(*args, **kwargs)
+    tail = tails.get(len(args))
+    if tail is None:
+        return general(*args)
+    {arguments} = args + tail
+"""
+
+_TENSOR = """
+if a{i}.__class__ not in dense:
+    return general(*args)
+v{i} = a{i}._storage.value if a{i}._view is None else a{i}._value()
+if v{i}.__class__ is not Value:
+    return general(*args)
+t{i}, n{i} = v{i}.type, a{i}._node is not None
+"""
+
+_SCALAR = """
+if a{i}.__class__ in dense:
+    v{i} = a{i}._storage.value if a{i}._view is None else a{i}._value()
+    if v{i}.__class__ is not Value:
+        return general(*args)
+    t{i}, n{i} = v{i}.type, a{i}._node is not None
+elif a{i}.__class__ in scalar_types:
+    v{i}, t{i}, n{i} = a{i}, scalar_types[a{i}.__class__], False
+else:
+    return general(*args)
+"""
+
+_SLOT = "s{i} = v{i}.slot if v{i}.epoch == epoch else trace.operand(v{i})\n"
+_SCALAR_SLOT = """
+if v{i}.__class__ is Value:
+    s{i} = v{i}.slot if v{i}.epoch == epoch else trace.operand(v{i})
+else:
+    s{i} = len(slots)
+    slots.append(v{i})
+"""
+
+# As `record` in runtime/trace.py does it for a list of operands, and then the node as `op.apply` makes it.
+_CALL = """
+try:
+    spec = specializations[{key}]
+except (KeyError, TypeError):
+    return general(*args)
+if not spec.single:
+    return general(*args)
+call, gradient = spec, None
+if ({any_need}) and spec.can_differentiate and mode.enabled:
+    needs = {needs}
+    gradient = spec.gradients.get(needs) or spec.gradient(needs)
+    call = gradient.forward
+trace.lock.acquire()
+try:
+    epoch, slots = trace.epoch, trace.slots
+{slots}
+    trace.records.append((call, {places}))
+    values = []
+    for type in call.out_types:
+        v = new(Value)
+        v.type = type
+        v.buffer = v.pinned = None
+        v.epoch = epoch
+        v.slot = len(slots)
+        slots.append(v)
+        values.append(v)
+    trace.room -= call.cost
+    if trace.room <= 0:
+        flush()
+finally:
+    trace.lock.release()
+if gradient is None:
+    return make_tensor(values[0])
+node = op_node(gradient, {tensors}, {operands}, values)
+out = make_tensor(values[0], node)
+if gradient.saved_outputs:
+    node.watched.append((out._storage, 0))
+return out
+"""
+
+
+def recorder(op: Any, general: Callable, tails: dict[int, tuple]) -> Callable:
+    """The function that records plain calls of `op` and leaves others to `general`. tails: the defaults that complete so many
+    positional arguments. op takes no sequences of tensors and has no check of values."""
+    operands = [i for i, kind in enumerate(op.kinds) if kind != STATIC]
+    may_lack = [i for i in operands if op.optional[i] or op.kinds[i] == SCALAR and op.defaults[i] is not inspect.Parameter.empty]
+    lacking = {f"d{i}": op.defaults[i] if op.kinds[i] == SCALAR else None for i in may_lack}
+    names = {**_NAMES, **lacking, "general": general, "tails": tails, "specializations": op.specializations}
+    function = names["recorder"] = FunctionType(_first_call(), names)
+
+    def write_out() -> None:
+        function.__code__ = _code(op.kinds, tuple(may_lack))
+    names["write_out"] = write_out
+    return function
+
+
+def _compiled(text: str) -> CodeType:
+    """The code of the function in `text`, as a part of this file for tracebacks."""
+    return next(c for c in compile(text, __file__, "exec").co_consts if isinstance(c, CodeType))
+
+
+@lru_cache(maxsize=None)
+def _first_call() -> CodeType:
+    """Most ops are never called: a function's text is written at the first call."""
+    return _compiled("def recorder(*args, **kwargs):\n    write_out()\n    return recorder(*args, **kwargs)\n")
+
+
+@lru_cache(maxsize=None)
+def _code(kinds: tuple[int, ...], may_lack: tuple[int, ...]) -> CodeType:
+    """What ops with such parameters share. may_lack: the operands that may be left out."""
+    operands = [i for i, kind in enumerate(kinds) if kind != STATIC]
+    text = _HEAD.format(arguments="".join(f"a{i}, " for i in range(len(kinds))))
+    if may_lack:
+        text += f"    if {' and '.join(f'a{i} is d{i}' for i in may_lack)}:\n"
+        text += indent(_call(kinds, [i for i in operands if i not in may_lack]), " " * 8)
+        text += f"    if {' or '.join(f'a{i} is d{i}' for i in may_lack)}:\n        return general(*args)\n"
+    return _compiled(text + indent(_call(kinds, operands), " " * 4))
+
+
+def _call(kinds: tuple[int, ...], operands: list[int]) -> str:
+    """The statements that record a call with the parameters numbered `operands` given, and return its tensor."""
+    scalars = [i for i in operands if kinds[i] == SCALAR]
+    reads = "".join((_SCALAR if i in scalars else _TENSOR).format(i=i) for i in operands)
+    slots = "".join((_SCALAR_SLOT if i in scalars else _SLOT).format(i=i) for i in operands)
+
+    def listed(letter: str) -> str:
+        return "".join(f"{letter}{i}, " for i in operands)
+    key = "".join(f"t{i}, " if i in operands else f"a{i}, " for i in range(len(kinds)))
+    return reads + _CALL.format(key=f"({key})", any_need=" or ".join(f"n{i}" for i in operands) or "False", needs=f"({listed('n')})",
+                                slots=indent(slots, " " * 4), places=listed("s"), tensors=f"[{listed('a')}]",
+                                operands=f"[{listed('v')}]")
