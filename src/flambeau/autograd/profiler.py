@@ -89,11 +89,10 @@ class profile:
         self._collector.restart()  # type: ignore[union-attr]
         self.entered = True
 
-    def __exit__(self, *exc: Any) -> bool:
+    def __exit__(self, *exc: Any) -> None:
         if self.entered:
             self.entered = False
             self._collector.stop()  # type: ignore[union-attr]
-        return False
 
     def __repr__(self) -> str:
         return "<unfinished torch.autograd.profile>" if self._unfinished() else repr(self.function_events)

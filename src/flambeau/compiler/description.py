@@ -62,19 +62,22 @@ def program_work(graph: Graph) -> Work:
     return Work(f"{len(graph.nodes)} primitives", sum(map(flops_of, graph.nodes)), float(nbytes), _shares(graph.nodes))
 
 
-def describe(graph: Graph) -> list[Work | list[Work]]:
-    """The parts of the compiled program of `graph` in the order in which they run: a call that the host makes, or the kernels of
-    a native segment, one for each entry of its table."""
+def describe(graph: Graph) -> list[list[Work]]:
+    """The parts of the compiled program of `graph` in the order in which they run: the one call that the host makes, or the kernels
+    of a native segment, one for each entry of its table."""
     graph = legalize(graph)
     scheduler = Scheduler(graph, SPECIAL, loop_of)
     steps = scheduler.run()
-    parts: list[Work | list[Work]] = []
+    parts: list[list[Work]] = []
+    in_segment = False
     for step, reads in zip(steps, reads_of(steps)):
         if isinstance(step, Host):
-            parts.append(node_work(step.node))
+            parts.append([node_work(step.node)])
+            in_segment = False
             continue
-        if not parts or not isinstance(parts[-1], list):
+        if not in_segment:
             parts.append([])
+            in_segment = True
         parts[-1] += _scan_works(step) if isinstance(step, Scan) else [_step_work(step, reads, scheduler.buffers)]
     return parts
 

@@ -321,5 +321,5 @@ def _kernels_of(compiled: CompiledProgram) -> list[list[Kernel]]:
             most = get_num_threads() if part.work >= PARALLEL_WORK else 1
             found.append([Kernel(w, "native", max(1, min(chunks, most))) for w, (_, chunks, _) in zip(works, part.steps)])
         else:
-            found.append([Kernel(works, "host", 1)])  # type: ignore[arg-type]
+            found.append([Kernel(w, "host", 1) for w in works])
     return found
