@@ -1,15 +1,19 @@
 """Real checkpoints of various ages, where FLAMBEAU_MIRROR has a folder of them."""
 import os
 import pathlib
+import pickle
+import tarfile
 
 import pytest
 
 import flambeau as fb
-from flambeau import safetensors
+from flambeau import nn, safetensors
 from flambeau.serialization import load
 from flambeau.serialization._describe import describe_file
 
-FOLDER = pathlib.Path(os.environ.get("FLAMBEAU_MIRROR", ""), "checkpoints")
+MIRROR = pathlib.Path(os.environ.get("FLAMBEAU_MIRROR", ""))
+FOLDER = MIRROR / "checkpoints"
+IMAGES = MIRROR / "cifar-10" / "cifar-10-python.tar.gz"
 # tensors in each, whether it holds CUDA tensors, and one number that is known of it
 KNOWN = {
     "resnet20-12fca82f.th": (97, True, lambda c: c["best_prec1"] == pytest.approx(91.78)),
@@ -40,3 +44,52 @@ def test_real_checkpoints_load(name):
     if on_cuda:
         with pytest.raises(RuntimeError, match="CUDA"):
             load(path)
+
+
+class Block(nn.Module):
+    """Two convolutions beside a shortcut, which skips pixels and adds channels of zeros (He et al. 2016, option A)."""
+
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.stride, self.more = stride, (outputs - inputs) // 2
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
+        shortcut = nn.functional.pad(x[:, :, ::self.stride, ::self.stride], (0, 0, 0, 0, self.more, self.more))
+        return (y + shortcut).relu()
+
+
+class ResNet20(nn.Module):
+    """The network of resnet20-12fca82f.th."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(16)
+        for k, (inputs, outputs) in enumerate([(16, 16), (16, 32), (32, 64)], 1):
+            first = Block(inputs, outputs, outputs // inputs)
+            setattr(self, f"layer{k}", nn.Sequential(first, *(Block(outputs, outputs, 1) for _ in range(2))))
+        self.linear = nn.Linear(64, 10)
+
+    def forward(self, x):
+        x = self.layer3(self.layer2(self.layer1(self.bn1(self.conv1(x)).relu())))
+        return self.linear(x.mean((2, 3)))
+
+
+@pytest.mark.skipif(not (FOLDER.is_dir() and IMAGES.is_file()), reason="FLAMBEAU_MIRROR lacks the files")
+def test_a_real_network_is_as_right_as_with_pytorch():
+    model = ResNet20().eval()
+    state = load(FOLDER / "resnet20-12fca82f.th", map_location="cpu")["state_dict"]
+    model.load_state_dict({key.removeprefix("module."): value for key, value in state.items()})
+    with tarfile.open(IMAGES) as archive:
+        name = next(name for name in archive.getnames() if name.endswith("test_batch"))
+        batch = pickle.load(archive.extractfile(name), encoding="latin1")
+    x = fb.from_numpy(batch["data"][:1000]).view(-1, 3, 32, 32).float() / 255
+    mean, std = (fb.tensor(v).view(1, 3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    with fb.no_grad():
+        found = fb.cat([model(part).argmax(1) for part in ((x - mean) / std).split(250)])
+    assert (found == fb.tensor(batch["labels"][:1000])).sum().item() == 915  # 91.5 %, what PyTorch finds

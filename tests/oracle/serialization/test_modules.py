@@ -67,6 +67,8 @@ def layer_names():
 
 def build(lib, name):
     cls = getattr(lib.nn, name)
+    if name == "DataParallel":
+        return cls(lib.nn.Linear(3, 4))
     if name in ARGUMENTS:
         return cls(*ARGUMENTS[name])
     try:
