@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..ir.types import contiguous_strides
+from ..tensor.strides import channels_last_strides, is_dense, lay_out
 from ..tensor.tensor import Tensor
 
 
@@ -36,52 +37,20 @@ def strides_of_format(shape: tuple[int, ...], format: memory_format) -> tuple[in
     """The dense strides of `shape` in a format, or None where the format does not fit the number of dimensions."""
     if format in (contiguous_format, preserve_format):
         return contiguous_strides(shape)
-    if len(shape) != (4 if format is channels_last else 5):
-        return None
-    order = (0, *range(2, len(shape)), 1)
-    physical = contiguous_strides(tuple(shape[i] for i in order))
-    strides = [0] * len(shape)
-    for i, s in zip(order, physical):
-        strides[i] = s
-    return tuple(strides)
+    return channels_last_strides(shape) if len(shape) == (4 if format is channels_last else 5) else None
 
 
 def in_format(x: Tensor, format: Any, like: Tensor) -> Tensor:
-    """x, a fresh contiguous tensor, laid out in `format`; `preserve_format` (the default) takes the order of a dense `like`."""
+    """x, the whole of a fresh storage, laid out in `format`; `preserve_format` (the default) takes the strides of a dense `like`."""
     shape, strides, _ = like._geometry()
     want: tuple[int, ...] | None = strides
     if format is None or format is preserve_format:
-        order = dense_order(shape, strides)
+        if not is_dense(shape, strides):
+            return x
     elif format is contiguous_format:
-        order = None
+        want = contiguous_strides(shape)
     else:
         want = strides_of_format(shape, format)
         if want is None:
             raise RuntimeError(f"required rank {4 if format is channels_last else 5} tensor to use {format.name} format")
-        order = dense_order(shape, want)
-    if order is None or order == list(range(len(order))):
-        return x
-    from ..tensor.views import permute
-    out = permute(_physical(x, tuple(order)), [order.index(i) for i in range(len(order))])
-    assert out._view is not None and want is not None
-    out._view.strides = want  # those of dimensions of size 1, too, for which any would do
-    return out
-
-
-def _physical(x: Tensor, order: tuple[int, ...]) -> Tensor:
-    from .shape import permute_copy_dims
-    return permute_copy_dims(x, order)
-
-
-def dense_order(shape: tuple[int, ...], strides: tuple[int, ...]) -> list[int] | None:
-    """The dimensions from slowest to fastest of a non-overlapping dense layout; None if it is not one or is row-major."""
-    if strides == contiguous_strides(shape):
-        return None
-    order = sorted(range(len(shape)), key=lambda i: (-strides[i], i) if shape[i] != 1 else (-strides[i], i))
-    step = 1
-    for i in reversed(order):
-        if shape[i] != 1:
-            if strides[i] != step:
-                return None
-            step *= shape[i]
-    return order
+    return lay_out(x, want)

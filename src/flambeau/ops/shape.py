@@ -12,12 +12,6 @@ from ..tensor.views import as_int, slice_view, split_view, wrap_dim
 from .promotion import convert, result_dtype
 
 
-@op("PermuteBackward0")
-def permute_copy_dims(input: Tensor, dims):
-    """A copy of input with its dimensions in the order `dims`."""
-    return p.permute(input, dims)
-
-
 # ------------------------------------------------------------------ joining
 
 def _is_legacy_empty(x: Var) -> bool:

@@ -10,12 +10,18 @@ from ..tensor.tensor import Tensor
 from ..tensor.views import clone, wrap_dim
 from .. import primitives as p
 from . import bits, shape
+from .memory_format import contiguous_format
+
+
+def _copy(x: Tensor) -> Tensor:
+    """A row-major copy."""
+    return clone(x, memory_format=contiguous_format)
 
 
 def _copying(name: str, view: Callable, what: str) -> Callable:
     def fn(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         viewed = view(input, *args, **kwargs)
-        result = tuple([clone(v) for v in viewed]) if isinstance(viewed, tuple) else clone(viewed)
+        result = tuple([_copy(v) for v in viewed]) if isinstance(viewed, tuple) else _copy(viewed)
         if out is None:
             return result
         from ..tensor.write import write_out

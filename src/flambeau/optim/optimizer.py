@@ -16,6 +16,7 @@ from ..runtime.trace import SCALAR_TYPES, Value, end_step, record
 from ..tensor.grad_mode import mode
 from ..tensor.node import AccumulateGrad
 from ..tensor.tensor import Tensor
+from ..tensor.write import write_value
 
 ParamsT = Iterable[Any]
 
@@ -87,12 +88,7 @@ def record_update(name: str, body: Callable, tensors: Sequence[Sequence[Tensor]]
         for t in row:
             value = values[number.setdefault(places[i], len(number))]
             i += 1
-            if t._view is None:
-                t._storage.write(value)
-            else:
-                from ..tensor.tensor import make_tensor
-                from ..tensor.write import assign
-                assign(t, make_tensor(value))
+            write_value(t, value)
 
 
 def _split(places: list[int], lengths: tuple[int, ...]) -> list[tuple[int, ...]]:

@@ -9,6 +9,7 @@ from typing import Any, Callable
 from ..runtime.specialization import Gradient
 from .grad_mode import anomaly
 from .saved import Packed, hooks, pack_saved
+from .strides import is_dense, lay_out
 from .tensor import Tensor, make_tensor
 
 _next_sequence = itertools.count().__next__
@@ -138,6 +139,9 @@ class AccumulateGrad(Node):
         elif self.grad is None:
             # a gradient is a tensor of its own: not a view of, and not the same object as, someone else's
             self.grad = g if create_graph or fresh else make_tensor(g._value())
+            leaf = self._variable()
+            if not create_graph and leaf is not None and leaf._view is not None and is_dense(leaf._view.shape, leaf._view.strides):
+                lay_out(self.grad, leaf._view.strides)
         else:
             from ..ops.arithmetic import add
             from .write import assign

@@ -25,6 +25,7 @@ from .grad_mode import mode
 from .node import op_node
 from .not_strided import NotStrided, call_sparse
 from .recorder import SCALAR, STATIC, TENSOR, TENSORS, recorder
+from .strides import follow, is_permuted, rule_of
 from .tensor import Tensor, make_tensor
 
 NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
@@ -168,8 +169,10 @@ def _specialize(op: Op, args: tuple) -> Specialization:
     single = isinstance(result, Var)
     graph = builder.finish([result] if single else list(result))
     grad_name = op.grad_name(*symbols) if callable(op.grad_name) else op.grad_name
-    return Specialization(op.name, grad_name, graph, single, op.returns, None if op.check is None else _deferred(op, symbols),
+    spec = Specialization(op.name, grad_name, graph, single, op.returns, None if op.check is None else _deferred(op, symbols),
                           arguments=dict(zip(op.names, symbols)))
+    spec.strides = rule_of(op.name, graph)
+    return spec
 
 
 def _deferred(op: Op, symbols: list) -> Callable[[list], None]:
@@ -238,10 +241,10 @@ def apply(op: Op, args: tuple) -> Any:
             trace.mark()
     if True in needs and spec.can_differentiate and mode.enabled:
         outs = _record_differentiable(spec, tuple(needs), operands, tensors, -1)
-    elif spec.single:
-        return make_tensor(record(spec, operands)[0])
     else:
         outs = [make_tensor(v) for v in record(spec, operands)]
+    if spec.strides is not None and any([t is not None and t._view is not None and is_permuted(t._view) for t in tensors]):
+        follow(spec.strides, tensors, outs)
     if spec.single:
         return outs[0]
     return tuple(outs) if spec.structure is None else spec.structure(outs)

@@ -17,12 +17,13 @@ from ..runtime.trace import SCALAR_TYPES, Value, flush, trace
 from .autocast import active as autocasts
 from .grad_mode import mode
 from .node import op_node
+from .strides import is_permuted
 from .tensor import DENSE, make_tensor
 
 STATIC, TENSOR, SCALAR, TENSORS = range(4)  # kinds of parameters: see `op`
 
-_NAMES = {"autocasts": autocasts, "dense": DENSE, "flush": flush, "make_tensor": make_tensor, "mode": mode, "new": object.__new__,
-          "op_node": op_node, "scalar_types": SCALAR_TYPES, "trace": trace, "Value": Value}
+_NAMES = {"autocasts": autocasts, "dense": DENSE, "flush": flush, "is_permuted": is_permuted, "make_tensor": make_tensor, "mode": mode,
+          "new": object.__new__, "op_node": op_node, "scalar_types": SCALAR_TYPES, "trace": trace, "Value": Value}
 
 _HEAD = """
 def recorder(*args, **kwargs):
@@ -70,7 +71,7 @@ try:
     spec = specializations[{key}]
 except (KeyError, TypeError):
     return general(*args)
-if not spec.single:
+if not spec.single or spec.strides is not None and ({any_permuted}):
     return general(*args)
 call, gradient = spec, None
 if ({any_need}) and spec.can_differentiate and mode.enabled:
@@ -152,7 +153,10 @@ def _call(kinds: tuple[int, ...], operands: list[int]) -> str:
 
     def listed(letter: str) -> str:
         return "".join(f"{letter}{i}, " for i in operands)
+    permuted = [("a{i}.__class__ in dense and " * (i in scalars) + "a{i}._view is not None and is_permuted(a{i}._view)").format(i=i)
+                for i in operands]
     key = "".join(f"t{i}, " if i in operands else f"a{i}, " for i in range(len(kinds)))
-    return reads + _CALL.format(key=f"({key})", any_need=" or ".join(f"n{i}" for i in operands) or "False", needs=f"({listed('n')})",
+    return reads + _CALL.format(key=f"({key})", any_permuted=" or ".join(permuted) or "False",
+                                any_need=" or ".join(f"n{i}" for i in operands) or "False", needs=f"({listed('n')})",
                                 slots=indent(slots, " " * 4), places=listed("s"), tensors=f"[{listed('a')}]",
                                 operands=f"[{listed('v')}]")

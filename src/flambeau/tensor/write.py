@@ -9,8 +9,9 @@ from ..ir.graph import trace as trace_graph
 from ..ir.types import tensor_type
 from ..primitives import bitcast, reshape, strided_view, strided_write
 from ..runtime.specialization import Specialization
-from ..runtime.trace import record
+from ..runtime.trace import Value, record
 from .grad_mode import mode
+from .strides import is_dense
 from .tensor import Tensor, make_tensor
 
 _write_specs: dict[tuple, Specialization] = {}
@@ -96,6 +97,15 @@ def refuse_write(t: Tensor, event: str) -> NoReturn:
                        + (alone if view.origin is NO_GRAD else many))
 
 
+def write_value(t: Tensor, value: Value) -> None:
+    """Writes a value over t, whose history stays as it is."""
+    storage, view = t._storage, t._view
+    if view is not None:
+        spec = _write_specialization(storage.value.type, value.type, view.strides, view.offset)
+        value = record(spec, [storage.value, value])[0]
+    storage.write(value)
+
+
 def assign(t: Tensor, new: Tensor) -> None:
     """Writes `new` (same shape and dtype) over t, and makes new's history t's."""
     storage = t._storage
@@ -109,20 +119,20 @@ def assign(t: Tensor, new: Tensor) -> None:
     if view.origin is not None and mode.enabled and base is not None and not new._node is t._node is base._node is None:
         refuse_write(t, "is being modified inplace")
     value = new._value()
-    spec = _write_specialization(storage.value.type, value.type, view.strides, view.offset)
     if mode.enabled and view.tracked and base is not None and (new._node is not None or base._node is not None):
         from .op import record_specialization
         if base._view is None:
+            spec = _write_specialization(storage.value.type, value.type, view.strides, view.offset)
             whole = record_specialization(spec, [base, new])[0]
             storage.write(whole._value())
         else:
             memory = storage.value
             rebase = _rebase_specialization(memory.type, tensor_type(base.dtype, tuple(base.shape)), base._geometry(), value.type, view)
             whole = record_specialization(rebase, [base, new, make_tensor(memory)])[0]
-            storage.write(record(spec, [memory, value])[0])
+            write_value(t, value)
         base._node, base._nr = whole._node, whole._nr
     else:
-        storage.write(record(spec, [storage.value, value])[0])
+        write_value(t, value)
         if mode.enabled and base is None:
             t._node, t._nr = new._node, new._nr
             view.node_version = storage.version
@@ -134,19 +144,9 @@ def refuse_partial_overlap(operands: Iterable, out: Any) -> None:
         for a in operands:
             if isinstance(a, Tensor) and isinstance(o, Tensor) and a._storage is o._storage and a is not o:
                 x, y = a._geometry(), o._geometry()
-                if x != y and a.dtype is o.dtype and _is_dense(*x[:2]) and _is_dense(*y[:2]) \
+                if x != y and a.dtype is o.dtype and is_dense(*x[:2]) and is_dense(*y[:2]) \
                         and x[2] < y[2] + prod(y[0]) and y[2] < x[2] + prod(x[0]):
                     raise RuntimeError(_SHARED)
-
-
-def _is_dense(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
-    """Whether each element has a place of its own, without gaps between them."""
-    step = 1
-    for stride, size in sorted((st, sz) for sz, st in zip(shape, strides) if sz != 1):
-        if stride != step:
-            return False
-        step *= size
-    return True
 
 
 _SHARED = ("unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. Please "
