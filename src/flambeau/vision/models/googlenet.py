@@ -87,11 +87,7 @@ class GoogLeNet(Module):
         super().__init__()
         conv, inception, aux = blocks or [BasicConv2d, Inception, InceptionAux]
         if init_weights is None:
-            warnings.warn("The default weight initialization of GoogleNet will be changed in future releases of "
-                          "torchvision. If you wish to keep the old behavior (which leads to long initialization "
-                          "times due to scipy/scipy#11299), please set init_weights=True.", FutureWarning,
-                          stacklevel=2)
-            init_weights = True
+            init_weights = initializes_by_default("GoogleNet")
         self.aux_logits, self.transform_input = aux_logits, transform_input
         pool = partial(nn.MaxPool2d, ceil_mode=True)
         self.conv1 = conv(3, 64, kernel_size=7, stride=2, padding=3)
@@ -128,6 +124,27 @@ class GoogLeNet(Module):
         return GoogLeNetOutputs(x, aux2, aux1) if self.training and self.aux_logits else x
 
 
+def initializes_by_default(name: str) -> bool:
+    """True, with the warning that it will not be so for ever."""
+    warnings.warn(f"The default weight initialization of {name} will be changed in future releases of torchvision. If "
+                  "you wish to keep the old behavior (which leads to long initialization times due to "
+                  "scipy/scipy#11299), please set init_weights=True.", FutureWarning, stacklevel=3)
+    return True
+
+
+def built(network: Callable[..., Module], weights: WeightsEnum | None, progress: bool, kwargs: dict[str, Any]) -> Any:
+    """network(**kwargs). Weights settle its arguments: they are of a network with auxiliary classifiers."""
+    if weights is None:
+        return network(**kwargs)
+    kwargs.setdefault("transform_input", True)
+    kwargs["aux_logits"] = True
+    _ovewrite_named_param(kwargs, "init_weights", False)
+    _ovewrite_named_param(kwargs, "num_classes", len(weights.meta["categories"]))
+    model = network(**kwargs)
+    load_weights(model, weights, progress)
+    return model
+
+
 def initialize(model: Module, std: float) -> None:
     """Truncated normal weights; of deviation `stddev` where a module has such an attribute."""
     for module in model.modules():
@@ -157,14 +174,8 @@ def googlenet(*, weights: GoogLeNet_Weights | None = None, progress: bool = True
     """The network `googlenet`. With weights, the auxiliary classifiers (which are random) only if aux_logits=True."""
     weights = GoogLeNet_Weights.verify(weights)
     wants_aux = kwargs.get("aux_logits", False)
+    model = built(GoogLeNet, weights, progress, kwargs)
     if weights is not None:
-        kwargs.setdefault("transform_input", True)
-        kwargs["aux_logits"] = True
-        _ovewrite_named_param(kwargs, "init_weights", False)
-        _ovewrite_named_param(kwargs, "num_classes", len(weights.meta["categories"]))
-    model = GoogLeNet(**kwargs)
-    if weights is not None:
-        load_weights(model, weights, progress)
         if wants_aux:
             warnings.warn("auxiliary heads in the pretrained googlenet model are NOT pretrained, so make sure to "
                           "train them", stacklevel=3)

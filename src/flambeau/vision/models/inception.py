@@ -1,7 +1,6 @@
 """Inception v3 (Szegedy et al. 2015, arXiv:1512.00567)."""
 from __future__ import annotations
 
-import warnings
 from collections import namedtuple
 from typing import Any, Callable
 
@@ -9,9 +8,9 @@ from ... import cat, nn
 from ...nn import Module, functional as F
 from ...tensor.tensor import Tensor
 from ._api import WeightsEnum, register_model
-from ._utils import _ovewrite_named_param, handle_legacy_interface, load_weights
+from ._utils import handle_legacy_interface
 from ._weights import imagenet
-from .googlenet import initialize, to_inception_range
+from .googlenet import built, initialize, initializes_by_default, to_inception_range
 
 __all__ = ["Inception3", "InceptionOutputs", "Inception_V3_Weights", "inception_v3"]
 
@@ -168,11 +167,7 @@ class Inception3(Module):
         conv, a, b, c, d, e, aux = inception_blocks or [BasicConv2d, InceptionA, InceptionB, InceptionC, InceptionD,
                                                         InceptionE, InceptionAux]
         if init_weights is None:
-            warnings.warn("The default weight initialization of inception_v3 will be changed in future releases of "
-                          "torchvision. If you wish to keep the old behavior (which leads to long initialization "
-                          "times due to scipy/scipy#11299), please set init_weights=True.", FutureWarning,
-                          stacklevel=2)
-            init_weights = True
+            init_weights = initializes_by_default("inception_v3")
         self.aux_logits, self.transform_input = aux_logits, transform_input
         self.Conv2d_1a_3x3 = conv(3, 32, kernel_size=3, stride=2)
         self.Conv2d_2a_3x3 = conv(32, 32, kernel_size=3)
@@ -225,14 +220,7 @@ def inception_v3(*, weights: Inception_V3_Weights | None = None, progress: bool 
     """The network `inception_v3`; inputs are best 299×299."""
     weights = Inception_V3_Weights.verify(weights)
     wants_aux = kwargs.get("aux_logits", True)
-    if weights is not None:
-        kwargs.setdefault("transform_input", True)
-        kwargs["aux_logits"] = True
-        _ovewrite_named_param(kwargs, "init_weights", False)
-        _ovewrite_named_param(kwargs, "num_classes", len(weights.meta["categories"]))
-    model = Inception3(**kwargs)
-    if weights is not None:
-        load_weights(model, weights, progress)
-        if not wants_aux:
-            model.aux_logits, model.AuxLogits = False, None
+    model = built(Inception3, weights, progress, kwargs)
+    if weights is not None and not wants_aux:
+        model.aux_logits, model.AuxLogits = False, None
     return model
