@@ -27,7 +27,7 @@ from ..optim.optimizer import register_optimizer_step_post_hook, register_optimi
 from ..runtime.observer import Observer
 from ..runtime.program import Program
 from ..runtime.tiers import TieredProgram, tiered_scan
-from ..runtime.trace import end_step, land, trace
+from ..runtime.trace import end_step, land, observe, trace
 
 if TYPE_CHECKING:
     from ..runtime.specialization import Specialization
@@ -134,8 +134,7 @@ class Collector(Observer):
         if trace.observer is not None:
             raise RuntimeError("a profiler, or explain(), is active already")
         self._hooks = [register_optimizer_step_pre_hook(self._before_step), register_optimizer_step_post_hook(self._after_step)]
-        trace.observer = self
-        trace.clear()
+        observe(self)
         self.begun = now()
 
     def restart(self) -> None:
@@ -153,8 +152,7 @@ class Collector(Observer):
             end_step()
             land()
         finally:
-            trace.observer = None
-            trace.clear()
+            observe(None)
             for hook in self._hooks:
                 hook.remove()
             self.ended = now()
@@ -305,8 +303,7 @@ class _WatchedOnDevice:
 def _forget_in_child() -> None:
     """A fork is not profiled."""
     if isinstance(trace.observer, Collector):
-        trace.observer = None
-        trace.clear()
+        observe(None)
 
 
 if hasattr(os, "register_at_fork"):

@@ -9,7 +9,7 @@ from ..errors import Line, Site, call_site, locate
 from ..ir.graph import Graph
 from ..ir.types import TensorType
 from .observer import Observer
-from .trace import Value, end_step, trace
+from .trace import Value, end_step, observe, trace
 
 BUFFERS_SHOWN = 8
 
@@ -77,16 +77,14 @@ class explain(Observer):
         end_step()
         if trace.observer is not None:
             raise RuntimeError("explain() or a profiler is active already")
-        trace.observer = self
-        trace.clear()
+        observe(self)
         return self.programs
 
     def __exit__(self, *exc: Any) -> None:
         try:
             end_step()
         finally:
-            trace.observer = None
-            trace.clear()
+            observe(None)
 
     def new_records(self) -> list[tuple]:
         """The list of a new trace's records, which notes where each comes from."""

@@ -19,7 +19,7 @@ from ..errors import Site, describe
 from ..ir.types import TensorType, tensor_type
 from .program import CACHE_SIZE, ProgramKey, flatten
 from .specialization import Specialization
-from .trace import FAILED, ROOM, SCALAR_TYPES, Value, at_boundaries, trace
+from .trace import FAILED, ROOM, SCALAR_TYPES, Value, at_boundaries, renewals, trace
 from .transform import Batched, Dual, Transformed
 
 
@@ -92,6 +92,7 @@ class DeviceTrace:
         self._programs: OrderedDict[ProgramKey, Any] = OrderedDict()
         self._clear()
         at_boundaries.append(self.flush)
+        renewals.append(self._clear)
 
     def _clear(self) -> None:
         self.epoch += 1

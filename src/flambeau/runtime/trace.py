@@ -206,6 +206,17 @@ def referenced(slots: list) -> tuple[int, ...]:
     return _referenced(slots, _ALONE)
 
 
+renewals: list[Callable[[], None]] = []  # what makes the lists of records of devices' traces anew
+
+
+def observe(observer: Observer | None) -> None:
+    """Lets `observer` look on from now on (None: nobody). What was recorded must have run."""
+    trace.observer = observer
+    trace.clear()
+    for renew in renewals:
+        renew()
+
+
 at_boundaries: list[Callable[[], None]] = []  # what runs at the end of a step besides: the traces of devices
 
 
