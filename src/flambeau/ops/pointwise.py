@@ -261,7 +261,11 @@ def _limited(x: Var, limit: Var, beyond: Callable[[Var, Var], Var]) -> Var:
     return p.select(p.bitwise_or(passed, p.isnan(limit)) if limit.dtype.kind == "f" else passed, limit, x)
 
 
-@op(_clamp_name, check=_check_limits)
+def _limits_are_numbers(input, *limits) -> bool:
+    return not any(isinstance(limit, Tensor) for limit in limits)
+
+
+@op(_clamp_name, check=_check_limits, strict_out=_limits_are_numbers)
 def clamp(input: Tensor, min: Scalar | None = None, max: Scalar | None = None):
     """input limited to [min, max], either of which may be missing, a number or a tensor; max wins where max < min."""
     if min is None and max is None:
@@ -278,13 +282,13 @@ def clamp(input: Tensor, min: Scalar | None = None, max: Scalar | None = None):
     return x if max is None else _limited(x, limits[0], p.gt)
 
 
-@op(variant("ClampMin", 1, 0))
+@op(variant("ClampMin", 1, 0), strict_out=_limits_are_numbers)
 def clamp_min(input: Tensor, min: Scalar):
     """input, but nothing smaller than min."""
     return clamp.op.body(input, min, None)
 
 
-@op(variant("ClampMax", 1, 0))
+@op(variant("ClampMax", 1, 0), strict_out=_limits_are_numbers)
 def clamp_max(input: Tensor, max: Scalar):
     """input, but nothing larger than max."""
     return clamp.op.body(input, None, max)

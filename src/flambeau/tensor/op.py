@@ -373,10 +373,11 @@ def apply_inplace(op: Op, args: tuple) -> Tensor:
 
 
 def op(grad_name: str | Callable[..., str] | None, *, name: str | None = None, returns: Any = None,
-       check: Callable[..., None] | None = None, strict_out: bool | str = False) -> Callable[[Callable], Any]:
+       check: Callable[..., None] | None = None, strict_out: bool | str | Callable[..., bool] = False) -> Callable[[Callable], Any]:
     """Makes a body into a public function. The function accepts `out=` beside its own parameters.
 
-    strict_out: `out` must have the result's dtype and share no memory with an operand; "dtype": only the former.
+    strict_out: `out` must have the result's dtype and share no memory with an operand; "dtype": only the former; a function of
+    the arguments: the former where it says so.
     """
     def decorate(body: Callable) -> Any:
         entry = Op(name or body.__name__, grad_name, body, returns, check)
@@ -392,7 +393,8 @@ def op(grad_name: str | Callable[..., str] | None, *, name: str | None = None, r
                 if out is not None:
                     from .write import refuse_partial_overlap, refuse_shared_memory, write_out
                     (refuse_shared_memory if strict_out is True else refuse_partial_overlap)(args, out)
-                    return write_out(apply(entry, args), out, bool(strict_out), entry.name)
+                    strict = strict_out(*args) if callable(strict_out) else bool(strict_out)
+                    return write_out(apply(entry, args), out, strict, entry.name)
             elif len(args) != n or keyword_only:
                 tail = tails.get(len(args))
                 args = entry.bind(args, kwargs) if tail is None else args + tail
