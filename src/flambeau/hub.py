@@ -99,7 +99,7 @@ def _load_local(hubconf_dir: str, model: str, *args: Any, **kwargs: Any) -> Any:
 
 @contextlib.contextmanager
 def _hubconf(folder: str) -> Iterator[ModuleType]:
-    """The folder's hubconf.py, executed; the folder is importable meanwhile, and `import torch` there means flambeau."""
+    """The folder's hubconf.py, executed, with the folder importable meanwhile and flambeau as `torch`."""
     from .hook import install
 
     install()
@@ -135,7 +135,8 @@ def _entry_point(module: ModuleType, name: str) -> Callable[..., Any]:
 def _missing_dependencies(module: ModuleType) -> builtins.list[str]:
     """The packages that the module's `dependencies` name and that cannot be imported; `torch` is flambeau."""
     from .hook.names import ROOTS
-    return [name for name in getattr(module, "dependencies", None) or () if name not in ROOTS and importlib.util.find_spec(name) is None]
+    needed = getattr(module, "dependencies", None) or ()
+    return [name for name in needed if name not in ROOTS and importlib.util.find_spec(name) is None]
 
 
 # ------------------------------------------------------------------------------------------------- repositories

@@ -47,7 +47,8 @@ def name_of(obj: Any) -> str:
 
 def layout(name: Any = None) -> Any:
     """torch.strided, torch.sparse_coo or torch.sparse_csr; no other layout of tensors exists here."""
-    found = {"torch.strided": strided, "torch.sparse_coo": sparse_coo, "torch.sparse_csr": sparse_csr}.get(name) if isinstance(name, str) else None
+    layouts = {"torch.strided": strided, "torch.sparse_coo": sparse_coo, "torch.sparse_csr": sparse_csr}
+    found = layouts.get(name) if isinstance(name, str) else None
     if found is None:
         raise RuntimeError(f"this file holds a tensor of layout {str(name)[:40]}, which flambeau does not have yet")
     return found

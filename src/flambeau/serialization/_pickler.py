@@ -31,7 +31,8 @@ class NamedGlobal:
 
 
 _UTILS = {name: NamedGlobal("torch._utils", name) for name in (
-    "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter", "_rebuild_parameter_with_state", "_rebuild_sparse_tensor")}
+    "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter", "_rebuild_parameter_with_state",
+    "_rebuild_sparse_tensor")}
 _GET_LAYOUT = NamedGlobal("torch.serialization", "_get_layout")
 _FROM_TYPE = NamedGlobal("torch._tensor", "_rebuild_from_type_v2")
 _STORAGES = {d: NamedGlobal(*storage_class(d)) for d in dtypes.ALL}

@@ -146,7 +146,8 @@ def rebuild_sparse_tensor(layout: Any, data: Any) -> Any:
     """A sparse tensor of (indices, values, size), with whether it is coalesced in newer files."""
     from ..sparse.coo import linear_index, sparse, sparse_coo_tensor
     from ..tensor.attributes import host_array
-    if layout is sparse_csr and isinstance(data, tuple) and len(data) == 4 and all(isinstance(x, Tensor) for x in data[:3]):
+    rows = layout is sparse_csr and isinstance(data, tuple) and len(data) == 4
+    if rows and all(isinstance(x, Tensor) for x in data[:3]):
         from ..sparse.csr import sparse_csr_tensor
         return sparse_csr_tensor(*data[:3], _sizes("the size", data[3]), check_invariants=True)
     if layout is not sparse_coo or not isinstance(data, tuple) or len(data) not in (3, 4):

@@ -1,5 +1,5 @@
-"""`torchvision`'s API on flambeau: data sets, transforms, models, image reading and drawing. `import flambeau.vision`, or
-`import torchvision` under `flambeau run`."""
+"""`torchvision`'s API on flambeau: data sets, transforms, models, image reading and drawing. `import flambeau.vision`,
+or `import torchvision` under `flambeau run`."""
 from __future__ import annotations
 
 from ..version import torchvision as __version__

@@ -29,8 +29,8 @@ Pair = tuple[str | None, str | None]
 class StereoMatchingDataset(VisionDataset):
     """Samples are (left image, right image, disparity), or with a mask (left, right, disparity, valid).
 
-    disparity: array (1, H, W), in pixels; valid: bool array (H, W), or None where the files bring none; both None in test
-    sets. transforms: takes and gives ((left, right), (disparity, disparity of the right image), (valid, valid)).
+    disparity: array (1, H, W), in pixels; valid: bool array (H, W), or None where the files bring none; both None in
+    test sets. transforms: takes and gives ((left, right), (disparity, disparity of the right image), (valid, valid)).
     Errors: FileNotFoundError if there are no files, ValueError if there are not as many right as left ones.
     """
 
@@ -89,7 +89,8 @@ class CarlaStereo(StereoMatchingDataset):
 
 
 class Kitti2012Stereo(StereoMatchingDataset):
-    __doc__ = f"""Photos from a car, of 2012 (Geiger, Lenz and Urtasun 2012); split "train" or "test"; no mask in the files.
+    __doc__ = f"""Photos from a car, of 2012 (Geiger, Lenz and Urtasun 2012); split "train" or "test"; no mask in the
+    files.
     Files: `root/Kitti2012/{{training,testing}}/{{colored_0,colored_1,disp_noc}}`.
 
     {StereoMatchingDataset.__doc__}"""
@@ -138,8 +139,8 @@ class Middlebury2014Stereo(StereoMatchingDataset):
 
     splits = {"train": ["Adirondack", "Jadeplant", "Motorcycle", "Piano", "Pipes", "Playroom", "Playtable", "Recycle",
                         "Shelves", "Vintage"],
-              "additional": ["Backpack", "Bicycle1", "Cable", "Classroom1", "Couch", "Flowers", "Mask", "Shopvac", "Sticks",
-                             "Storage", "Sword1", "Sword2", "Umbrella"],
+              "additional": ["Backpack", "Bicycle1", "Cable", "Classroom1", "Couch", "Flowers", "Mask", "Shopvac",
+                             "Sticks", "Storage", "Sword1", "Sword2", "Umbrella"],
               "test": ["Plants", "Classroom2E", "Classroom2", "Australia", "DjembeL", "CrusadeP", "Crusade", "Hoops",
                        "Bicycle2", "Staircase", "Newkuba", "AustraliaP", "Djembe", "Livingroom", "Computer"]}
     _URL = "https://vision.middlebury.edu/stereo/"
@@ -203,7 +204,8 @@ class Middlebury2014Stereo(StereoMatchingDataset):
             for name in missing:
                 download_and_extract_archive(f"{self._URL}data/scenes2014/zip/{name}.zip", folder, remove_finished=True)
             return
-        download_and_extract_archive(f"{self._URL}submit3/zip/MiddEval3-data-F.zip", folder.parent, remove_finished=True)
+        url = f"{self._URL}submit3/zip/MiddEval3-data-F.zip"
+        download_and_extract_archive(url, folder.parent, remove_finished=True)
         folder.mkdir(exist_ok=True)
         unpacked = folder.parent / "MiddEval3"
         for name in missing:
@@ -254,8 +256,8 @@ class FallingThingsStereo(StereoMatchingDataset):
 
 
 class SceneFlowStereo(StereoMatchingDataset):
-    __doc__ = f"""Rendered scenes (Mayer et al. 2016); variant "FlyingThings3D", "Driving" or "Monkaa"; pass_name "clean",
-    "final" (with blur) or "both".
+    __doc__ = f"""Rendered scenes (Mayer et al. 2016); variant "FlyingThings3D", "Driving" or "Monkaa"; pass_name
+    "clean", "final" (with blur) or "both".
     Files: `root/SceneFlow/VARIANT/{{frames_cleanpass,frames_finalpass,disparity}}/…/{{left,right}}`.
 
     {StereoMatchingDataset.__doc__}"""
@@ -276,7 +278,8 @@ class SceneFlowStereo(StereoMatchingDataset):
 
 
 class SintelStereo(StereoMatchingDataset):
-    __doc__ = f"""Scenes of an animated film (Butler et al. 2012); pass_name "final" (with fog and blur), "clean" or "both".
+    __doc__ = f"""Scenes of an animated film (Butler et al. 2012); pass_name "final" (with fog and blur), "clean" or
+    "both".
     valid: seen by both cameras.
     Files: `root/Sintel/training/{{final_left,final_right,clean_left,…,disparities,occlusions,outofframe}}/SCENE`.
     FileNotFoundError for a missing mask.
@@ -290,15 +293,16 @@ class SintelStereo(StereoMatchingDataset):
         verify_str_arg(pass_name, "pass_name", ("final", "clean", "both"))
         base = Path(root) / "Sintel" / "training"
         for name in ("final", "clean") if pass_name == "both" else (pass_name,):
-            self._images += self._scan_pairs(base / f"{name}_left" / "*" / "*.png", base / f"{name}_right" / "*" / "*.png")
+            left, right = (base / f"{name}_{side}" / "*" / "*.png" for side in ("left", "right"))
+            self._images += self._scan_pairs(left, right)
             self._disparities += self._scan_pairs(base / "disparities" / "*" / "*.png")
 
     def _read_disparity(self, path: str) -> tuple[np.ndarray, np.ndarray]:
         """In units of 4 (red), 1/64 (green) and 1/16384 (blue) of a pixel."""
         red, green, blue = np.moveaxis(_read_png(path, np.float32)[0], -1, 0)
         disparity = red * 4 + green / 2 ** 6 + blue / 2 ** 14
-        seen = [self._mask(path, kind, what) for kind, what in (("occlusions", "Occlusion"), ("outofframe", "Out of frame"))]
-        return disparity[None], seen[0] & seen[1]
+        seen = self._mask(path, "occlusions", "Occlusion") & self._mask(path, "outofframe", "Out of frame")
+        return disparity[None], seen
 
     def _mask(self, path: str, kind: str, what: str) -> np.ndarray:
         scene, name = Path(path).parts[-2:]

@@ -9,8 +9,8 @@ from .video_utils import FoldsOfClips
 
 
 class HMDB51(FoldsOfClips):
-    __doc__ = f"""Files: `root/ACTION/*.avi`; annotation_path: the folder of `ACTION_test_split{{1,2,3}}.txt`. Both come as RAR
-    archives (`data_url`, `splits`), to be unpacked by hand.
+    __doc__ = f"""Files: `root/ACTION/*.avi`; annotation_path: the folder of `ACTION_test_split{{1,2,3}}.txt`. Both come
+    as RAR archives (`data_url`, `splits`), to be unpacked by hand.
 
     {FoldsOfClips.__doc__}"""
 

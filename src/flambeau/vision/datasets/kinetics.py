@@ -1,4 +1,4 @@
-"""Kinetics-400, -600 and -700: ten seconds of people doing something, from the web (Carreira et al. 2017, 2018, 2019)."""
+"""Kinetics-400, -600 and -700: ten seconds of people doing something, from the web (Carreira et al. 2017 to 2019)."""
 from __future__ import annotations
 
 import csv
@@ -15,10 +15,11 @@ from .video_utils import LabelledClips, VideoClips
 
 
 class Kinetics(LabelledClips):
-    """Clips of the videos in `root/SPLIT/CLASS`, with one of `extensions`: (video, audio, class); num_classes "400", "600"
-    or "700"; split "train", "val" or "test". Other arguments as of `VideoClips`; here output_format is "TCHW".
+    """Clips of the videos in `root/SPLIT/CLASS`, with one of `extensions`: (video, audio, class); num_classes "400",
+    "600" or "700"; split "train", "val" or "test". Other arguments as of `VideoClips`; here output_format is "TCHW".
 
-    classes: names; samples: (path, class) of each video. download: unless `root/SPLIT` is there; takes hundreds of gigabytes.
+    classes: names; samples: (path, class) of each video. download: unless `root/SPLIT` is there; takes hundreds of
+        gigabytes.
     num_download_workers: archives at a time. _legacy: videos lie in `root/CLASS`.
     Errors: FileNotFoundError without files; ValueError for an unknown split or num_classes.
     """

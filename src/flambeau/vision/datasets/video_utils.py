@@ -1,4 +1,4 @@
-"""Clips of a fixed number of frames from video files, by PyAV (`pip install av`), which is loaded when a file is read."""
+"""Clips of a fixed number of frames from video files, by PyAV (`pip install av`), loaded when a file is read."""
 from __future__ import annotations
 
 import bisect
@@ -47,7 +47,8 @@ def _frames(path: str | Path) -> _Frames:
         if not container.streams.video:
             return _Frames((), None)
         stream = container.streams.video[0]
-        shown = sorted((packet.pts, packet.duration or 0) for packet in container.demux(stream) if packet.pts is not None)
+        packets = (packet for packet in container.demux(stream) if packet.pts is not None)
+        shown = sorted((packet.pts, packet.duration or 0) for packet in packets)
         seconds = float((shown[-1][0] + shown[-1][1] - shown[0][0]) * stream.time_base) if shown else 0
         rate = len(shown) / seconds if seconds else float(stream.average_rate or 0) or None
         return _Frames(tuple(time for time, _ in shown), rate)
@@ -70,7 +71,7 @@ def _read_frames(path: str | Path, start: int, stop: int) -> np.ndarray:
 
 
 def _read_audio(path: str | Path, start: float, stop: float) -> np.ndarray:
-    """What is heard from second `start` to second `stop`: float32 (channels, samples); (1, 0) where there is no sound."""
+    """What is heard from second `start` to second `stop`: float32 (channels, samples); (1, 0) without sound."""
     parts: list[np.ndarray] = []
     with _opened(path) as container:
         if not container.streams.audio:
@@ -123,7 +124,8 @@ def _as_they_are(samples: list) -> list:
 class VideoClips:
     """All clips of `clip_length_in_frames` frames, which begin `frames_between_clips` apart, of video files.
 
-    frame_rate: frames in a second that clips are resampled to, by leaving out or repeating frames (default: as in the file).
+    frame_rate: frames in a second that clips are resampled to, by leaving out or repeating frames (default: as in the
+        file).
     num_workers: of the loader that reads the files, once, for their frames; `metadata` is what it found, which another
     object can be given. output_format: "THWC" or "TCHW". Other arguments are kept without effect.
 
@@ -174,8 +176,8 @@ class VideoClips:
     @staticmethod
     def compute_clips_for_video(video_pts: Any, num_frames: int, step: int, fps: float | None,
                                 frame_rate: float | None = None) -> tuple[Any, Any]:
-        """(the frames of each clip (clips, num_frames), what picks them at `frame_rate` from those between its first and
-        last: one slice, or a row, for each clip)."""
+        """(the frames of each clip (clips, num_frames), what picks them at `frame_rate` from those between its first
+        and last: one slice, or a row, for each clip)."""
         fps = 1 if fps is None else fps  # without video there are no frames either
         frame_rate = fps if frame_rate is None else frame_rate
         picked = VideoClips._resample_video_idx(math.floor(len(video_pts) * frame_rate / fps), fps, frame_rate)
@@ -214,15 +216,16 @@ class VideoClips:
 
     @staticmethod
     def _resample_video_idx(num_frames: int, original_fps: float, new_fps: float) -> Any:
-        """What picks `num_frames` frames at another rate: a slice where the one divides the other, else int64 (frames,)."""
+        """What picks `num_frames` frames at another rate: a slice where the one divides the other, else int64
+        (frames,)."""
         step = original_fps / new_fps
         if step.is_integer():
             return slice(None, None, int(step))
         return (torch.arange(num_frames, dtype=torch.float32) * step).floor().to(torch.int64)
 
     def get_clip(self, idx: int) -> tuple[Any, Any, dict[str, Any], int]:
-        """(video uint8 (T, H, W, C) or (T, C, H, W), audio float32 (channels, samples), {"video_fps": rate}, number of the
-        file). Errors: IndexError outside the clips; ImportError without PyAV; RuntimeError for a damaged file."""
+        """(video uint8 (T, H, W, C) or (T, C, H, W), audio float32 (channels, samples), {"video_fps": rate}, number of
+        the file). Errors: IndexError outside the clips; ImportError without PyAV; RuntimeError for a damaged file."""
         if idx >= self.num_clips():
             raise IndexError(f"Index {idx} out of range ({self.num_clips()} number of clips)")
         video_idx, clip_idx = self.get_clip_location(idx)
@@ -246,8 +249,8 @@ class VideoClips:
 class LabelledClips(VisionDataset):
     """The base of sets of clips: (video, audio, class).
 
-    samples: (path, class) of each video; classes: names. A subclass sets `video_clips`, and `indices` if these are of some
-    of the samples only.
+    samples: (path, class) of each video; classes: names. A subclass sets `video_clips`, and `indices` if these are of
+    some of the samples only.
     """
 
     samples: list[tuple[str, int]]

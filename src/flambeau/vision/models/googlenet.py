@@ -31,7 +31,8 @@ class BasicConv2d(Module):
 
 
 class Inception(Module):
-    """1×1, 3×3 and "5×5" convolutions and a pooling side by side; the 5×5 ones are 3×3 ones in the published weights."""
+    """1×1, 3×3 and "5×5" convolutions and a pooling side by side; the 5×5 ones are 3×3 ones in the published
+    weights."""
 
     def __init__(self, in_channels: int, ch1x1: int, ch3x3red: int, ch3x3: int, ch5x5red: int, ch5x5: int,
                  pool_proj: int, conv_block: Callable[..., Module] | None = None) -> None:

@@ -166,7 +166,8 @@ def _random_crop_v2(t: Any, images: Images) -> Step | None:
     pad = None
     if t.padding is not None:
         left, right, top, bottom = t.padding
-        pad = _pad(SimpleNamespace(padding=(left, top, right, bottom), padding_mode=t.padding_mode, fill=t.fill), images)
+        sides = (left, top, right, bottom)
+        pad = _pad(SimpleNamespace(padding=sides, padding_mode=t.padding_mode, fill=t.fill), images)
         if pad is None:
             return None
     return _random_window(t.size, pad.images if pad else images, pad, both_axes=False)
@@ -347,8 +348,8 @@ def plan_for_arrays(pixels: np.ndarray, transform: Any) -> list[Step] | None:
 
 def run(steps: Sequence[Step], stack: Any, targets: Sequence[Any], target_transform: Callable | None
         ) -> BatchedSamples | None:
-    """The samples of the images `stack` (N, C, H, W) and `targets`, or None if they have to be made one by one. They are
-    collated if the targets are ints."""
+    """The samples of the images `stack` (N, C, H, W) and `targets`, or None if they have to be made one by one. They
+    are collated if the targets are ints."""
     needed = sum([step.words for step in steps])
     if needed and target_transform is not None:
         return None  # it might draw, too, between the images

@@ -103,7 +103,8 @@ class ProcessPool:
         return message is not None
 
     def receive(self, workers: Iterable[int], timeout: float = 0) -> tuple[int, Any] | None:
-        """(worker, its next message) of the first of `workers` that has one; None after `timeout` seconds (0: never)."""
+        """(worker, its next message) of the first of `workers` that has one; None after `timeout` seconds
+        (0: never)."""
         workers = tuple(dict.fromkeys(workers))
         now = time.monotonic()
         deadline = now + timeout if timeout else float("inf")

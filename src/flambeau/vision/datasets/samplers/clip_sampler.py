@@ -15,8 +15,8 @@ __all__ = ["DistributedSampler", "RandomClipSampler", "UniformClipSampler"]
 
 
 class DistributedSampler(Sampler):
-    """The share of process `rank` of `num_replicas`: every num_replicas-th group of `group_size` neighbours; the first ones
-    come again where the groups do not divide evenly. Of a sampler, its indices.
+    """The share of process `rank` of `num_replicas`: every num_replicas-th group of `group_size` neighbours; the first
+    ones come again where the groups do not divide evenly. Of a sampler, its indices.
 
     shuffle: in another order for each `set_epoch(n)`, the same in all processes.
     Errors: ValueError unless group_size divides the set's length.
@@ -75,8 +75,8 @@ class _ClipSampler(Sampler):
 
 
 class UniformClipSampler(_ClipSampler):
-    """`num_clips_per_video` clips of each video that has any, equally far from each other; some more than once where there
-    are fewer."""
+    """`num_clips_per_video` clips of each video that has any, equally far from each other; some more than once where
+    there are fewer."""
 
     def __init__(self, video_clips: VideoClips, num_clips_per_video: int) -> None:
         super().__init__(video_clips)

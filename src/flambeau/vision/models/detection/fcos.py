@@ -81,7 +81,8 @@ class FCOSRegressionHead(_Tower):
 
 
 class FCOSHead(Module):
-    """Both heads: "cls_logits" (N, places, classes), "bbox_regression" (N, places, 4), "bbox_ctrness" (N, places, 1)."""
+    """Both heads: "cls_logits" (N, places, classes), "bbox_regression" (N, places, 4), "bbox_ctrness"
+    (N, places, 1)."""
 
     def __init__(self, in_channels: int, num_anchors: int, num_classes: int, num_convs: int | None = 4) -> None:
         super().__init__()
