@@ -631,7 +631,7 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     _needs_square("linalg.matrix_power", A)
     if n == 0:
         from .ops.creation import eye
-        identity = eye(A.shape[-1], dtype=A.dtype)
+        identity = eye(A.shape[-1], dtype=A.dtype, device=A.device)
         return A.masked_fill(identity == identity, 0) + identity  # its gradient is 0, not absent
     if n < 0:
         return matrix_power(inv(A), -n)
@@ -655,7 +655,7 @@ def matrix_exp(A: Tensor) -> Tensor:
         raise RuntimeError(f"Expected a floating point or complex tensor as input. Got {A.dtype._legacy}")
     norm = float(abs(every_value(A)).sum(-2).max()) if A.numel() else 0.0
     squarings = max(0, math.frexp(norm)[1] + 1) if math.isfinite(norm) else 0
-    small, identity = A / 2.0 ** squarings, eye(A.shape[-1], dtype=A.dtype)
+    small, identity = A / 2.0 ** squarings, eye(A.shape[-1], dtype=A.dtype, device=A.device)
     result = small / _TERMS + identity
     for k in range(_TERMS - 1, 0, -1):
         result = small @ result / k + identity

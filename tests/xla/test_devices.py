@@ -44,6 +44,28 @@ def test_modules_move_with_their_buffers():
     assert {t.device.type for t in module.cpu().state_dict().values()} == {"cpu"}
 
 
+@pytest.mark.parametrize("name", ["SGD", "Adam", "Adafactor", "Muon", "SparseAdam"])
+def test_what_optimizers_keep_is_beside_the_parameters(name):
+    layer = nn.Embedding(4, 2, sparse=name == "SparseAdam").to("xla:cpu")
+    optimizer = getattr(torch.optim, name)(layer.parameters(), lr=0.1, **({"momentum": 0.9} if name == "SGD" else {}))
+    before = layer.weight.detach().clone()
+    for _ in range(2):
+        optimizer.zero_grad()
+        layer(torch.tensor([1, 2], device="xla:cpu")).square().sum().backward()
+        optimizer.step()
+    assert not torch.equal(layer.weight, before)
+    kept = [t for t in optimizer.state[layer.weight].values() if isinstance(t, torch.Tensor) and t.ndim]
+    assert kept and all(t.device == XLA for t in kept)
+
+
+def test_lengths_of_packed_sequences_are_the_hosts():
+    with pytest.raises(RuntimeError, match="'lengths' argument should be a 1D CPU int64 tensor, but got 1D xla:cpu:0 Long tensor"):
+        nn.utils.rnn.pack_padded_sequence(torch.ones(2, 1, 1), torch.tensor([2], device="xla:cpu"))
+    packed = nn.utils.rnn.pack_padded_sequence(torch.ones(2, 2, 1), [1, 2], enforce_sorted=False).to("xla:cpu")
+    assert packed.data.device == packed.sorted_indices.device == packed.unsorted_indices.device == XLA
+    assert packed.batch_sizes.device.type == "cpu"
+
+
 def test_writes_and_views():
     x = torch.zeros(2, 3, device="xla:cpu")
     view = x[1]

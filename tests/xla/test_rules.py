@@ -8,6 +8,7 @@ import pytest
 import flambeau as fb
 import flambeau.primitives
 import flambeau.nn.functional as F
+from flambeau import nn
 from flambeau.primitives import PRIMITIVES
 
 jnp = pytest.importorskip("jax.numpy")
@@ -86,6 +87,47 @@ FUNCTIONS = {
     "host": (lambda x: fb.linalg.svd(x)[1], [normal(3, 3)]),
     "bfloat16": (lambda x: F.softmax(x.bfloat16() * 3, 1), [normal(3, 4)]),
 }
+
+
+def on_device_of(x, values):
+    return fb.tensor(values, device=x.device)
+
+
+def packed(x, w_ih, w_hh):
+    sequences = nn.utils.rnn.pack_padded_sequence(x, [2, 4, 1], enforce_sorted=False)
+    out, last = fb.rnn_tanh(sequences.data, sequences.batch_sizes, x.new_zeros(1, 3, 2), [w_ih, w_hh], False, 1, 0.0, False, False)
+    return (nn.utils.rnn.pad_packed_sequence(sequences._replace(data=out))[0], last)
+
+
+# What makes tensors on its way: they must be where its operands are, not where the default device is.
+MAKES_TENSORS = {
+    "istft": (lambda x: fb.istft(fb.stft(x, 8, 2, return_complex=True, window=fb.hann_window(8, device=x.device)), 8, 2,
+                                 window=fb.hann_window(8, device=x.device)), [normal(20)]),
+    "istft_without_window": (lambda x: fb.istft(fb.fft.rfft(x.reshape(2, 5, 4)).transpose(1, 2), 4), [normal(40)]),
+    "matrix_power": (lambda x: (fb.matrix_power(x, 0), fb.matrix_exp(x)), [normal(3, 3)]),
+    "masked": (lambda x: fb.masked.std(x, 0, unbiased=False, mask=x.detach() > -5), [normal(4, 3)]),
+    "fractional_max_pool2d": (lambda x: F.fractional_max_pool2d(x, 2, output_size=3), [normal(2, 3, 7, 7)]),
+    "rrelu": (lambda x: F.rrelu(x, training=True), [normal(3, 4)]),
+    "pca_lowrank": (lambda x: fb.pca_lowrank(x, 2)[1], [normal(5, 4)]),
+    "unique": (lambda x: x[fb.unique(on_device_of(x, [3, 1, 1]))], [normal(4, 3)]),
+    "embedding_max_norm": (lambda w: F.embedding(on_device_of(w, [3, 1, 1]), w * 1, max_norm=0.5), [normal(4, 3)]),
+    "embedding_bag": (lambda w: (F.embedding_bag(on_device_of(w, [1, 2, 2, 3]), w, on_device_of(w, [0, 1])),
+                                 F.embedding_bag(on_device_of(w, [[1, 2], [2, 3]]), w, mode="max")), [normal(4, 3)]),
+    "packed_sequences": (packed, [normal(4, 3, 5), normal(2, 5), normal(2, 2)]),
+    "attention": (lambda x, w: F.multi_head_attention_forward(
+        x, x, x, 4, 2, w, None, None, None, True, 0.0, w[:4], None, key_padding_mask=on_device_of(x, [[False, False, True]] * 2))[0],
+        [normal(3, 2, 4), normal(12, 4)]),
+}
+
+
+@pytest.mark.parametrize("name", MAKES_TENSORS)
+def test_what_is_made_on_the_way_is_beside_the_operands(name):
+    function, arrays = MAKES_TENSORS[name]
+
+    def seeded(*tensors):
+        fb.manual_seed(5)
+        return function(*tensors)
+    same(seeded, *arrays, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

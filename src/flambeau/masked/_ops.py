@@ -118,7 +118,7 @@ def argmin(input: Tensor, dim: int | None = None, *, keepdim: bool = False, dtyp
 # ------------------------------------------------------------------ statistics
 
 def _count(input: Tensor, dims: tuple[int, ...], keepdim: bool, mask: Tensor | None) -> Tensor:
-    ones = torch.ones(input.shape, dtype=torch.int64)
+    ones = torch.ones(input.shape, dtype=torch.int64, device=input.device)
     return sum(ones, dims, keepdim=keepdim, mask=mask)
 
 

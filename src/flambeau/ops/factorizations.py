@@ -118,7 +118,7 @@ def _basis(A: Tensor, q: int, niter: int, M: Tensor | None) -> Tensor:
     def image(x, adjoint):
         y = (A.mH if adjoint else A) @ x
         return y if M is None else y - (M.mH if adjoint else M) @ x
-    basis = linalg.qr(image(randn(A.shape[-1], q, dtype=A.dtype), False))[0]
+    basis = linalg.qr(image(randn(A.shape[-1], q, dtype=A.dtype, device=A.device), False))[0]
     for _ in range(niter):
         basis = linalg.qr(image(basis, True))[0]
         basis = linalg.qr(image(basis, False))[0]

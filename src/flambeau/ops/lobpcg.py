@@ -46,7 +46,7 @@ def lobpcg(A: Tensor, k: int | None = None, B: Tensor | None = None, X: Tensor |
     with no_grad():
         if X is None:
             from .random import randn
-            X = randn(*A.shape[:-2], m, n, dtype=A.dtype)
+            X = randn(*A.shape[:-2], m, n, dtype=A.dtype, device=A.device)
         lead = A.shape[:-2]
         parts = [_iterate(a, None if B is None else b, x, iK, niter, tol, largest is not False, tracker)
                  for a, b, x in zip(A.reshape(-1, m, m), (A if B is None else B.expand(A.shape)).reshape(-1, m, m),

@@ -172,7 +172,7 @@ class _Packing:
     """Where the rows of packed steps lie in a padded batch. places: of each row in the padded one, step by step; sources:
     of each padded position in the rows (0 where there is none); mask (T, N, 1): which positions are there; None: all."""
 
-    def __init__(self, sizes: list[int]):
+    def __init__(self, sizes: list[int], device: Any):
         import flambeau as torch
         there = np.arange(sizes[0]) < np.array(sizes)[:, None]
         self.shape = there.shape
@@ -181,7 +181,7 @@ class _Packing:
             places = np.flatnonzero(there)
             sources = np.zeros(there.size, np.int64)
             sources[places] = np.arange(len(places))
-            self.places, self.sources, self.mask = torch.tensor(places), torch.tensor(sources), torch.tensor(there[:, :, None])
+            self.places, self.sources, self.mask = (torch.tensor(a, device=device) for a in (places, sources, there[:, :, None]))
 
     def pad(self, rows):
         """(T, N, …) from (rows, …)."""
@@ -227,7 +227,7 @@ def _recurrent(kind: str, *args):
         data, sizes, hx, params, has_biases, num_layers, dropout, train, bidirectional = args
         states = tuple(hx) if kind == "lstm" else (hx,)
         per = _per(params, num_layers, bidirectional)
-        packing = _Packing(sizes.tolist())
+        packing = _Packing(sizes.tolist(), data.device)
         out, finals = _network(kind, data, states, params, has_biases, num_layers, dropout, train, bidirectional, per,
                                lambda x, s, g, r: _run_packed(kind, x, packing, s, g, r))
         return (out, *finals)

@@ -248,7 +248,7 @@ def _distinct(input: Tensor, dim: Any, consecutive: bool, return_inverse: bool, 
         raise not_implemented("unique", input.dtype)
     if dim is None and not (consecutive or return_inverse or return_counts or input.dtype.encoded):
         ordered = np.sort(x)
-        return from_array(ordered[_new(ordered)], input.dtype)
+        return from_array(ordered[_new(ordered)], input.dtype, input)
     first, inverse, counts = _unique_rows(x, d, consecutive)
     flat: Any = input.detach()  # type: ignore[attr-defined]
     if dim is None or input.ndim == 0:

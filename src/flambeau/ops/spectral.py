@@ -90,7 +90,7 @@ def stft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: i
                       "leakage. To use a "
                       "rectangular window without this warning, set `window=torch.ones(n_fft)`.", UserWarning,
                       stacklevel=2)
-        window = ones(length, dtype=x.dtype) if length < n_fft else None
+        window = ones(length, dtype=x.dtype, device=x.device) if length < n_fft else None
     frames = x.unfold(-1, n_fft, hop)
     if window is not None:
         frames = frames * _centered(window, n_fft)
@@ -152,7 +152,7 @@ def istft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: 
         if window is not None and window.dtype.is_complex:
             raise RuntimeError("Complex windows are incompatible with return_complex=False")
         frames = fft.irfft(spectra[..., :n_fft // 2 + 1], n_fft, norm=norm)
-    taper = _centered(ones(win, dtype=frames.dtype.to_real()) if window is None else window, n_fft)
+    taper = _centered(ones(win, dtype=frames.dtype.to_real(), device=frames.device) if window is None else window, n_fft)
     signal = _overlap_add(frames * taper, hop)
     weight = _overlap_add(taper.square().expand(1, places, n_fft).contiguous(), hop)
     start = n_fft // 2 if center else 0

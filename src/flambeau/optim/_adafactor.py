@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from ..autograd.grad_mode import no_grad
 from ..dtypes import finfo, float32
-from ..ops.creation import filled
+from ..ops.creation import filled, zeros_like
 from ..tensor.tensor import Tensor
 from .elementwise import check_rate
 from .optimizer import Optimizer, ParamsT
@@ -63,9 +63,9 @@ def _first_state(g: Tensor) -> dict[str, Tensor]:
     shape = list(g.shape)
     step = filled((), 0, float32)
     if len(shape) < 2:
-        return {"step": step, "variance": filled(tuple(shape), 0, g.dtype)}
-    return {"step": step, "row_var": filled((*shape[:-1], 1), 0, g.dtype),
-            "col_var": filled((*shape[:-2], 1, shape[-1]), 0, g.dtype)}
+        return {"step": step, "variance": zeros_like(g)}
+    return {"step": step, "row_var": g.new_zeros((*shape[:-1], 1)),  # type: ignore[attr-defined]
+            "col_var": g.new_zeros((*shape[:-2], 1, shape[-1]))}  # type: ignore[attr-defined]
 
 
 def _update(x, g, state, group) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 
 from ..autograd.grad_mode import no_grad
-from ..ops.creation import filled
+from ..ops.creation import zeros_like
 from ..ops.linear import addmm
 from ..tensor.tensor import Tensor
 from .elementwise import check_rate
@@ -51,7 +51,7 @@ class Muon(Optimizer):
             raise RuntimeError("Muon does not support complex parameters")
         state = self.state[x]
         if "momentum_buffer" not in state:
-            state["momentum_buffer"] = filled(tuple(g.shape), 0, g.dtype)
+            state["momentum_buffer"] = zeros_like(g)
         m, momentum = state["momentum_buffer"], group["momentum"]
         m.lerp_(g, 1 - momentum)
         d = g.lerp(m, momentum) if group["nesterov"] else m

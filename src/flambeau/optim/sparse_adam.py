@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import primitives as p
 from ..autograd.grad_mode import no_grad
-from ..ops.creation import filled
+from ..ops.creation import zeros_like
 from ..sparse.base import index_tensor
 from ..tensor.op import op
 from ..tensor.tensor import Tensor
@@ -58,7 +58,7 @@ class SparseAdam(Optimizer):
         state = self.state[x]
         if not state:
             state["step"] = 0
-            state["exp_avg"], state["exp_avg_sq"] = (filled(tuple(x.shape), 0, x.dtype) for _ in range(2))
+            state["exp_avg"], state["exp_avg_sq"] = (zeros_like(x) for _ in range(2))
         state["step"] += 1
         if not g._nnz():
             return
@@ -66,7 +66,7 @@ class SparseAdam(Optimizer):
         rate = float(group["lr"]) * math.sqrt(1 - beta2 ** state["step"]) / (1 - beta1 ** state["step"])
         operands = [x.detach(), state["exp_avg"], state["exp_avg_sq"]]  # type: ignore[attr-defined]
         with no_grad():
-            new = _sparse_adam(*operands, index_tensor(g._linear()), g.values(), rate, 1.0 - beta1, 1.0 - beta2, float(group["eps"]),
+            new = _sparse_adam(*operands, index_tensor(g._linear(), x), g.values(), rate, 1.0 - beta1, 1.0 - beta2, float(group["eps"]),
                                g.sparse_dim(), group["maximize"])
             for old, value in zip((x, *operands[1:]), new):
                 assign(old, value)

@@ -48,7 +48,7 @@ def _add_to_dense(dense: Tensor, other: SparseTensor, alpha: Any) -> Tensor:
     rows = dense.reshape(-1, *dense.shape[n:])  # type: ignore[attr-defined]
     if values.dtype is not rows.dtype:
         rows, values = rows + values.new_zeros(()), values + rows.new_zeros(())  # type: ignore[attr-defined]
-    return rows.index_add(0, index_tensor(other._linear()), values).reshape(dense.shape)
+    return rows.index_add(0, index_tensor(other._linear(), rows), values).reshape(dense.shape)
 
 
 def add_(self: Tensor, other: Any, alpha: Any = 1) -> Tensor:
@@ -94,8 +94,8 @@ def _intersection(a: SparseTensor, b: SparseTensor) -> SparseTensor:
         raise RuntimeError(f"mul(sparse, sparse): expected operands of one shape and number of sparse dimensions, but got {list(a.shape)} "
                            f"and {list(b.shape)}")
     _, at_a, at_b = np.intersect1d(a._linear(), b._linear(), assume_unique=True, return_indices=True)
-    values = dense_mul(a._values_tensor.index_select(0, index_tensor(at_a)),  # type: ignore[attr-defined]
-                       b._values_tensor.index_select(0, index_tensor(at_b)))  # type: ignore[attr-defined]
+    values = dense_mul(a._values_tensor.index_select(0, index_tensor(at_a, a._values_tensor)),  # type: ignore[attr-defined]
+                       b._values_tensor.index_select(0, index_tensor(at_b, b._values_tensor)))  # type: ignore[attr-defined]
     return sparse(a._indices_array[:, at_a], values, tuple(a.shape), True)
 
 

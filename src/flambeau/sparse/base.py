@@ -9,12 +9,12 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from ..ir.types import tensor_type
-from ..runtime.trace import Value
 from ..dtypes import int64
+from ..ir.types import tensor_type
+from ..ops.creation import from_array
 from ..tensor.not_strided import NotStrided, SparseValue
 from ..tensor.storage import Storage
-from ..tensor.tensor import Tensor, make_tensor, make_view
+from ..tensor.tensor import Tensor, make_view
 
 
 class Unstrided(Tensor):
@@ -96,10 +96,9 @@ for _name in ("float", "double", "half", "bfloat16", "int", "long", "short", "ch
     setattr(Unstrided, _name, _conversion(_name))
 
 
-def index_tensor(array: np.ndarray) -> Tensor:
-    """Positions as an int64 tensor."""
-    array = np.ascontiguousarray(array, np.int64)
-    return make_tensor(Value(tensor_type(int64, array.shape), array))
+def index_tensor(array: np.ndarray, beside: Tensor | None = None) -> Tensor:
+    """Positions as an int64 tensor, on the device of `beside`."""
+    return from_array(np.ascontiguousarray(array, np.int64), int64, beside)
 
 
 def own_values(values: Tensor, requires_grad: bool, made_by: str) -> Tensor:

@@ -45,7 +45,7 @@ class SparseTensor(Unstrided):
 
     def _indices(self) -> Tensor:
         """The positions (sparse_dim, nnz), as they are."""
-        return index_tensor(self._indices_array)
+        return index_tensor(self._indices_array, self._values_tensor)
 
     def _values(self) -> Tensor:
         """The values (nnz, …), as they are, without history."""
@@ -118,10 +118,10 @@ class SparseTensor(Unstrided):
         unique, first, inverse = np.unique(linear, return_index=True, return_inverse=True)
         values = self._values_tensor
         if len(unique) < len(linear):
-            zeros = filled((len(unique), *values.shape[1:]), 0, values.dtype)
-            values = zeros.index_add(0, index_tensor(inverse.reshape(-1)), values)  # type: ignore[attr-defined]
+            zeros = values.new_zeros((len(unique), *values.shape[1:]))  # type: ignore[attr-defined]
+            values = zeros.index_add(0, index_tensor(inverse.reshape(-1), zeros), values)  # type: ignore[attr-defined]
         elif not np.array_equal(unique, linear):
-            values = values.index_select(0, index_tensor(first))  # type: ignore[attr-defined]
+            values = values.index_select(0, index_tensor(first, values))  # type: ignore[attr-defined]
         return sparse(self._indices_array[:, first], values, tuple(self.shape), True)
 
     def to_dense(self, dtype: Any = None, *, masked_grad: bool | None = None) -> Tensor:
@@ -129,8 +129,8 @@ class SparseTensor(Unstrided):
         if dtype is not None:
             raise RuntimeError("dtype argument is not supported by sparse_to_dense")
         n = self.sparse_dim()
-        flat = filled((math.prod(self.shape[:n]), *self.shape[n:]), 0, self.dtype)
-        return flat.index_add(0, index_tensor(self._linear()), self._values_tensor).reshape(self.shape)  # type: ignore[attr-defined]
+        flat = self._values_tensor.new_zeros((math.prod(self.shape[:n]), *self.shape[n:]))  # type: ignore[attr-defined]
+        return flat.index_add(0, index_tensor(self._linear(), flat), self._values_tensor).reshape(self.shape)  # type: ignore[attr-defined]
 
     def to_sparse(self, sparse_dim: int | None = None, *, layout: Any = None, blocksize: Any = None, dense_dim: int | None = None) -> SparseTensor:
         """This tensor, or with layout=torch.sparse_csr the matrix by rows."""
@@ -272,7 +272,7 @@ def gather_at(dense: Tensor, positions: np.ndarray, coalesced: bool) -> SparseTe
     n = len(positions)
     linear = linear_index(positions, dense.shape[:n])
     rows = dense.reshape(math.prod(dense.shape[:n]), *dense.shape[n:])  # type: ignore[attr-defined]
-    return sparse(positions, rows.index_select(0, index_tensor(linear)), tuple(dense.shape), coalesced)
+    return sparse(positions, rows.index_select(0, index_tensor(linear, rows)), tuple(dense.shape), coalesced)
 
 
 def sparse_mask(self: Tensor, mask: SparseTensor) -> SparseTensor:

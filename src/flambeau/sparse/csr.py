@@ -147,8 +147,8 @@ def sampled_addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1.0,
     if not isinstance(input, SparseCSRTensor):
         raise RuntimeError("sampled_addmm: Expected input to have sparse csr layout")
     rows, columns = input.to_sparse_coo()._indices_array
-    left = mat1.index_select(0, index_tensor(rows))  # type: ignore[attr-defined]
-    right = mat2.index_select(1, index_tensor(columns)).t()  # type: ignore[attr-defined]
+    left = mat1.index_select(0, index_tensor(rows, mat1))  # type: ignore[attr-defined]
+    right = mat2.index_select(1, index_tensor(columns, mat2)).t()  # type: ignore[attr-defined]
     result = input._with((left * right).sum(1) * alpha + input._values_tensor * beta)
     if out is None:
         return result

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from ..ops.creation import filled
 from ..ops.shape import cat, stack
 from ..tensor.tensor import Tensor
 from .base import index_tensor
@@ -28,8 +27,8 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
     if isinstance(mat2, SparseTensor):
         return _sparse_times_sparse(input.coalesce(), mat2.coalesce())
     rows, columns = _entries(input)
-    terms = input._values_tensor.unsqueeze(1) * mat2.index_select(0, index_tensor(columns))  # type: ignore[attr-defined]
-    return filled((input.shape[0], mat2.shape[1]), 0, terms.dtype).index_add(0, index_tensor(rows), terms)  # type: ignore[attr-defined]
+    terms = input._values_tensor.unsqueeze(1) * mat2.index_select(0, index_tensor(columns, mat2))  # type: ignore[attr-defined]
+    return terms.new_zeros((input.shape[0], mat2.shape[1])).index_add(0, index_tensor(rows, terms), terms)  # type: ignore[attr-defined]
 
 
 def _entries(matrix: SparseTensor) -> np.ndarray:
@@ -47,8 +46,8 @@ def _sparse_times_sparse(a: SparseTensor, b: SparseTensor) -> SparseTensor:
     from_a = np.repeat(np.arange(len(rows)), counts)
     ends = np.cumsum(counts)
     from_b = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts) + np.repeat(first, counts)
-    values = a._values_tensor.index_select(0, index_tensor(from_a)) \
-        * b._values_tensor.index_select(0, index_tensor(from_b))  # type: ignore[attr-defined]
+    values = a._values_tensor.index_select(0, index_tensor(from_a, a._values_tensor)) \
+        * b._values_tensor.index_select(0, index_tensor(from_b, b._values_tensor))  # type: ignore[attr-defined]
     positions = np.stack([rows[from_a], b_columns[from_b]])
     return sparse(positions, values, (a.shape[0], b.shape[1]), False).coalesce()
 

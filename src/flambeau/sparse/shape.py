@@ -61,13 +61,13 @@ def index_select(input: SparseTensor, dim: int, index: Tensor) -> SparseTensor:
         raise IndexError("index_select(): index out of range in self")
     wanted = np.where(wanted < 0, wanted + input.shape[d], wanted)
     if d >= n:
-        values = input._values_tensor.index_select(d - n + 1, index_tensor(wanted))  # type: ignore[attr-defined]
+        values = input._values_tensor.index_select(d - n + 1, index_tensor(wanted, input._values_tensor))  # type: ignore[attr-defined]
         return input._with(values, tuple(shape))
     input = input.coalesce()
     old, new = np.nonzero(input._indices_array[d][:, None] == wanted[None, :])
     positions = input._indices_array[:, old]
     positions[d] = new
-    values = input._values_tensor.index_select(0, index_tensor(old))  # type: ignore[attr-defined]
+    values = input._values_tensor.index_select(0, index_tensor(old, input._values_tensor))  # type: ignore[attr-defined]
     return sparse(positions, values, shape, False).coalesce()  # the positions differ: this puts them in order
 
 
@@ -82,7 +82,7 @@ def select(input: SparseTensor, dim: int, index: Any) -> Tensor:
     if d >= n:
         return input._with(input._values_tensor.select(d - n + 1, i), tuple(shape))  # type: ignore[attr-defined]
     at = np.flatnonzero(input._indices_array[d] == i)
-    values = input._values_tensor.index_select(0, index_tensor(at))  # type: ignore[attr-defined]
+    values = input._values_tensor.index_select(0, index_tensor(at, input._values_tensor))  # type: ignore[attr-defined]
     if n == 1:
         return values.sum(0)  # type: ignore[attr-defined]
     return sparse(np.delete(input._indices_array[:, at], d, axis=0), values, shape, input._coalesced)

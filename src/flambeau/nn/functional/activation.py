@@ -288,7 +288,7 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
         return leaky_relu(input, (lower + upper) / 2, inplace)
     # one float64 draw for each element that is not positive, and none for the others
     negative = input.detach() <= 0
-    drawn = torch.empty(int(negative.sum()), dtype=torch.float64).uniform_(lower, upper)
+    drawn = input.new_empty(int(negative.sum()), dtype=torch.float64).uniform_(lower, upper)
     out = input * torch.ones_like(input.detach()).masked_scatter(negative, drawn.to(input.dtype))
     if inplace:
         from ...tensor.write import assign, check_writable

@@ -86,12 +86,11 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
 
 def canonical_mask(mask: Any, dtype: Any) -> Any:
     """A boolean mask (True is left out) as an additive one; floating masks as they are."""
-    import flambeau as torch
     if mask is None or mask.dtype is not bool_:
         if mask is not None and not mask.is_floating_point():
             raise AssertionError("only bool and floating types of mask are supported")
         return mask
-    return torch.zeros(mask.shape, dtype=dtype).masked_fill_(mask, -math.inf)
+    return mask.new_zeros(mask.shape, dtype=dtype).masked_fill_(mask, -math.inf)
 
 
 def _projections(query, key, value, embed_dim, in_proj_weight, in_proj_bias, separate, weights):
@@ -171,7 +170,7 @@ def multi_head_attention_forward(query, key, value, embed_dim_to_check, num_head
     k = static_k if static_k is not None else k.reshape(k.shape[0], n * num_heads, head_dim).transpose(0, 1)
     v = static_v if static_v is not None else v.reshape(v.shape[0], n * num_heads, head_dim).transpose(0, 1)
     if add_zero_attn:
-        zeros = torch.zeros(n * num_heads, 1, head_dim, dtype=k.dtype)
+        zeros = k.new_zeros(n * num_heads, 1, head_dim)
         k, v = torch.cat([k, zeros], 1), torch.cat([v, zeros], 1)
         attn_mask = None if attn_mask is None else pad(attn_mask, (0, 1))
         key_padding_mask = None if key_padding_mask is None else pad(key_padding_mask, (0, 1))

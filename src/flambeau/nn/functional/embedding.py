@@ -108,7 +108,7 @@ class SparseRows(Node):
         rows = grads[0].reshape(-1, self.weight_shape[1])
         if self.padding_idx is not None and (positions == self.padding_idx).any():
             kept = np.flatnonzero(positions != self.padding_idx)
-            positions, rows = positions[kept], rows.index_select(0, index_tensor(kept))
+            positions, rows = positions[kept], rows.index_select(0, index_tensor(kept, rows))
         gradient = sparse(positions[None, :], rows, self.weight_shape, False)
         # nodes other than a leaf's compute with strided tensors
         return [gradient if isinstance(self.edges[0][0], AccumulateGrad) else gradient.to_dense()]
@@ -159,7 +159,7 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
             raise ValueError("if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences. "
                              f"However, found offsets of type {type(offsets)}")
         n = input.shape[0]
-        bag = torch.arange(n).repeat_interleave(input.shape[1])
+        bag = torch.arange(n, device=input.device).repeat_interleave(input.shape[1])
         flat = input.reshape(-1)
     elif input.ndim == 1:
         if offsets is None:
@@ -169,7 +169,7 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
         _check_offsets(offsets, input.shape[0])
         n = offsets.shape[0] - include_last_offset
         flat = input
-        bag = torch.searchsorted(offsets[:n].contiguous(), torch.arange(flat.shape[0]), right=True) - 1
+        bag = torch.searchsorted(offsets[:n].contiguous(), torch.arange(flat.shape[0], device=flat.device), right=True) - 1
     else:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
     bad = _out_of_range(flat, weight.shape[0])
@@ -186,7 +186,7 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
         rows = rows * per_sample_weights.reshape(-1, 1)
     dim = weight.shape[1]
     index = bag.unsqueeze(-1).expand(-1, dim)
-    zeros = torch.zeros(n, dim, dtype=weight.dtype)
+    zeros = weight.new_zeros(n, dim)
     if mode == "max":
         return zeros.scatter_reduce(0, index, rows, "amax", include_self=False)
     total = zeros.index_add(0, bag, rows)

@@ -428,7 +428,7 @@ def _fractional_max_pool(nd: int):
                 raise ValueError("fractional_max_pool requires output_ratio to either be a single Int or tuple of Ints.")
             output_size = [int(n * r) for n, r in zip(x.shape[2:], ratio)]
         if _random_samples is None:
-            _random_samples = torch.rand(x.shape[0], x.shape[1], nd, dtype=input.dtype)
+            _random_samples = torch.rand(x.shape[0], x.shape[1], nd, dtype=input.dtype, device=input.device)
         kernel, size = _ints(kernel_size, nd, "kernel_size", what), _ints(output_size, nd, "output_size", what)
         for d in range(nd):
             if size[d] + kernel[d] - 1 > x.shape[2 + d]:

@@ -37,7 +37,7 @@ class _OrthMaps(Enum):
 
 
 def _is_orthogonal(q: Tensor) -> bool:
-    identity = flambeau.eye(q.size(-1), dtype=q.dtype)
+    identity = flambeau.eye(q.size(-1), dtype=q.dtype, device=q.device)
     return flambeau.allclose(q.mH @ q, identity, atol=10.0 * q.size(-2) * flambeau.finfo(q.dtype).eps)
 
 
@@ -83,7 +83,7 @@ class _Orthogonal(Module):
         if self.orthogonal_map == _OrthMaps.matrix_exp:
             Q = flambeau.matrix_exp(A)
         else:
-            identity = flambeau.eye(n, dtype=A.dtype)
+            identity = flambeau.eye(n, dtype=A.dtype, device=A.device)
             Q = flambeau.linalg.solve(identity - 0.5 * A, identity + 0.5 * A)
         return Q[..., :k] if n != k else Q
 

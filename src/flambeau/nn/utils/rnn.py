@@ -41,8 +41,14 @@ class PackedSequence(_PackedSequenceFields):
 
     def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
         """The same with `data.to(*args, **kwargs)`; self if that changes nothing."""
-        data = self.data.to(*args, **kwargs)
-        return self if data is self.data else type(self)(data, *self[1:])
+        return self._with(self.data.to(*args, **kwargs))
+
+    def _with(self, data: Tensor) -> PackedSequence:
+        """The same with these data; the order goes where they are, batch_sizes stay on the CPU."""
+        if data is self.data:
+            return self
+        order = [None if t is None else t.to(data.device) for t in self[2:]]
+        return type(self)(data, self.batch_sizes, *order)
 
     def cpu(self) -> PackedSequence:
         """The same on the CPU."""
@@ -50,7 +56,7 @@ class PackedSequence(_PackedSequenceFields):
 
     def cuda(self, *args: Any, **kwargs: Any) -> PackedSequence:
         """The same on a GPU, where there is one."""
-        return type(self)(self.data.cuda(*args, **kwargs), *self[1:])
+        return self._with(self.data.cuda(*args, **kwargs))
 
     def pin_memory(self) -> PackedSequence:
         """The same in page-locked memory."""
@@ -102,7 +108,12 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     """The permutation that undoes another; None of None."""
     if permutation is None:
         return None
-    return flambeau.from_numpy(np.argsort(permutation.numpy(), kind="stable"))
+    return _beside(np.argsort(permutation.cpu().numpy(), kind="stable"), permutation)
+
+
+def _beside(array: np.ndarray, t: Tensor) -> Tensor:
+    """An array as a tensor on t's device."""
+    return flambeau.from_numpy(array).to(t.device)
 
 
 def _places(batch_sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -116,17 +127,20 @@ def pack_padded_sequence(input: Tensor, lengths: Any, batch_first: bool = False,
                          enforce_sorted: bool = True) -> PackedSequence:
     """The sequences input[:lengths[i], i] packed.
 
-    Shapes:  input (L, N, *), with batch_first (N, L, *); lengths (N,), a list or a tensor.
+    Shapes:  input (L, N, *), with batch_first (N, L, *); lengths (N,), a list or a tensor on the CPU.
     enforce_sorted: the lengths must be decreasing; False sorts, and remembers the order.
-    Errors:  RuntimeError if lengths do not fit, are not positive or not sorted.
+    Errors:  RuntimeError if lengths are on a device, do not fit, are not positive or not sorted.
     """
-    sizes = (lengths if isinstance(lengths, Tensor) else flambeau.as_tensor(lengths)).to(flambeau.int64).numpy()
+    if isinstance(lengths, Tensor) and lengths.device.type != "cpu":
+        raise RuntimeError(f"'lengths' argument should be a 1D CPU int64 tensor, but got {lengths.ndim}D {lengths.device} "
+                           f"{lengths.dtype._legacy} tensor")
+    sizes = flambeau.as_tensor(lengths, dtype=flambeau.int64, device="cpu").numpy()
     sorted_indices = None
     batch_dim = 0 if batch_first else 1
     if not enforce_sorted:
         order = np.argsort(-sizes, kind="stable")
         sizes = sizes[order]
-        sorted_indices = flambeau.from_numpy(order)
+        sorted_indices = _beside(order, input)
         input = input.index_select(batch_dim, sorted_indices)
     _check_lengths(input, sizes, batch_first)
     batch_sizes = (sizes[None, :] > np.arange(sizes[0])[:, None]).sum(axis=1)
@@ -135,7 +149,7 @@ def pack_padded_sequence(input: Tensor, lengths: Any, batch_first: bool = False,
         rows = sequences * input.shape[1] + steps
     else:
         rows = steps * input.shape[1] + sequences
-    data = input.reshape(-1, *input.shape[2:]).index_select(0, flambeau.from_numpy(rows))
+    data = input.reshape(-1, *input.shape[2:]).index_select(0, _beside(rows, input))
     return PackedSequence(data, flambeau.from_numpy(batch_sizes), sorted_indices, None)
 
 
@@ -173,13 +187,12 @@ def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, pad
                              f"got total_length={total_length} and max sequence length being {length}")
         length = total_length
     steps, sequences = _places(batch_sizes)
-    order = np.arange(batch) if sequence.unsorted_indices is None else sequence.sorted_indices.numpy()
+    order = np.arange(batch) if sequence.unsorted_indices is None else sequence.sorted_indices.cpu().numpy()
     columns = order[sequences]  # where each packed row goes in the original order
     shape = (batch, length) if batch_first else (length, batch)
     rows = columns * length + steps if batch_first else steps * batch + columns
     data = sequence.data
-    padded = data.new_full((length * batch, *data.shape[1:]), padding_value).index_copy(0, flambeau.from_numpy(rows),
-                                                                                        data)
+    padded = data.new_full((length * batch, *data.shape[1:]), padding_value).index_copy(0, _beside(rows, data), data)
     lengths = np.empty(batch, np.int64)
     lengths[order] = np.bincount(sequences, minlength=batch)
     return padded.reshape(*shape, *data.shape[1:]), flambeau.from_numpy(lengths)
