@@ -9,13 +9,14 @@ and for --inference onnxruntime (if it is installed).
 
 Columns: the ratio to PyTorch eager; memory: how far the process grew at its peak from what it was before the import;
 bound: the share that the step has of this machine's bound (`_roofline`); compile: seconds cold, and warm from disk.
---loaded: the same with two other busy processes; the figure is the median turn over that without them (goal: at most 3).
+--loaded: the median turn with two other busy processes over that without them (goal: at most 3).
 """
 from __future__ import annotations
 
 import argparse
 import importlib.util
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from _sides import Side, compiled_in
 from flambeau.compiler.peaks import Machine, measure
 from models import GOALS, WORKLOADS
 
+LOADED_GOAL = 3
 LIBRARIES = {"torch": "torch", "flambeau": "flambeau", "onnxruntime": "onnxruntime"}
 
 
@@ -38,24 +40,35 @@ def take_turns(sides: list[Side], turns: int) -> None:
 
 
 def slowdowns(sides: list[Side], turns: int) -> dict[str, Any]:
-    """How many times longer the median turn is with two other busy processes."""
-    quiet = {side.name: statistics.median(side.turns) for side in sides}
+    """How many times longer the median turn is with two other busy processes, which run in every second round of turns only: what
+    else the machine does meanwhile meets both alike."""
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    seconds: dict[bool, dict[str, list[float]]] = {loaded: {side.name: [] for side in sides} for loaded in (False, True)}
     try:
-        take_turns(sides, turns)
+        for loaded in (False, True) * turns:
+            for process in busy:
+                process.send_signal(signal.SIGCONT if loaded else signal.SIGSTOP)
+            take_turns(sides, 1)
+            for side in sides:
+                seconds[loaded][side.name] += side.turns
     finally:
         for process in busy:
             process.kill()
-    return {side.name: {"slowdown": statistics.median(side.turns) / quiet[side.name]} for side in sides}
+            process.wait()
+    results = {}
+    for side in sides:
+        quiet, slow = [statistics.median(seconds[loaded][side.name]) for loaded in (False, True)]
+        results[side.name] = {"quiet_us": quiet * 1e6, "loaded_us": slow * 1e6, "slowdown": slow / quiet}
+    return results
 
 
 def measure_workload(name: str, args: argparse.Namespace, machine: Machine, batch: int = 0) -> dict[str, Any]:
     """The figures of each side."""
     sides = [Side(side, name, args.threads, batch) for side in args.sides]
     try:
-        take_turns(sides, 1 if name == "lengths" else args.turns)
         if args.loaded:
             return slowdowns(sides, args.turns)
+        take_turns(sides, 1 if name == "lengths" else args.turns)
     finally:
         for side in sides:
             side.stop()
@@ -74,7 +87,8 @@ def measure_workload(name: str, args: argparse.Namespace, machine: Machine, batc
 def lines(name: str, sides: dict[str, Any]) -> str:
     """A workload's figures as text."""
     if any("slowdown" in r for r in sides.values()):
-        return f"{name:18}" + "  ".join(f"{side} {r['slowdown']:5.2f} × slower" for side, r in sides.items())
+        return f"{name:18}" + "  ".join([f"{side} {r['quiet_us']:9.0f} → {r['loaded_us']:9.0f} µs, {r['slowdown']:5.2f} × slower"
+                                         + f" (goal {LOADED_GOAL} ×)" * side.startswith("flambeau") for side, r in sides.items()])
     eager = sides.get("torch")
     found = []
     for side, r in sides.items():
