@@ -555,20 +555,20 @@ def _summed_extreme(x: Var, order: float, keepdim: bool) -> Var:
 
 
 @op("LinalgMatrixNormBackward0")
-def matrix_norm(A: Tensor, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
+def matrix_norm(input: Tensor, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
     """Norms of matrices in dimensions dim: "fro", "nuc" (Σ singular values), ±1, ±inf (sums), ±2 (extreme singular values)."""
-    if A.ndim < 2:
+    if input.ndim < 2:
         raise RuntimeError("linalg.matrix_norm: The input tensor A must have at least 2 dimensions.")
     if not isinstance(dim, tuple) or len(dim) != 2:
         raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {dim}")
-    if A.dtype.kind not in "fc":
-        raise RuntimeError(f"linalg.matrix_norm: Expected a floating point or complex tensor as input. Got {A.dtype._legacy}")
+    if input.dtype.kind not in "fc":
+        raise RuntimeError(f"linalg.matrix_norm: Expected a floating point or complex tensor as input. Got {input.dtype._legacy}")
     if isinstance(ord, str) and ord not in ("fro", "nuc") or not isinstance(ord, str) and abs(ord) not in (1, 2, math.inf):
         raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
-    rows, columns = (wrap_dim(d, A.ndim) for d in dim)
+    rows, columns = (wrap_dim(d, input.ndim) for d in dim)
     if rows == columns:
         raise RuntimeError(f"linalg.matrix_norm: dims must be different. Got ({dim[0]}, {dim[1]})")
-    x = p.cast(A, dtype or A.dtype)
+    x = p.cast(input, dtype or input.dtype)
     if ord == "fro":
         return norms.vector_norm(x, 2.0, (rows, columns), keepdim)
     x = p.permute(x, [i for i in range(x.ndim) if i not in (rows, columns)] + [rows, columns])
@@ -580,26 +580,26 @@ def matrix_norm(A: Tensor, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None
     else:
         out = _summed_extreme(x, float(ord), keepdim)
     if keepdim:
-        out = p.reshape(out, tuple(1 if i in (rows, columns) else n for i, n in enumerate(A.shape)))
+        out = p.reshape(out, tuple(1 if i in (rows, columns) else n for i, n in enumerate(input.shape)))
     return out
 
 
 @accepts_out
-def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def norm(input: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The 2-norm of all elements; with ord, a vector or matrix norm, by the number of dimensions."""
     if ord is None:
-        return vector_norm(A, 2, dim, keepdim, dtype=dtype)
+        return vector_norm(input, 2, dim, keepdim, dtype=dtype)
     dims = (dim,) if isinstance(dim, int) else dim
     if dims is None:
-        if A.ndim not in (1, 2):
+        if input.ndim not in (1, 2):
             raise RuntimeError("linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got "
-                               f"{A.ndim}D.")
-        dims = tuple(range(A.ndim))
+                               f"{input.ndim}D.")
+        dims = tuple(range(input.ndim))
     if len(dims) == 2:
-        return matrix_norm(A, ord, tuple(dims), keepdim, dtype=dtype)
+        return matrix_norm(input, ord, tuple(dims), keepdim, dtype=dtype)
     if isinstance(ord, str):
         raise RuntimeError(f"linalg.norm: If ord is a string, the input must be a matrix or dim a 2-tuple. Got {ord}")
-    return vector_norm(A, ord, dims, keepdim, dtype=dtype)
+    return vector_norm(input, ord, dims, keepdim, dtype=dtype)
 
 
 @accepts_out

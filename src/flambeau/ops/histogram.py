@@ -139,7 +139,7 @@ def _check_histogram(input: Tensor, weight: Tensor | None, bins: Sequence[Any]) 
 
 
 @one_by_one
-def histogram(input: Tensor, bins: Any = None, *, range: Any = None, weight: Tensor | None = None,
+def histogram(input: Tensor, bins: Any = 100, *, range: Any = None, weight: Tensor | None = None,
               density: bool = False, out: Any = None) -> return_types.histogram:
     """(hist, bin_edges) of all elements: `bins` equal bins over `range` (or the data), or the bins between given edges.
 

@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from .. import linalg, return_types
-from ..linalg import accepts_out, det, matrix_exp, slogdet
+from ..linalg import accepts_out, matrix_exp
 from ..primitives import linalg as la
 from ..tensor.op import op
 from ..tensor.tensor import Tensor
@@ -16,6 +16,16 @@ from ..tensor.tensor import Tensor
 def inverse(input: Tensor) -> Tensor:
     """The inverse: see `torch.linalg.inv`."""
     return linalg.inv(input)
+
+
+def det(input: Tensor) -> Tensor:
+    """The determinant: see `torch.linalg.det`."""
+    return linalg.det(input)
+
+
+def slogdet(input: Tensor) -> return_types.slogdet:
+    """(sign, log |determinant|): see `torch.linalg.slogdet`."""
+    return return_types.slogdet(linalg.slogdet(input))
 
 
 def logdet(input: Tensor) -> Tensor:

@@ -344,10 +344,15 @@ def randn_like(input, *, dtype=None, layout=None, device=None, requires_grad=Fal
                         {"dtype": dtype, "layout": layout, "device": device, "memory_format": memory_format})
 
 
-def randint_like(input, low_or_high, high=None, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None,
+def randint_like(input, *bounds, low=None, high=None, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None,
                  generator=None, pin_memory=False):
-    """Random integers in [0, low_or_high), or [low_or_high, high), in input's shape, dtype and order of memory."""
-    low, top = (0, low_or_high) if high is None else (low_or_high, high)
+    """Random integers in [0, high), or [low, high), in input's shape, dtype and order of memory: randint_like(input, high) or
+    randint_like(input, low, high)."""
+    given = [*bounds, *[b for b in (low, high) if b is not None]]
+    if len(given) not in (1, 2) or low is not None and high is None:
+        raise TypeError(f"randint_like() received an invalid combination of arguments - got {1 + len(given)}, but expected one of:\n"
+                        " * (Tensor input, int high, *, …)\n * (Tensor input, int low, int high, *, …)")
+    low, top = given if len(given) == 2 else (0, given[0])
     return _filled_like(random_, input, (low, top), generator, requires_grad,
                         {"dtype": dtype, "layout": layout, "device": device, "memory_format": memory_format})
 

@@ -119,3 +119,17 @@ def test_gradients_of_draws():
 def test_errors_of_rejection(expression):
     ours, theirs = (outcome(m, lambda m: eval(expression, {"m": m})) for m in (flambeau, torch))
     assert ours == theirs
+
+
+@pytest.mark.parametrize("call", [lambda m, x: m.randint_like(x, 9), lambda m, x: m.randint_like(x, 3, 9), lambda m, x: m.randint_like(x, 3, high=9),
+                                  lambda m, x: m.randint_like(x, low=3, high=9), lambda m, x: m.randint_like(x, high=9)])
+def test_the_bounds_of_randint_like(call):
+    ours, theirs = (outcome(m, lambda m: call(m, m.zeros(4, 5))) for m in (flambeau, torch))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("call", [lambda m, x: m.randint_like(x), lambda m, x: m.randint_like(x, 1, 2, 3), lambda m, x: m.randint_like(x, low=3)])
+def test_wrong_bounds_of_randint_like(call):
+    for m in (flambeau, torch):
+        with pytest.raises(TypeError, match="randint_like"):
+            call(m, m.zeros(2))

@@ -70,7 +70,7 @@ POSITIONS = {
         "t.nonzero_static(ties, size=20, fill_value=9)", "t.unravel_index(j, (2, 3))", "t.unravel_index(j, 7)",
     ],
     "histogram": [
-        "t.histc(x, 4)", "t.histc(x, 4, -1, 1)", "t.histc(x, 4, 1, -1)", "t.histc(x, 0)", "t.histogram(x.detach(), 3)",
+        "t.histc(x, 4)", "t.histc(x, 4, -1, 1)", "t.histc(x, 4, 1, -1)", "t.histc(x, 0)", "t.histogram(x.detach(), 3)", "t.histogram(x.detach())",
         "t.histogram(x.detach(), 4, range=(-1.0, 1.0), density=True)",
         "t.histogram(x.detach(), x.detach()[0].sort().values, weight=y.detach())",
         "t.histogramdd(x.detach()[:, :2], [2, 3])",

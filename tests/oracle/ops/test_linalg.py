@@ -8,7 +8,8 @@ import flambeau
 torch = pytest.importorskip("torch")
 
 EXPRESSIONS = [
-    "t.det(a)", "L.slogdet(z)", "L.inv(z)", "L.solve(a, b)", "L.solve(a, v)", "L.solve(a, b.mT, left=False)",
+    "t.det(a)", "t.det(input=a)", "t.slogdet(input=a)", "L.norm(input=a)", "L.matrix_norm(input=a, ord=1)",
+    "L.slogdet(z)", "L.inv(z)", "L.solve(a, b)", "L.solve(a, v)", "L.solve(a, b.mT, left=False)",
     "L.cholesky(s)",
     "L.cholesky(s, upper=True)", "L.qr(tall)", "L.qr(wide)", "L.svdvals(tall)", "L.eigvalsh(s)", "L.lu_factor(z)",
     "L.lu(tall)",
