@@ -237,7 +237,9 @@ def _fasterrcnn_mobilenet_v3_large_fpn(*, weights: Any, progress: bool, num_clas
                                  norm_layer=FrozenBatchNorm2d if trained else nn.BatchNorm2d)
     anchors = AnchorGenerator(((32, 64, 128, 256, 512),) * 3, ((0.5, 1.0, 2.0),) * 3)
     model = FasterRCNN(_mobilenet_extractor(network, True, trainable), classes, rpn_anchor_generator=anchors, **kwargs)
-    return loaded(model, weights, progress)
+    if weights is not None:  # not `loaded`: these were trained with an eps
+        load_weights(model, weights, progress)
+    return model
 
 
 @register_model()
