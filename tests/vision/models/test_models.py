@@ -1,12 +1,14 @@
 """Models without torchvision beside them: they are made, run, train, and their registry and weights enums work."""
 import copy
 import pickle
+import sys
 
 import pytest
 
 import flambeau as torch
 from flambeau.vision import models
 from flambeau.vision.models import feature_extraction
+from flambeau.vision.ops import FrozenBatchNorm2d
 
 SMALL = ["squeezenet1_1", "shufflenet_v2_x0_5", "mobilenet_v3_small", "mnasnet0_5", "regnet_y_400mf", "efficientnet_b0"]
 
@@ -142,3 +144,14 @@ def test_feature_extraction():
     assert names[:3] == ["x", "features.0", "features.1"] and names[-1] == "classifier.3"
     with pytest.raises(ValueError, match="node: 'zz' is not present"):
         feature_extraction.create_feature_extractor(model, ["zz"])
+
+
+@pytest.mark.parametrize("name, weights, eps", [
+    ("fasterrcnn_resnet50_fpn", "COCO_V1", 0.0), ("fasterrcnn_mobilenet_v3_large_320_fpn", "COCO_V1", 1e-5)])
+def test_detectors_normalise_as_their_weights_were_trained(monkeypatch, name, weights, eps):
+    """The first ResNet ones without an eps; torchvision changes it after the weights are loaded."""
+    builders = sys.modules[models.get_model_builder(name).__module__]
+    monkeypatch.setattr(builders, "load_weights", lambda model, weights, progress: None)
+    model = models.get_model(name, weights=weights)
+    layers = [m for m in model.modules() if isinstance(m, FrozenBatchNorm2d)]
+    assert layers and {m.eps for m in layers} == {eps}
