@@ -1,6 +1,6 @@
 """A backward pass as one recorded call.
 
-In a training loop the nodes of every backward pass differ only in the values they saved. `find_plan` describes the nodes
+In a training loop the nodes of every backward pass differ only in the values they saved. `run_plan` describes the nodes
 that a pass reaches by a key; for each key the walk is done once, symbolically, and gives a `Specialization` from saved
 values to the gradients of the leaves. Passes that Python watches or steers (hooks, custom functions, create_graph, chosen
 inputs, anomaly mode) have no plan, and walk node by node.

@@ -205,44 +205,15 @@ def _wrong_argument(op: Op, position: int, a: Any) -> TypeError:
 
 
 def apply(op: Op, args: tuple) -> Any:
-    """Records a call of `op`; returns its tensor, or tensors."""
+    """Records a call of `op`; returns its tensor, or tensors. Plain calls do not come here: see `recorder`."""
     if autocasts:
         args = cast_operands(op.name, args)  # type: ignore[assignment]
-    key: list[Any] = []
-    operands: list[Any] = []
-    tensors: list[Any] = []  # that the operands came from
-    needs: list[bool] = []  # which of them are part of an autograd graph
-    for a, kind in zip(args, op.kinds):
-        if kind == STATIC:
-            key.append(a)
-        elif isinstance(a, Tensor) and kind != TENSORS:
-            value = a._storage.value if a._view is None else a._value()
-            operands.append(value)
-            key.append(value.type)
-            tensors.append(a)
-            needs.append(a._node is not None)
-        elif a is None:
-            key.append(None)
-        elif not _collect_other(op, len(key), a, kind, key, operands, tensors):
-            return op.body(*args)
-        else:
-            for t in tensors[len(needs):]:
-                needs.append(t is not None and t._node is not None)
-    try:
-        spec = op.specializations.get(tuple(key))
-    except TypeError:  # an unhashable static argument
-        return apply(op, tuple([_freeze(a) if k == STATIC else a for a, k in zip(args, op.kinds)]))
-    if spec is None:
-        spec = op.specializations[tuple(key)] = _specialize(op, args)
-    if op.check is not None:
-        if trace.capture is None:  # else the program has to find out, each time
-            op.check(*args)
-        if spec.fallible:
-            trace.mark()
-    if True in needs and spec.can_differentiate and mode.enabled:
-        outs = _record_differentiable(spec, tuple(needs), operands, tensors, -1)
-    else:
-        outs = [make_tensor(v) for v in record(spec, operands)]
+    found = _specialized(op, args)
+    if found is None:
+        return op.body(*args)
+    spec, operands, tensors = found
+    _check(op, spec, args)
+    outs = _record(spec, operands, tensors, -1)
     if spec.strides is not None and any([t is not None and t._view is not None and is_permuted(t._view) for t in tensors]):
         follow(spec.strides, tensors, outs)
     if spec.single:
@@ -250,7 +221,31 @@ def apply(op: Op, args: tuple) -> Any:
     return tuple(outs) if spec.structure is None else spec.structure(outs)
 
 
-def collect(op: Op, args: tuple) -> tuple[list, list, list] | None:
+def _specialized(op: Op, args: tuple) -> tuple[Specialization, list, list] | None:
+    """(specialization, operands, the tensors they came from) of a call; None when the arguments are symbolic."""
+    collected = _collect(op, args)
+    if collected is None:
+        return None
+    key, operands, tensors = collected
+    try:
+        spec = op.specializations.get(tuple(key))
+    except TypeError:  # an unhashable static argument
+        return _specialized(op, tuple([_freeze(a) if k == STATIC else a for a, k in zip(args, op.kinds)]))
+    if spec is None:
+        spec = op.specializations[tuple(key)] = _specialize(op, args)
+    return spec, operands, tensors
+
+
+def _check(op: Op, spec: Specialization, args: tuple) -> None:
+    """Looks at the values of the arguments, if the op asks for it."""
+    if op.check is not None:
+        if trace.capture is None:  # else the program has to find out, each time
+            op.check(*args)
+        if spec.fallible:
+            trace.mark()
+
+
+def _collect(op: Op, args: tuple) -> tuple[list, list, list] | None:
     """(signature key, operands, the tensors they came from); None when the arguments are symbolic."""
     key: list[Any] = []
     operands: list[Any] = []
@@ -345,21 +340,10 @@ def apply_inplace(op: Op, args: tuple) -> Tensor:
     from .write import assign, check_writable, refuse_partial_overlap
     target = args[0]
     check_writable(target)
-    variant = op.inplace
-    collected = collect(variant, args)
-    assert collected is not None
-    key, operands, tensors = collected
-    try:
-        spec = variant.specializations.get(tuple(key))
-    except TypeError:
-        return apply_inplace(op, tuple(_freeze(a) if k == STATIC else a for a, k in zip(args, op.kinds)))
-    if spec is None:
-        spec = variant.specializations[tuple(key)] = _specialize(variant, args)
-    if op.check is not None:
-        if trace.capture is None:  # else the program has to find out, each time
-            op.check(*args)
-        if spec.fallible:
-            trace.mark()
+    found = _specialized(op.inplace, args)
+    assert found is not None
+    spec, operands, tensors = found
+    _check(op, spec, args)
     storage = target._storage
     for t in tensors:
         if t is not None and t._storage is storage and t is not target:

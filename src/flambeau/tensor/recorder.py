@@ -68,10 +68,10 @@ else:
 # As `record` in runtime/trace.py does it for a list of operands, and then the node as `op.apply` makes it.
 _CALL = """
 try:
-    spec = specializations[{key}]
-except (KeyError, TypeError):
-    return general(*args)
-if not spec.single or spec.strides is not None and ({any_permuted}):
+    spec = specializations.get({key})
+except TypeError:  # an unhashable static argument
+    spec = None
+if spec is None or not spec.single or spec.strides is not None and ({any_permuted}):
     return general(*args)
 call, gradient = spec, None
 if ({any_need}) and spec.can_differentiate and mode.enabled:
