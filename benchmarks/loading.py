@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, NamedTuple
 
 import numpy as np
+from _record import cpu_name
 from PIL import Image, ImageFilter
 
 IMAGES = 10_000  # in the CIFAR-10 made here
@@ -165,9 +166,7 @@ def measure(workload: Workload, sides: list[Side], folder: Path, turns: int, sec
 
 
 def machine() -> str:
-    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-                  if line.startswith("model name")), platform.processor()) if Path("/proc/cpuinfo").exists() else ""
-    return f"{model}, {len(os.sched_getaffinity(0))} cores, {platform.system()}, Python {platform.python_version()}"
+    return f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores, {platform.system()}, Python {platform.python_version()}"
 
 
 def heading(sides: list[Side]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""CRC-32, beside the speed of memory where the CPU multiplies without carries (x86's PCLMULQDQ); zlib's elsewhere.
+"""CRC-32, about as fast as memory where the CPU multiplies without carries (x86's PCLMULQDQ); zlib's elsewhere.
 
 The CRC is a remainder modulo a polynomial P, so a message may be replaced by any other with the same remainder. `fold`
 makes one of a single block: it multiplies a block of n bits by x^n mod P, which moves it on by its length, and adds it
@@ -14,7 +14,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-PIECE = 1 << 24  # bytes to read or write before their CRC is taken
+PIECE = 1 << 24  # bytes to read or write at a time: a CPU's last cache still has them when their CRC is taken
 _POLYNOMIAL = 0x104C11DB7
 _VECTORS = 4  # folded at a time, so that none waits for another
 _SHORT = 1 << 16  # bytes of a buffer that zlib is as fast with
