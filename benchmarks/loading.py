@@ -166,7 +166,8 @@ def measure(workload: Workload, sides: list[Side], folder: Path, turns: int, sec
 
 
 def machine() -> str:
-    return f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores, {platform.system()}, Python {platform.python_version()}"
+    cores = len(os.sched_getaffinity(0))
+    return f"{cpu_name()}, {cores} cores, {platform.system()}, Python {platform.python_version()}"
 
 
 def heading(sides: list[Side]) -> dict[str, Any]:
