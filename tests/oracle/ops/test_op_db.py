@@ -25,7 +25,7 @@ UNDEFINED = {"empty", "empty_like", "new_empty", "new_empty_strided", "empty_str
 SOME = ["add", "addmm", "addr", "arange", "atan2", "cdist", "clamp", "cumsum", "diff", "einsum", "fft.rfft2", "fmod", "index_fill",
         "linalg.cholesky", "linalg.solve", "masked.var", "matmul", "nanquantile", "native_layer_norm", "nn.functional.conv2d",
         "nn.functional.conv_transpose2d", "nn.functional.dropout3d", "nn.functional.interpolate", "nn.functional.layer_norm",
-        "nn.functional.multi_margin_loss", "pow", "rand_like", "scatter_reduce", "softmax", "special.zeta", "sum_to_size", "tril",
+        "nn.functional.multi_margin_loss", "pow", "rand_like", "softmax", "special.zeta", "sum_to_size", "tril",
         "uniform", "unravel_index", "where"]
 SHARDS = 24
 
