@@ -129,12 +129,13 @@ class Collector(Observer):
 
     def start(self) -> None:
         """Runs what was recorded before, and looks on from now on. RuntimeError if somebody else does."""
-        end_step()
-        land()
-        if trace.observer is not None:
-            raise RuntimeError("a profiler, or explain(), is active already")
-        self._hooks = [register_optimizer_step_pre_hook(self._before_step), register_optimizer_step_post_hook(self._after_step)]
-        observe(self)
+        with trace.lock:
+            end_step()
+            land()
+            if trace.observer is not None:
+                raise RuntimeError("a profiler, or explain(), is active already")
+            self._hooks = [register_optimizer_step_pre_hook(self._before_step), register_optimizer_step_post_hook(self._after_step)]
+            observe(self)
         self.begun = now()
 
     def restart(self) -> None:
@@ -148,17 +149,17 @@ class Collector(Observer):
 
     def stop(self) -> None:
         """Runs and waits for what was recorded, and looks away."""
-        try:
-            end_step()
-            land()
-        finally:
-            observe(None)
-            for hook in self._hooks:
-                hook.remove()
-            self.ended = now()
-            for ranges in self._open.values():
-                while ranges:
-                    self.leave(ranges[-1])
+        with trace.lock:
+            try:
+                end_step()
+                land()
+            finally:
+                observe(None)
+                for hook in self._hooks:
+                    hook.remove()
+                self.ended = now()
+                for mark in [mark for ranges in self._open.values() for mark in ranges]:
+                    self.leave(mark)
 
     def enter(self, name: str, args: str | None = None) -> Range:
         ranges = self._open.setdefault(threading.get_ident(), [])

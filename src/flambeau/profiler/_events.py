@@ -1,7 +1,8 @@
 """What a `Collector` kept → events by op and range (`autograd.profiler_util`)."""
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from bisect import bisect_left
+from typing import Any, Callable, NamedTuple
 
 from ..autograd.profiler_util import EventList, FunctionEvent
 from ..compiler.description import flops_of
@@ -53,9 +54,10 @@ def events_of(collector: Collector, options: Options) -> EventList:
     """The events, by the time at which they began."""
     found: list[_Event] = []
     ranges: dict[Range | None, _Event | None] = {None: None}
+    own_time = _own_times(collector)
     for r in collector.ranges:
         ranges[r] = event = _Event(r.name, r.start, r.thread, ranges.get(r.parent), is_range=True)
-        event.own = _own_time(r, collector)
+        event.own = own_time(r)
         found.append(event)
     for run in collector.runs:
         found += _events_of_run(run, ranges, options)
@@ -67,17 +69,28 @@ def events_of(collector: Collector, options: Options) -> EventList:
     return _finished(found, collector.begun, options)
 
 
-def _own_time(r: Range, collector: Collector) -> float:
-    """The time in which a range's thread ran Python: neither in ranges within, nor in programs, nor in the compiler."""
-    inside = [(s.start, s.stop) for s in collector.spans if s.thread == r.thread]
-    inside += [(x.start, x.stop) for x in collector.ranges if x.parent is r]
-    total, last = float(r.stop - r.start), r.start
-    for start, stop in sorted(inside):
-        start, stop = max(start, last), min(stop, r.stop)
-        if stop > start:
-            total -= stop - start
-            last = stop
-    return total
+def _own_times(collector: Collector) -> Callable[[Range], float]:
+    """A function that tells the time in which a range's thread ran Python: neither in ranges within, nor in programs, nor in the
+    compiler."""
+    spans: dict[int, list[tuple[int, int]]] = {}
+    for span in sorted(collector.spans, key=lambda s: s.start):
+        spans.setdefault(span.thread, []).append((span.start, span.stop))
+    within: dict[Range, list[tuple[int, int]]] = {}
+    for r in collector.ranges:
+        if r.parent is not None:
+            within.setdefault(r.parent, []).append((r.start, r.stop))
+
+    def own_time(r: Range) -> float:
+        its = spans.get(r.thread, [])
+        its = its[bisect_left(its, (r.start, 0)):bisect_left(its, (r.stop, 0))]
+        total, last = float(r.stop - r.start), r.start
+        for start, stop in sorted([*its, *within.get(r, [])]):
+            start, stop = max(start, last), min(stop, r.stop)
+            if stop > start:
+                total -= stop - start
+                last = stop
+        return total
+    return own_time
 
 
 def _events_of_run(run: Run, ranges: dict[Range | None, _Event | None], options: Options) -> list[_Event]:
