@@ -1,6 +1,6 @@
 """How training scales over processes: measured on this machine, and on paper for machines that are not here.
 
-    python benchmarks/scaling.py [--processes 1,2,4] [--batch 96] [--json FILE]      needs jax: pip install "flambeau[xla]"
+    python benchmarks/scaling.py [--networks lenet,cnn] [--processes 1,2,4] [--batch 32] [--json FILE]      needs jax: pip install "flambeau[xla]"
     python benchmarks/scaling.py --paper STEP_MS PARAMETERS                          needs nothing
 
 Measured: a training step of the CIFAR-10 tutorials' networks under DistributedDataParallel, one thread in each process, once with
@@ -124,7 +124,8 @@ def print_paper(step: float, parameters: float, bytes_each: int = 4, cluster: Cl
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", default="1,2,4", help="how many, separated by commas (1,2,4)")
-    parser.add_argument("--batch", type=int, default=96, help="images in a step (96)")
+    parser.add_argument("--networks", default="lenet,cnn", help="which, separated by commas (lenet,cnn)")
+    parser.add_argument("--batch", type=int, default=32, help="images in a step (32)")
     parser.add_argument("--json", help="also write the figures to this file")
     parser.add_argument("--paper", nargs=2, type=float, metavar=("STEP_MS", "PARAMETERS"), help="expected efficiency for 8 to 4,096 devices")
     parser.add_argument("--worker", metavar="NETWORK", help=argparse.SUPPRESS)
@@ -134,7 +135,7 @@ def main() -> None:
     if args.worker:
         return worker(args.worker, args.batch)
     figures = {}
-    for name in ("lenet", "cnn"):
+    for name in args.networks.split(","):
         rows = {n: measured(name, n, args.batch) for n in map(int, args.processes.split(","))}
         print_measured(name, args.batch, rows)
         figures[name] = {str(n): row for n, row in rows.items()}
