@@ -30,6 +30,7 @@ def test_autocast_on_cuda_takes_float16(cuda):
     x = torch.ones(2, 2, device="cuda")
     with torch.autocast("cuda"):
         assert (x @ x).dtype is torch.float16
+    assert not torch.cuda.amp.amp_definitely_not_available()
 
 
 def test_half_precision_is_rounded_once():

@@ -1,4 +1,4 @@
-"""`torch.cuda.amp`: the old names of mixed precision on CUDA, where there is none: they warn and do nothing."""
+"""`torch.cuda.amp`: the old names of mixed precision on GPUs. They warn, and do what `torch.amp` does with device type 'cuda'."""
 from __future__ import annotations
 
 import functools
@@ -7,6 +7,7 @@ from typing import Any, Callable
 
 from ..amp import autocast_mode, grad_scaler
 from ..dtypes import dtype as dtype_class, float16
+from ..xla import backend
 
 
 def _deprecated(old: str, new: str) -> None:
@@ -43,5 +44,5 @@ def custom_bwd(bwd: Callable) -> Callable:
 
 
 def amp_definitely_not_available() -> bool:
-    """True: there is no CUDA."""
-    return True
+    """Whether there is no GPU."""
+    return not backend.devices("cuda")

@@ -59,7 +59,6 @@ def all_to_all_single(output: Tensor, input: Tensor, output_split_sizes: Sequenc
     return _AllToAllSingle.apply(group, output.shape, output_split_sizes, input_split_sizes, input)
 
 
-
 class _AllReduce(Function):
     @staticmethod
     def forward(ctx, op, group, tensor):

@@ -34,7 +34,6 @@ def _truncated(x: Any, dt: dtype) -> Any:
     return jnp.where(fits, jnp.where(fits, x, 0).astype(wide), info.min).astype(dt.np)
 
 
-
 def _sgn(x: Any) -> Any:
     if x.dtype.kind == "f":  # NaN has no sign: 0
         return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)
