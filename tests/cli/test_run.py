@@ -149,8 +149,10 @@ def test_ctrl_c(tmp_path):
         finally:
             print("cleaned up", flush=True)
     """)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # who started the tests in the background ignores it
     with subprocess.Popen([*FLAMBEAU, "program.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True) as process:
+        signal.signal(signal.SIGINT, before)
         assert process.stdout.readline() == "ready\n"
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
