@@ -152,6 +152,26 @@ trace = Trace()
 _new = object.__new__
 
 
+def append_call(spec: Specialization, entry: tuple) -> list[Value]:
+    """Appends (spec, slot, slot…); returns the outputs as new Values. The caller holds the lock."""
+    t = trace
+    epoch, slots = t.epoch, t.slots
+    t.records.append(entry)
+    outputs = []
+    for type in spec.out_types:
+        v = _new(Value)
+        v.type = type
+        v.buffer = v.pinned = None
+        v.epoch = epoch
+        v.slot = len(slots)
+        slots.append(v)
+        outputs.append(v)
+    t.room -= spec.cost
+    if t.room <= 0:
+        flush()
+    return outputs
+
+
 def record(spec: Specialization, operands: list) -> list[Value]:
     """Appends a call on Values and Python numbers; returns its outputs as new Values."""
     t = trace
@@ -169,20 +189,7 @@ def record(spec: Specialization, operands: list) -> list[Value]:
             else:
                 entry.append(len(slots))
                 slots.append(v)
-        t.records.append(tuple(entry))
-        outputs = []
-        for type in spec.out_types:
-            v = _new(Value)
-            v.type = type
-            v.buffer = v.pinned = None
-            v.epoch = epoch
-            v.slot = len(slots)
-            slots.append(v)
-            outputs.append(v)
-        t.room -= spec.cost
-        if t.room <= 0:
-            flush()
-        return outputs
+        return append_call(spec, tuple(entry))
     finally:
         t.lock.release()
 

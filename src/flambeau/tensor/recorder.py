@@ -13,7 +13,7 @@ from textwrap import indent
 from types import CodeType, FunctionType
 from typing import Any, Callable
 
-from ..runtime.trace import SCALAR_TYPES, Value, flush, trace
+from ..runtime.trace import SCALAR_TYPES, Value, append_call, trace
 from .autocast import active as autocasts
 from .grad_mode import mode
 from .node import op_node
@@ -22,8 +22,8 @@ from .tensor import DENSE, make_tensor
 
 STATIC, TENSOR, SCALAR, TENSORS = range(4)  # kinds of parameters: see `op`
 
-_NAMES = {"autocasts": autocasts, "dense": DENSE, "flush": flush, "is_permuted": is_permuted, "make_tensor": make_tensor, "mode": mode,
-          "new": object.__new__, "op_node": op_node, "scalar_types": SCALAR_TYPES, "trace": trace, "Value": Value}
+_NAMES = {"append_call": append_call, "autocasts": autocasts, "dense": DENSE, "is_permuted": is_permuted, "make_tensor": make_tensor,
+          "mode": mode, "op_node": op_node, "scalar_types": SCALAR_TYPES, "trace": trace, "Value": Value}
 
 _HEAD = """
 def recorder(*args, **kwargs):
@@ -35,21 +35,14 @@ def recorder(*args, **kwargs):
     {arguments} = args + tail
 """
 
-_TENSOR = """
-if a{i}.__class__ not in dense:
-    return general(*args)
+_READ = """
 v{i} = a{i}._storage.value if a{i}._view is None else a{i}._value()
 if v{i}.__class__ is not Value:
     return general(*args)
 t{i}, n{i} = v{i}.type, a{i}._node is not None
 """
-
-_SCALAR = """
-if a{i}.__class__ in dense:
-    v{i} = a{i}._storage.value if a{i}._view is None else a{i}._value()
-    if v{i}.__class__ is not Value:
-        return general(*args)
-    t{i}, n{i} = v{i}.type, a{i}._node is not None
+_TENSOR = "if a{i}.__class__ not in dense:\n    return general(*args)\n" + _READ
+_SCALAR = "if a{i}.__class__ in dense:\n" + indent(_READ, " " * 4) + """
 elif a{i}.__class__ in scalar_types:
     v{i}, t{i}, n{i} = a{i}, scalar_types[a{i}.__class__], False
 else:
@@ -57,13 +50,7 @@ else:
 """
 
 _SLOT = "s{i} = v{i}.slot if v{i}.epoch == epoch else trace.operand(v{i})\n"
-_SCALAR_SLOT = """
-if v{i}.__class__ is Value:
-    s{i} = v{i}.slot if v{i}.epoch == epoch else trace.operand(v{i})
-else:
-    s{i} = len(slots)
-    slots.append(v{i})
-"""
+_SCALAR_SLOT = "if v{i}.__class__ is Value:\n    " + _SLOT + "else:\n    s{i} = len(slots)\n    slots.append(v{i})\n"
 
 # As `record` in runtime/trace.py does it for a list of operands, and then the node as `op.apply` makes it.
 _CALL = """
@@ -82,19 +69,7 @@ trace.lock.acquire()
 try:
     epoch, slots = trace.epoch, trace.slots
 {slots}
-    trace.records.append((call, {places}))
-    values = []
-    for type in call.out_types:
-        v = new(Value)
-        v.type = type
-        v.buffer = v.pinned = None
-        v.epoch = epoch
-        v.slot = len(slots)
-        slots.append(v)
-        values.append(v)
-    trace.room -= call.cost
-    if trace.room <= 0:
-        flush()
+    values = append_call(call, (call, {places}))
 finally:
     trace.lock.release()
 if gradient is None:
