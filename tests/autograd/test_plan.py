@@ -1,6 +1,7 @@
 """A planned backward pass does what walking node by node does, bit for bit."""
 import gc
 import weakref
+from collections import OrderedDict
 
 import pytest
 
@@ -28,20 +29,97 @@ def gradients(monkeypatch, walk, times=1, **kwargs):
     params = leaves()
     with monkeypatch.context() as m:
         ran = []
-        if walk:
-            m.setattr(engine, "run_plan", lambda *args: False)
-        else:
-            m.setattr(engine, "run_plan", lambda *args: ran.append(plan.run_plan(*args)) or ran[-1])
+
+        def watched(function):
+            return lambda *args: ran.append(function(*args)) or ran[-1]
+        m.setattr(plan, "_latest", OrderedDict())
+        m.setattr(engine, "run_plan", (lambda *args: False) if walk else watched(plan.run_plan))
+        m.setattr(engine, "run_latest_plan", (lambda *args: None) if walk else watched(plan.run_latest_plan))
         for _ in range(times):
             network(*params).backward(**kwargs)
-        assert walk or ran == [True] * times
+        assert walk or sum(map(bool, ran)) == times
     return [p.grad for p in params]
 
 
-@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("times", [1, 5])
 def test_equal_to_the_walk(monkeypatch, times):
     for planned, walked in zip(gradients(monkeypatch, False, times), gradients(monkeypatch, True, times)):
         assert torch.equal(planned, walked)
+
+
+def recognized(monkeypatch, *losses):
+    """Whether the pass from the last of these losses is one that was done before. All are told apart by their graphs only."""
+    seen = []
+    with monkeypatch.context() as m:
+        m.setattr(plan, "_latest", OrderedDict())
+        for make in losses:
+            m.setattr(engine, "run_latest_plan", lambda *args: seen.append(plan.run_latest_plan(*args)) or seen[-1])
+            make().backward()
+    return seen[-1] is not None
+
+
+def test_a_graph_is_recognized_by_its_nodes_edges_and_order(monkeypatch):
+    a, b = torch.tensor(2.0, requires_grad=True), torch.tensor(3.0, requires_grad=True)
+
+    def two():
+        return (a * 2) * (b * 3)
+
+    def same_leaf():
+        return (a * 2) * (a * 3)
+
+    def same_node():
+        h = a * 2
+        return h * h
+
+    def other_order():
+        right = b * 3
+        return (a * 2) * right
+    assert recognized(monkeypatch, two, two, two)
+    for other in (same_leaf, same_node, other_order):
+        a.grad = b.grad = None
+        assert not recognized(monkeypatch, two, two, other)
+        if other is not other_order:
+            assert a.grad.item() == 2 * 2 * 9 + (24 if other is same_leaf else 16)
+        assert recognized(monkeypatch, two, other, other, other)
+
+
+def test_a_recognized_graph_that_is_watched_or_used_up_is_not_run(monkeypatch):
+    a = torch.tensor([2.0], requires_grad=True)
+    seen = []
+
+    def plain():
+        return ((a * 2) * (a * 3)).sum()
+
+    def hooked():
+        h = a * 2
+        h.register_hook(seen.append)
+        return (h * (a * 3)).sum()
+    assert recognized(monkeypatch, plain, plain, plain)
+    assert not recognized(monkeypatch, plain, plain, hooked)
+    assert len(seen) == 1
+    handle = a.register_post_accumulate_grad_hook(seen.append)
+    assert not recognized(monkeypatch, plain, plain)
+    handle.remove()
+    assert len(seen) == 3
+    h = a * 2
+    loss = (h * (a * 3)).sum()
+    h.add_(1)
+    before = a.grad.item()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+    assert a.grad.item() == before
+    loss = plain()
+    loss.backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        loss.backward()
+
+
+def test_a_known_graph_from_several_numbers_still_needs_a_gradient():
+    a = torch.ones(3, requires_grad=True)
+    for _ in range(4):
+        (a * 2).backward(torch.ones(3))
+    with pytest.raises(RuntimeError, match="only for scalar outputs"):
+        (a * 2).backward()
 
 
 def test_one_call_is_recorded():

@@ -6,7 +6,7 @@ from typing import Any
 from ..runtime.levels import running
 from ..tensor.node import edge
 from ..tensor.tensor import Tensor, alias
-from .engine import root_gradient, run_backward
+from .engine import root_gradient, run_again, run_backward
 from .graph import GradientEdge
 
 
@@ -42,6 +42,9 @@ def _input_edges(inputs: tuple, what: str) -> list:
 def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
              grad_variables: Any = None, inputs: Any = None) -> None:
     """Accumulates the gradients of `tensors` (weighted by grad_tensors) into the leaves' `.grad`."""
+    plain = tensors.__class__ is Tensor and grad_tensors is None and inputs is None and not create_graph and not running()
+    if plain and run_again(tensors, bool(retain_graph)):
+        return
     if any(level.functional for level in running()):
         raise RuntimeError("backward() called inside a functorch transform. This is not supported, please use functorch.grad or "
                            "functorch.vjp instead or call backward() outside of functorch transforms.")

@@ -9,13 +9,13 @@ import weakref
 from functools import lru_cache
 from typing import Any, Iterable, Sequence
 
-from ..dtypes import dtype
+from ..ir.types import TensorType, tensor_type
 from ..runtime.trace import Value
 from ..tensor.grad_mode import anomaly, mode
 from ..tensor.node import AccumulateGrad, Node, sum_of_gradients
 from ..tensor.placement import follow
 from ..tensor.tensor import Tensor, make_tensor
-from .plan import run_plan
+from .plan import run_latest_plan, run_plan
 
 
 def _reachable(roots: Sequence[Node]) -> list[Node]:
@@ -200,11 +200,23 @@ def run_backward(roots: Sequence[Tensor], grads: Sequence[Tensor], retain_graph:
     return [captured.get(i) for i in inputs] if inputs is not None else []
 
 
+def run_again(root: Tensor, retain_graph: bool) -> bool:
+    """Does the backward pass from `root`, whose gradient is 1, if the last one from such a node went through the same graph."""
+    if anomaly.enabled:
+        return False
+    nodes = run_latest_plan(root, _one, retain_graph)
+    if nodes is None:
+        return False
+    if observers:
+        _tell_observers(nodes)
+    return True
+
+
 @lru_cache(maxsize=64)
-def _one(dt: dtype, shape: tuple[int, ...]) -> Value:
+def _one(type: TensorType) -> Value:
     """The value 1, made once: nothing writes to a value that someone still holds."""
     from ..ops.creation import filled
-    return filled(shape, 1, dt)._value()
+    return filled(type.shape, 1, type.dtype)._value()
 
 
 def root_gradient(t: Tensor, grad: Any, index: int = 0) -> Tensor:
@@ -216,7 +228,7 @@ def root_gradient(t: Tensor, grad: Any, index: int = 0) -> Tensor:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
         if not t.dtype.is_floating_point:
             raise RuntimeError("grad can be implicitly created only for real scalar outputs but got " + repr(t.dtype))
-        return follow(make_tensor(_one(t.dtype, tuple(t.shape))), t)
+        return follow(make_tensor(_one(tensor_type(t.dtype, tuple(t.shape)))), t)
     if not isinstance(grad, Tensor):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
     if grad.shape != t.shape:

@@ -16,14 +16,38 @@ from ..ir.graph import Graph, GraphBuilder, Var, inline
 from ..ir.types import TensorType
 from ..primitives.derive import total
 from ..runtime.program import ProgramKey, flatten
-from ..runtime.specialization import Specialization
+from ..runtime.specialization import Gradient, Specialization
 from ..runtime.trace import SCALAR_TYPES, Value, record, trace
 from ..tensor.node import AccumulateGrad, MultiViewNode, Node, OpNode, ViewNode
 from ..tensor.tensor import Tensor, make_tensor
+from .recognizer import recognizer
 
 CACHE_SIZE = 1024  # plans kept; the least recently used goes first
 
-_plans: OrderedDict[tuple, tuple[Specialization, tuple[int, ...]] | None] = OrderedDict()
+WRITTEN_OUT = 256  # nodes: for a larger graph no recognizer is made
+
+
+class Plan:
+    """spec: from the operands to the gradients of the leaves. leaves: their places in the order of the nodes. uses: how often it
+    has been found by its key. recognize: None, or what finds it without one."""
+
+    __slots__ = ("spec", "leaves", "uses", "recognize")
+
+    def __init__(self, spec: Specialization, leaves: tuple[int, ...]):
+        self.spec, self.leaves, self.uses = spec, leaves, 0
+        self.recognize: Callable[[Node, list], tuple[Node, ...] | None] | None = None
+
+    def run(self, operands: list, nodes: Sequence[Node], retain_graph: bool) -> None:
+        """Records the pass, and hands out the gradients."""
+        for i, value in zip(self.leaves, record(self.spec, operands)):
+            nodes[i].accumulate(make_tensor(value), False, fresh=True)  # type: ignore[attr-defined]
+        if not retain_graph:
+            for node in nodes:
+                node.release()
+
+
+_plans: OrderedDict[tuple, Plan | None] = OrderedDict()
+_latest: OrderedDict[tuple[Gradient, int], Plan] = OrderedDict()  # by the root: its gradient, and which output it is
 _view_gradients: dict[tuple, Graph | None] = {}
 
 
@@ -42,13 +66,37 @@ def run_plan(order: Sequence[Node], roots: Sequence[Tensor], grads: Sequence[Ten
     plan = _plans[key]
     if plan is None:
         return False
-    spec, leaves = plan
-    for i, value in zip(leaves, record(spec, operands)):
-        order[i].accumulate(make_tensor(value), False, fresh=True)  # type: ignore[attr-defined]
-    if not retain_graph:
-        for node in order:
-            node.release()
+    plan.uses += 1
+    if plan.uses == 2 and len(order) <= WRITTEN_OUT and _starts_at(roots, order[0]):
+        plan.recognize = recognizer(order, _static_key)
+    if plan.recognize is not None:
+        _latest[order[0].gradient, roots[0]._nr] = plan  # type: ignore[attr-defined]
+        if len(_latest) > CACHE_SIZE:
+            _latest.popitem(last=False)
+    plan.run(operands, order, retain_graph)
     return True
+
+
+def _starts_at(roots: Sequence[Tensor], node: Node) -> bool:
+    """Whether a pass starts at this op's node with a single number, as a loss is."""
+    type = roots[0]._value().type
+    return len(roots) == 1 and roots[0]._node is node and node.__class__ is OpNode and type.size == 1 and type.dtype.kind == "f"
+
+
+def run_latest_plan(root: Tensor, grad: Callable[[TensorType], Value], retain_graph: bool) -> Sequence[Node] | None:
+    """Does the backward pass from `root` as it was done last from such a node, if the graph is the same: the nodes that it goes
+    through. None: nothing is done. grad(type): the gradient to start with."""
+    node = root._node
+    if node.__class__ is not OpNode or root._view is not None:
+        return None
+    plan = _latest.get((node.gradient, root._nr))
+    if plan is None:
+        return None
+    operands: list[Any] = [grad(root._storage.value.type)]
+    nodes = plan.recognize(node, operands)  # type: ignore[misc]
+    if nodes is not None:
+        plan.run(operands, nodes, retain_graph)
+    return nodes
 
 
 def _describe(order: Sequence[Node], roots: Sequence[Tensor], grads: Sequence[Tensor]) -> tuple[tuple, list] | None:
@@ -118,8 +166,8 @@ def _is_plain(x: Any) -> bool:
     return x.__class__ in (int, str, bool, float, dtype) or x is None
 
 
-def _make_plan(order: Sequence[Node], roots: Sequence[Tensor], operands: list) -> tuple[Specialization, tuple[int, ...]] | None:
-    """(from the operands to the gradients of the leaves, the leaves' places in `order`)."""
+def _make_plan(order: Sequence[Node], roots: Sequence[Tensor], operands: list) -> Plan | None:
+    """How the pass through `order` is done; None if it must be walked."""
     builder = GraphBuilder()
     symbols = iter([builder.input(v.type if isinstance(v, Value) else SCALAR_TYPES[v.__class__]) for v in operands])
     pending: dict[Node, list[list[Var]]] = {}
@@ -145,7 +193,7 @@ def _make_plan(order: Sequence[Node], roots: Sequence[Tensor], operands: list) -
         for e, g in zip(node.edges, results):
             if e is not None and g is not None:
                 arrive(e[0], e[1], g)
-    return Specialization("backward", None, builder.finish(outputs), False), tuple(leaves)  # type: ignore[arg-type]
+    return Plan(Specialization("backward", None, builder.finish(outputs), False), tuple(leaves))  # type: ignore[arg-type]
 
 
 def _op_gradients(node: OpNode, saved: list[Var], grads: list, builder: GraphBuilder) -> list | None:
