@@ -45,11 +45,11 @@ def test_the_old_file_survives_a_failure_of_every_write(tmp_path, monkeypatch, l
     path = tmp_path / "model.pt"
     save({"epoch": 1}, path)
     before = path.read_bytes()
-    real = os.fdopen
+    real = _atomic.GrowingFile
     new = {"epoch": 2, "w": fb.ones(10), "b": fb.zeros(3)}
     for n in range(1, 1000):
         count: list = []
-        monkeypatch.setattr(os, "fdopen", lambda *a, **k: FailingFile(real(*a, **k), n, count))
+        monkeypatch.setattr(_atomic, "GrowingFile", lambda descriptor: FailingFile(real(descriptor), n, count))
         try:
             save(new, path, _use_new_zipfile_serialization=not legacy)
         except OSError as error:
@@ -83,6 +83,21 @@ def test_data_are_on_disk_before_the_name_is_taken(tmp_path, monkeypatch):
         monkeypatch.setattr(os, name, lambda *a, name=name, real=getattr(os, name): (calls.append(name), real(*a))[1])
     save(1, tmp_path / "model.pt")
     assert calls == ["fsync", "replace", "fsync"]  # the file, its name, the folder
+
+
+@posix
+def test_the_disk_works_while_the_file_grows(tmp_path, monkeypatch):
+    calls = []
+    for name in ("posix_fadvise", "fsync"):
+        monkeypatch.setattr(os, name, lambda *a, name=name, real=getattr(os, name): (calls.append((name, *a[1:])),
+                                                                                     real(*a))[1])
+    monkeypatch.setattr(_atomic, "WRITTEN_BACK", 1000)
+    with atomic_write(tmp_path / "x") as f:
+        for size in (600, 600, 5000, 10):
+            f.write(bytes(size))
+    asked = ("posix_fadvise", 0, 1200, os.POSIX_FADV_DONTNEED), ("posix_fadvise", 1200, 5000, os.POSIX_FADV_DONTNEED)
+    assert calls == [*asked, ("fsync",), ("fsync",)]
+    assert (tmp_path / "x").read_bytes() == bytes(6210)
 
 
 def test_an_interrupt_leaves_the_old_file(tmp_path):

@@ -2,11 +2,13 @@
 
 The data go to a temporary file in the same directory, are forced to disk (fsync), and take the name in one step
 (rename). A full disk, an exception or a killed process leaves the old file untouched. What a killed process leaves
-behind, `.<name>.<random>.tmp`, the next save of that name removes.
+behind, `.<name>.<random>.tmp`, the next save of that name removes. The disk works while the file grows, so that little
+is left for fsync to wait for.
 """
 from __future__ import annotations
 
 import glob
+import io
 import os
 import secrets
 import stat
@@ -21,6 +23,27 @@ except ImportError:  # Windows: no advisory locks of this kind; leftovers stay
     fcntl = None  # type: ignore[assignment]
 
 LEFTOVER_AGE = 60.0  # seconds; a younger temporary file may be one that its writer has not locked yet
+WRITTEN_BACK = 1 << 24  # bytes after which the system is asked to begin putting them on disk
+
+
+class GrowingFile(io.FileIO):
+    """An unbuffered file, written in order, that goes to disk as it grows: by itself, the system would wait for seconds.
+
+    The advice that its bytes will not be needed is what makes Linux begin writing them; they stay in memory as long as
+    they are on their way, so nearly all of them are still there for the next reader. Elsewhere it does nothing.
+    """
+
+    def __init__(self, descriptor: int):
+        super().__init__(descriptor, "wb")
+        self._size = self._begun = 0  # bytes written; those of them that the system was asked to put on disk
+
+    def write(self, data: Any) -> int:
+        written = super().write(data)
+        self._size += written
+        if self._size - self._begun >= WRITTEN_BACK and hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self.fileno(), self._begun, self._size - self._begun, os.POSIX_FADV_DONTNEED)
+            self._begun = self._size
+        return written
 
 
 @contextmanager
@@ -50,7 +73,7 @@ def atomic_write(path: Any) -> Iterator[IO[bytes]]:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(temporary, flags, 0o666)
     try:
-        with os.fdopen(descriptor, "wb", buffering=0) as f:
+        with GrowingFile(descriptor) as f:
             _lock(f.fileno())
             if old is not None:
                 _keep_permissions(f.fileno(), temporary, old)
