@@ -53,14 +53,14 @@ _view_gradients: dict[tuple, Graph | None] = {}
 
 def run_plan(order: Sequence[Node], roots: Sequence[Tensor], grads: Sequence[Tensor], retain_graph: bool) -> bool:
     """Does the backward pass through `order` (newest node first) as one call. False: it must be walked, nothing is done."""
-    described = _describe(order, roots, grads)
+    described = describe(order, roots, grads)
     if described is None:
         return False
     key, operands = described
     if key in _plans:
         _plans.move_to_end(key)
     else:
-        _plans[key] = _make_plan(order, roots, operands)
+        _plans[key] = make_plan(order, roots, operands)
         if len(_plans) > CACHE_SIZE:
             _plans.popitem(last=False)
     plan = _plans[key]
@@ -99,7 +99,7 @@ def run_latest_plan(root: Tensor, grad: Callable[[TensorType], Value], retain_gr
     return nodes
 
 
-def _describe(order: Sequence[Node], roots: Sequence[Tensor], grads: Sequence[Tensor]) -> tuple[tuple, list] | None:
+def describe(order: Sequence[Node], roots: Sequence[Tensor], grads: Sequence[Tensor]) -> tuple[tuple, list] | None:
     """(what a plan depends on, its operands), or None where there can be no plan. RuntimeError for overwritten values."""
     index = {node: i for i, node in enumerate(order)}
     key: list[Any] = []
@@ -166,7 +166,7 @@ def _is_plain(x: Any) -> bool:
     return x.__class__ in (int, str, bool, float, dtype) or x is None
 
 
-def _make_plan(order: Sequence[Node], roots: Sequence[Tensor], operands: list) -> Plan | None:
+def make_plan(order: Sequence[Node], roots: Sequence[Tensor], operands: list) -> Plan | None:
     """How the pass through `order` is done; None if it must be walked."""
     builder = GraphBuilder()
     symbols = iter([builder.input(v.type if isinstance(v, Value) else SCALAR_TYPES[v.__class__]) for v in operands])

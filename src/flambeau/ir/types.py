@@ -10,14 +10,16 @@ from ..dtypes import dtype
 class TensorType:
     """dtype and shape of a dense value. Make one with `tensor_type`; equal types are the same object.
 
-    `weak` marks a Python number that came in as a runtime input: it takes part in promotion by category only.
+    `weak` marks a Python number that came in as a runtime input: it takes part in promotion by category only. `strides` are
+    the row-major ones.
     """
 
-    __slots__ = ("dtype", "shape", "size", "weak")
+    __slots__ = ("dtype", "shape", "strides", "size", "weak")
 
     def __init__(self, dtype: dtype, shape: tuple[int, ...], weak: bool):
         self.dtype = dtype
         self.shape = shape
+        self.strides = contiguous_strides(shape)
         self.size = prod(shape)
         self.weak = weak
 

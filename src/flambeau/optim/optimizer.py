@@ -16,7 +16,7 @@ from ..runtime.trace import SCALAR_TYPES, Value, end_step, record
 from ..tensor.grad_mode import mode
 from ..tensor.node import AccumulateGrad
 from ..tensor.tensor import Tensor
-from ..tensor.write import write_value
+from ..tensor.write import write_values
 
 ParamsT = Iterable[Any]
 
@@ -53,45 +53,28 @@ def record_update(name: str, body: Callable, tensors: Sequence[Sequence[Tensor]]
     """
     if tensors[0][0]._storage.value.__class__ is not Value:
         _follow(tensors)
-    at_value: dict[Value, int] = {}
-    operands: list[Any] = []
-    types: list[Any] = []
-    places: list[int] = []
-    for row in (*tensors, *readonly):
-        for t in row:
-            v = t._storage.value if t._view is None else t._value()
-            at = at_value.get(v)
-            if at is None:
-                at = at_value[v] = len(operands)
-                operands.append(v)
-                types.append(v.type)
-            places.append(at)
+    rows = [*tensors, *readonly]
+    old = [t._storage.value if t._view is None else t._value() for row in rows for t in row]
+    operands: list[Any] = list(dict.fromkeys(old))
     first_scalar = len(operands)
-    for s in scalars:
-        if isinstance(s, Tensor):
-            s = s._value()
-            types.append(s.type)
-        else:
-            types.append(SCALAR_TYPES[s.__class__])
-        operands.append(s)
-    lengths = tuple([len(row) for row in (*tensors, *readonly)])
-    key = (name, static, lengths, tuple(places), tuple(types))
+    operands += [s._value() if isinstance(s, Tensor) else s for s in scalars]
+    places: list[int] | range = range(len(old))
+    if first_scalar < len(old):
+        at_value = {v: i for i, v in enumerate(operands[:first_scalar])}
+        places = [at_value[v] for v in old]
+    types = [v.type if isinstance(v, Value) else SCALAR_TYPES[v.__class__] for v in operands]
+    lengths = tuple([len(row) for row in rows])
+    key = (name, static, lengths, tuple(places) if first_scalar < len(old) else None, tuple(types))
     spec = _updates.get(key)
     if spec is None:
         all_rows = _split(places, lengths)
         spec = _updates[key] = _specialize_update(name, body, all_rows[:len(tensors)], all_rows[len(tensors):], first_scalar, static,
                                                   types)
-    values = record(spec, operands)
-    number: dict[int, int] = {}  # of each rewritten operand, in order of appearance
-    i = 0
-    for row in tensors:
-        for t in row:
-            value = values[number.setdefault(places[i], len(number))]
-            i += 1
-            write_value(t, value)
+    new = dict(zip(operands, record(spec, operands)))  # the rewritten ones come first
+    write_values([t for row in tensors for t in row], [new[v] for v in old[:sum(lengths[:len(tensors)])]])
 
 
-def _split(places: list[int], lengths: tuple[int, ...]) -> list[tuple[int, ...]]:
+def _split(places: Sequence[int], lengths: tuple[int, ...]) -> list[tuple[int, ...]]:
     rows, start = [], 0
     for n in lengths:
         rows.append(tuple(places[start:start + n]))

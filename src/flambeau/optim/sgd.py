@@ -86,16 +86,17 @@ class SGD(Optimizer):
             if not group["momentum"]:
                 _update(params, grads, None, group, False)
                 continue
-            fresh = [i for i, x in enumerate(params) if self.state[x].get("momentum_buffer") is None]
+            state = self.state
+            buffers = [state[x].get("momentum_buffer") for x in params]
+            fresh = [i for i, b in enumerate(buffers) if b is None]
+            for i in fresh:
+                buffers[i] = state[params[i]]["momentum_buffer"] = filled(tuple(params[i].shape), 0, params[i].dtype)
             old = [i for i in range(len(params)) if i not in fresh] if fresh else range(len(params))
-            if fresh:
-                buffers = [filled(tuple(params[i].shape), 0, params[i].dtype) for i in fresh]
-                for i, b in zip(fresh, buffers):
-                    self.state[params[i]]["momentum_buffer"] = b
-                _update([params[i] for i in fresh], [grads[i] for i in fresh], buffers, group, True)
-            if old:
-                buffers = [self.state[params[i]]["momentum_buffer"] for i in old]
-                _update([params[i] for i in old], [grads[i] for i in old], buffers, group, False)
+            for some, first in ((fresh, True), (old, False)):
+                if len(some) == len(params):
+                    _update(params, grads, buffers, group, first)
+                elif some:
+                    _update([params[i] for i in some], [grads[i] for i in some], [buffers[i] for i in some], group, first)
         return loss
 
 

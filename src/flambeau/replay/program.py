@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Sequence
 
-from ..autograd.plan import _describe, _make_plan
+from ..autograd.plan import describe, make_plan
 from ..ir.graph import GraphBuilder, inline
 from ..primitives.base import full
 from ..runtime.blame import blame
@@ -73,13 +73,13 @@ class Backward:
                 tensors.setdefault((t._node, t._nr), t)
         given = [tensors[r] for r in roots]
         cotangents = [make_tensor(Value(_type_of(t))) for t in given]
-        described = _describe(order, given, cotangents)
-        plan = None if described is None else _make_plan(order, given, described[1])
+        described = describe(order, given, cotangents)
+        plan = None if described is None else make_plan(order, given, described[1])
         if described is None or plan is None:
             raise Refused("its backward pass runs Python of the user's (hooks, a custom function)")
-        self.gradient = CompiledGradient("CompiledFunctionBackward", plan[0], len(roots))
+        self.gradient = CompiledGradient("CompiledFunctionBackward", plan.spec, len(roots))
         lent = {t._node: i for i, t in enumerate(recording.lent) if t._node is not None}
-        self.edges = [lent.get(order[i], order[i]) for i in plan[1]]
+        self.edges = [lent.get(order[i], order[i]) for i in plan.leaves]
         self.extra: list[int] = []  # slots of results that only the backward pass wants
         self.kept: list[tuple[str, Any]] = []
         for v in described[1][len(roots):]:

@@ -10,7 +10,7 @@ from ..ir.graph import Graph, GraphBuilder, Var, inline
 from ..ir.types import tensor_type
 from ..dtypes import bool_, complex128, float64, int64
 
-CACHE_SIZE = 4096  # programs kept; the least recently used goes first
+CACHE_SIZE = 4096  # programs kept; one that was not used lately goes first
 _SCALAR = {bool: tensor_type(bool_, ()), int: tensor_type(int64, ()), float: tensor_type(float64, ()),
            complex: tensor_type(complex128, ())}
 
@@ -35,13 +35,14 @@ class Executor(Protocol):
 
 class Program:
     """graph: flattened and without dead code. input_slots: the trace slots that feed the graph's inputs. compiles: whether
-    `run` has a native form."""
+    `run` has a native form. used: whether it has run since somebody last looked for programs to forget."""
 
-    __slots__ = ("graph", "input_slots", "run", "compiles")
+    __slots__ = ("graph", "input_slots", "run", "compiles", "used")
 
     def __init__(self, graph: Graph, input_slots: tuple[int, ...], run: Callable[..., list[np.ndarray]]):
         self.graph, self.input_slots, self.run = graph, input_slots, run
         self.compiles = hasattr(type(run), "compiled")
+        self.used = False
 
 
 _programs: OrderedDict[ProgramKey, Program] = OrderedDict()
@@ -65,11 +66,20 @@ def find_program(key: ProgramKey, slots: list) -> Program:
     program = _programs.get(key)
     if program is None:
         program = _programs[key] = build_program(key, slots)
-        if len(_programs) > CACHE_SIZE:
-            _programs.popitem(last=False)
+        while len(_programs) > CACHE_SIZE:
+            _forget_one()
     else:
-        _programs.move_to_end(key)
+        program.used = True
     return program
+
+
+def _forget_one() -> None:
+    """Drops the first program that has not been used since the last time; the others get a second chance (the clock algorithm).
+    To move a program to the end at each use would cost another hash of its key."""
+    key, program = _programs.popitem(last=False)
+    if program.used:
+        program.used = False
+        _programs[key] = program
 
 
 def flatten(key: ProgramKey, slots: list, given: int = 0) -> tuple[Graph, tuple[int, ...]]:

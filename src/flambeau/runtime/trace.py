@@ -182,7 +182,15 @@ def record(spec: Specialization, operands: list) -> list[Value]:
         known = len(slots)
         for v in operands:
             if v.__class__ is Value:
-                entry.append(v.slot if v.epoch == epoch else t.operand(v))
+                if v.epoch == epoch:
+                    entry.append(v.slot)
+                elif v.buffer is not None and v.pinned is None:  # as `operand` does it, without a call
+                    v.epoch = epoch
+                    v.slot = len(slots)
+                    entry.append(v.slot)
+                    slots.append(v)
+                else:
+                    entry.append(t.operand(v))
             elif isinstance(v, Value):  # of a running transformation, which records something else
                 t.forget(known)
                 return v.record(spec, operands)  # type: ignore[attr-defined]

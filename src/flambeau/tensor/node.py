@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from functools import lru_cache
 from typing import Any, Callable
 
 from ..runtime.specialization import Gradient
@@ -242,31 +243,43 @@ class OpNode(Node):
 _new = object.__new__
 
 
-def op_node(gradient: Gradient, tensors: list, operands: list, results: list, skip: int = -1) -> OpNode:
-    """The node of a call on `operands`, which belong to `tensors`. An in-place call overwrites its own operand (number
-    `skip`) on purpose."""
-    node = _new(OpNode)  # what __init__ would do, without its calls: this is the recorder's path
-    edges = []
-    for i in gradient.wrt:
-        t = tensors[i]
-        edges.append((t._node, t._nr))
-    node.edges = tuple(edges)
-    node.sequence = _next_sequence()
+_MAKE = """
+def make(gradient, tensors, operands, results):
+    node = new(OpNode)
+    node.edges = ({edges})
+    node.sequence = next_sequence()
     node.hooks = None
-    node.where = _call_site() if anomaly.enabled else None
+    node.where = call_site() if anomaly.enabled else None
     node.gradient = gradient
-    n = len(operands)
-    saved = node.saved = []
-    for i in gradient.saved_places:
-        saved.append(operands[i] if i < n else results[i - n])
-    watched = node.watched = []
-    for i in gradient.saved_inputs:
-        if i != skip:
-            storage = tensors[i]._storage
-            watched.append((storage, storage.version))
+    node.saved = [{saved}]
+    node.watched = [{watched}]
     if hooks:
         pack_saved(node, tensors)
     return node
+"""
+
+
+@lru_cache(maxsize=None)
+def _maker(wrt: tuple[int, ...], saved: tuple[int, ...], watched: tuple[int, ...], n: int) -> Callable[..., OpNode]:
+    """What makes the nodes of calls of n operands, written out: this is the recorder's path. The other arguments number tensors,
+    and the values that are saved, the operands first and then the results."""
+    text = _MAKE.format(edges="".join(f"(tensors[{i}]._node, tensors[{i}]._nr), " for i in wrt),
+                        saved=", ".join(f"operands[{i}]" if i < n else f"results[{i - n}]" for i in saved),
+                        watched=", ".join(f"(tensors[{i}]._storage, tensors[{i}]._storage.version)" for i in watched))
+    names: dict[str, Any] = {"OpNode": OpNode, "anomaly": anomaly, "call_site": _call_site, "hooks": hooks, "new": object.__new__,
+                             "next_sequence": _next_sequence, "pack_saved": pack_saved}
+    exec(compile(text, __file__, "exec"), names)
+    return names["make"]
+
+
+def node_maker(gradient: Gradient, skip: int = -1) -> Callable[..., OpNode]:
+    """The function (gradient, tensors, operands, results) → node of a call on `operands`, which belong to `tensors`. An in-place
+    call overwrites its own operand (number `skip`) on purpose."""
+    watched = tuple([i for i in gradient.saved_inputs if i != skip])
+    make = _maker(gradient.wrt, gradient.saved_places, watched, len(gradient.of.graph.inputs))
+    if skip < 0:
+        gradient.make_node = make
+    return make
 
 
 class HookedOpNode(OpNode):

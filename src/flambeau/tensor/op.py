@@ -22,7 +22,7 @@ from ..runtime.specialization import Specialization
 from ..runtime.trace import SCALAR_TYPES, Value, record, trace
 from .autocast import active as autocasts, cast_operands
 from .grad_mode import mode
-from .node import op_node
+from .node import node_maker
 from .not_strided import NotStrided, call_sparse
 from .recorder import SCALAR, STATIC, TENSOR, TENSORS, recorder
 from .strides import follow, is_permuted, rule_of
@@ -314,7 +314,7 @@ def _record(spec: Specialization, operands: list, tensors: list, self_position: 
 def _record_differentiable(spec: Specialization, needs: tuple, operands: list, tensors: list, self_position: int) -> list[Tensor]:
     gradient = spec.gradients.get(needs) or spec.gradient(needs)
     values = record(gradient.forward, operands)
-    node = op_node(gradient, tensors, operands, values, self_position)
+    node = node_maker(gradient, self_position)(gradient, tensors, operands, values)
     if spec.single:
         out = make_tensor(values[0], node)
         if gradient.saved_outputs and self_position < 0:
@@ -386,8 +386,7 @@ def op(grad_name: str | Callable[..., str] | None, *, name: str | None = None, r
                 return apply(entry, args)
             except NotStrided:
                 return call_sparse(entry.name, args)
-        plain = check is None and TENSORS not in entry.kinds
-        function = functools.wraps(body)(recorder(entry, general, tails) if plain else general)
+        function = functools.wraps(body)(general if TENSORS in entry.kinds else recorder(entry, general, tails))
         function.op = entry  # type: ignore[attr-defined]
         function.__signature__ = _Signature(body, _OUT)  # type: ignore[attr-defined]
         return function

@@ -94,8 +94,8 @@ class Tensor:
         """(shape, strides, offset) in elements."""
         v = self._view
         if v is None:
-            shape = self._storage.value.type.shape
-            return shape, contiguous_strides(shape), 0
+            type = self._storage.value.type
+            return type.shape, type.strides, 0
         return v.shape, v.strides, v.offset
 
     # ------------------------------------------------------------------ value

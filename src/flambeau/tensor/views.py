@@ -132,16 +132,15 @@ def view_strides(shape: Sequence[int], strides: Sequence[int], new: Sequence[int
 def view_as_shape(t: Tensor, shape: Sequence[int], grad_name: str = "ViewBackward0") -> Tensor | None:
     """t in another shape on the same memory, or None if its strides do not allow it."""
     old, strides, offset = t._geometry()
-    shape, new = _viewed(old, strides, tuple(shape))
-    if new is None:
-        return None
-    return make_view(t, shape, new, offset, grad_name, lambda g: reshape(g, old))
+    shape, new, gradient = _viewed(old, strides, tuple(shape))
+    return None if new is None else make_view(t, shape, new, offset, grad_name, gradient)
 
 
 @functools.lru_cache(maxsize=4096)
-def _viewed(old: tuple[int, ...], strides: tuple[int, ...], shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+def _viewed(old: tuple[int, ...], strides: tuple[int, ...], shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...] | None, Any]:
+    """(the new shape, its strides or None, the view's gradient)."""
     shape = infer_size(shape, prod(old))
-    return shape, view_strides(old, strides, shape)
+    return shape, view_strides(old, strides, shape), lambda g: reshape(g, old)
 
 
 @spread_over("size")
@@ -168,23 +167,30 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     """input in another shape: a view where its strides allow it, else a copy."""
     if not shape:
         raise TypeError('reshape() missing 1 required positional arguments: "shape"')
-    shape = as_shape(shape)
-    out = view_as_shape(input, shape)
-    return out if out is not None else view_as_shape(_clone(input), shape, "UnsafeViewBackward0")  # type: ignore[return-value]
+    return _reshaped(input, as_shape(shape))
+
+
+def _reshaped(t: Tensor, shape: tuple[int, ...]) -> Tensor:
+    out = view_as_shape(t, shape)
+    return out if out is not None else view_as_shape(_clone(t), shape, "UnsafeViewBackward0")  # type: ignore[return-value]
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions start_dim … end_dim as one."""
-    shape = input.shape
+    shape = input._geometry()[0]
+    flat = _flattened(shape, start_dim, end_dim)
+    return input if flat == shape else _reshaped(input, flat)
+
+
+@functools.lru_cache(maxsize=4096, typed=True)
+def _flattened(shape: tuple[int, ...], start_dim: int, end_dim: int) -> tuple[int, ...]:
     ndim = len(shape)
     start, end = wrap_dim(start_dim, ndim), wrap_dim(end_dim, ndim)
     if start > end:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
     if ndim == 0:
-        return reshape(input, (1,))
-    if start == end:
-        return input
-    return reshape(input, (*shape[:start], prod(shape[start:end + 1]), *shape[end + 1:]))
+        return (1,)
+    return shape if start == end else (*shape[:start], prod(shape[start:end + 1]), *shape[end + 1:])
 
 
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:

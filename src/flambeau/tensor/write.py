@@ -2,14 +2,14 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any, Iterable, NoReturn
+from typing import Any, Iterable, NoReturn, Sequence
 
 from ..dtypes import can_cast
 from ..ir.graph import trace as trace_graph
 from ..ir.types import tensor_type
 from ..primitives import bitcast, reshape, strided_view, strided_write
 from ..runtime.specialization import Specialization
-from ..runtime.trace import Value, record
+from ..runtime.trace import Value, record, trace
 from .grad_mode import mode
 from .strides import is_dense
 from .tensor import Tensor, make_tensor
@@ -104,6 +104,20 @@ def write_value(t: Tensor, value: Value) -> None:
         spec = _write_specialization(storage.value.type, value.type, view.strides, view.offset)
         value = record(spec, [storage.value, value])[0]
     storage.write(value)
+
+
+def write_values(tensors: Sequence[Tensor], values: Sequence[Value]) -> None:
+    """Writes each value over its tensor, as `write_value` does."""
+    for t, value in zip(tensors, values):
+        storage = t._storage
+        old = storage.value
+        if t._view is not None or old.pinned is not None or value.__class__ is not Value:
+            write_value(t, value)
+            continue
+        if old.buffer is not None:
+            trace.undo.append((storage, old))
+        storage.value = value
+        storage.version += 1
 
 
 def assign(t: Tensor, new: Tensor) -> None:

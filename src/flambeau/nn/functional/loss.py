@@ -173,7 +173,8 @@ def _bad_label(target, classes: int, ignored: int) -> int | None:
 
 
 def _check_labels(input, target, weight, ignore_index, *rest) -> None:
-    classes = input.shape[1] if input.ndim > 1 else input.shape[0]
+    shape = input._geometry()[0]
+    classes = shape[1] if len(shape) > 1 else shape[0]
     bad = _bad_label(target, classes, ignore_index)
     if bad is not None:
         raise IndexError(f"Target {bad} is out of bounds. (labels are 0 to {classes - 1} for input of shape {list(input.shape)})")
@@ -265,7 +266,7 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
     reduction = legacy_reduction(size_average, reduce, reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    if input.shape == target.shape:
+    if input.ndim == target.ndim and input.shape == target.shape:
         if target.dtype.kind != "f":
             raise RuntimeError(f"Expected floating point type for target with class probabilities, got {target.dtype._legacy}")
         if ignore_index >= 0:
