@@ -1,6 +1,7 @@
 """torch.hub: local folders, trust, archives, mirrors, weights with hashes; `flambeau hub check`."""
 import hashlib
 import io
+import os
 import subprocess
 import sys
 import zipfile
@@ -9,6 +10,7 @@ import pytest
 
 import flambeau
 from flambeau import hub
+from flambeau.download import archives
 
 CONF = '''"""A repository."""
 import sys
@@ -198,6 +200,15 @@ def test_old_zips_of_one_file(weights, tmp_path):
         file.write(weights, "../outside.pth")
     with pytest.raises(RuntimeError, match="outside its folder"):
         hub.load_state_dict_from_url((tmp_path / "evil.zip").as_uri())
+
+
+def test_an_old_zip_that_unpacks_to_far_more_than_it_holds_is_refused(tmp_path, home, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("inner.pth", bytes(1 << 20))
+    monkeypatch.setattr(archives, "ALWAYS_ALLOWED", 1000)
+    with pytest.raises(RuntimeError, match="decompression bomb"):
+        hub.load_state_dict_from_url((tmp_path / "bomb.zip").as_uri())
+    assert os.listdir(os.path.join(hub.get_dir(), "checkpoints")) == ["bomb.zip"]
 
 
 def test_a_download_without_a_hash_starts_afresh(tmp_path):

@@ -104,7 +104,7 @@ def _hubconf(folder: str) -> Iterator[ModuleType]:
 
     install()
     path = os.path.join(folder, HUBCONF)
-    spec = importlib.util.spec_from_file_location("hubconf", path)
+    spec = importlib.util.spec_from_file_location(HUBCONF, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, folder)
@@ -357,8 +357,7 @@ def load_state_dict_from_url(url: str, model_dir: str | None = None, map_locatio
 
     single = _only_member(path)
     if single is not None:
-        with zipfile.ZipFile(path) as file:
-            file.extract(single, model_dir)
+        archives.unpack(path, model_dir, ".zip")
         path = os.path.join(model_dir, single)
     return load_file(path, map_location=map_location, weights_only=weights_only)
 
@@ -392,9 +391,4 @@ def _only_member(path: str) -> str | None:
         return None
     with zipfile.ZipFile(path) as file:
         members = file.infolist()
-    if len(members) != 1:
-        return None
-    name = members[0].filename
-    if os.path.isabs(name) or ".." in Path(name).parts or members[0].is_dir():
-        raise RuntimeError(f"{path}: the member {name!r} would be written outside its folder")
-    return name
+    return members[0].filename if len(members) == 1 and not members[0].is_dir() else None

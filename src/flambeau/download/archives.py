@@ -49,9 +49,14 @@ def file_type(file: str | os.PathLike) -> tuple[str, str | None, str | None]:
     raise RuntimeError(f"Unknown compression or archive type: '{suffix}'.\nKnown suffixes are: '{known}'.")
 
 
-def unpack(archive: str, target: str) -> None:
-    """Unpacks `archive` (tar or zip, maybe compressed) into the folder `target`, all or nothing."""
-    _, kind, compression = file_type(archive)
+def unpack(archive: str, target: str, kind: str | None = None) -> None:
+    """Unpacks `archive` (tar or zip, maybe compressed) into the folder `target`, all or nothing.
+
+    kind: ".tar" or ".zip", where the file's name does not say it.
+    """
+    compression = None
+    if kind is None:
+        _, kind, compression = file_type(archive)
     os.makedirs(target, exist_ok=True)
     draft = tempfile.mkdtemp(prefix=".unpacking-", dir=target)
     try:
