@@ -56,6 +56,16 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
     run_backward(tensors, grads, create_graph if retain_graph is None else retain_graph, create_graph, edges, True)
 
 
+def _method(self: Tensor, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+            inputs: Any = None) -> None:
+    """Accumulates the gradient of this tensor in the leaves that it depends on."""
+    backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
+_method.__name__ = _method.__qualname__ = "backward"
+METHODS = {"backward": _method}
+
+
 def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
          only_inputs: bool = True, allow_unused: bool | None = None, is_grads_batched: bool = False,
          materialize_grads: bool = False) -> tuple:

@@ -43,7 +43,8 @@ class Plan:
             nodes[i].accumulate(make_tensor(value), False, fresh=True)  # type: ignore[attr-defined]
         if not retain_graph:
             for node in nodes:
-                node.release()
+                if node.edges:  # a leaf keeps nothing
+                    node.release()
 
 
 _plans: OrderedDict[tuple, Plan | None] = OrderedDict()

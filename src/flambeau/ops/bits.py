@@ -6,8 +6,8 @@ from typing import Any
 from ..dtypes import dtype as dtype_class, float16, float32, float64
 from ..ir.types import contiguous_strides
 from ..tensor.autocast import in_float32
-from ..tensor.tensor import Tensor, make_view
-from ..tensor.views import select
+from ..tensor.tensor import Tensor
+from ..tensor.views import make_view, select
 
 
 def view_dtype(self: Tensor, dtype: dtype_class) -> Tensor:

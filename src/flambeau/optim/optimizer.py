@@ -57,12 +57,13 @@ def record_update(name: str, body: Callable, tensors: Sequence[Sequence[Tensor]]
     old = [t._storage.value if t._view is None else t._value() for row in rows for t in row]
     operands: list[Any] = list(dict.fromkeys(old))
     first_scalar = len(operands)
+    types = [v.type for v in operands]
     operands += [s._value() if isinstance(s, Tensor) else s for s in scalars]
+    types += [v.type if isinstance(v, Value) else SCALAR_TYPES[v.__class__] for v in operands[first_scalar:]]
     places: list[int] | range = range(len(old))
     if first_scalar < len(old):
         at_value = {v: i for i, v in enumerate(operands[:first_scalar])}
         places = [at_value[v] for v in old]
-    types = [v.type if isinstance(v, Value) else SCALAR_TYPES[v.__class__] for v in operands]
     lengths = tuple([len(row) for row in rows])
     key = (name, static, lengths, tuple(places) if first_scalar < len(old) else None, tuple(types))
     spec = _updates.get(key)

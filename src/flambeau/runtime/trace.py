@@ -155,9 +155,9 @@ _new = object.__new__
 def append_call(spec: Specialization, entry: tuple) -> list[Value]:
     """Appends (spec, slot, slot…); returns the outputs as new Values. The caller holds the lock."""
     t = trace
-    epoch, slots = t.epoch, t.slots
     t.records.append(entry)
-    outputs = []
+    epoch, slots = t.epoch, t.slots
+    first = len(slots)
     for type in spec.out_types:
         v = _new(Value)
         v.type = type
@@ -165,9 +165,9 @@ def append_call(spec: Specialization, entry: tuple) -> list[Value]:
         v.epoch = epoch
         v.slot = len(slots)
         slots.append(v)
-        outputs.append(v)
-    t.room -= spec.cost
-    if t.room <= 0:
+    outputs = slots[first:]  # refers to the values, so that they are results if the trace runs now
+    room = t.room = t.room - spec.cost
+    if room <= 0:
         flush()
     return outputs
 

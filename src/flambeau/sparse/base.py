@@ -14,7 +14,8 @@ from ..ir.types import tensor_type
 from ..ops.creation import from_array
 from ..tensor.not_strided import NotStrided, SparseValue
 from ..tensor.storage import Storage
-from ..tensor.tensor import Tensor, make_view
+from ..tensor.tensor import Tensor
+from ..tensor.views import make_view
 
 
 class Unstrided(Tensor):

@@ -131,13 +131,6 @@ def register_post_accumulate_grad_hook(self: Tensor, hook: Any) -> Any:
     return _handle(self._node.post_accumulate_hooks, hook)
 
 
-def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
-             inputs: Any = None) -> None:
-    """Accumulates the gradient of this tensor in the leaves that it depends on."""
-    from ..autograd import backward as run
-    run(self, gradient, retain_graph, create_graph, inputs=inputs)
-
-
 def detach(self: Tensor) -> Tensor:
     """The same memory without history; without its tangent, too."""
     if self._storage.value.__class__ is not Value:
@@ -310,7 +303,7 @@ ATTRIBUTES: dict[str, Any] = {
     "storage_offset": lambda self: self._geometry()[2], "is_floating_point": lambda self: self.dtype.kind == "f",
     "is_complex": lambda self: self.dtype.kind == "c", "is_signed": lambda self: self.dtype.is_signed,
     "get_device": lambda self: -1 if device_of(self).index is None else device_of(self).index, "requires_grad_": requires_grad_, "retain_grad": retain_grad, "register_hook": register_hook,
-    "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook, "backward": backward, "detach": detach, "detach_": detach_,
+    "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook, "detach": detach, "detach_": detach_,
     "item": item, "tolist": tolist, "numpy": numpy, "__array__": _array, "__bool__": _bool, "__index__": _index, "__len__": _len,
     "__iter__": _iter, "__int__": lambda self: int(_scalar(self)), "__float__": lambda self: float(_scalar(_converted(self))),
     "__complex__": lambda self: complex(_scalar(_converted(self))), "__hash__": object.__hash__, "__array_priority__": 1000,

@@ -21,8 +21,8 @@ from ..warning import warn_once
 from .attributes import host_array
 from .op import op
 from .placement import device_of, follow, is_transformed, moved
-from .tensor import Tensor, make_view
-from .views import unsqueeze
+from .tensor import Tensor
+from .views import make_view, unsqueeze
 from .write import assign, check_writable, refuse_partial_overlap
 
 SEQUENCE_AS_TUPLE = ("Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in "

@@ -1,6 +1,7 @@
 """Attaches the surface to `Tensor`. Each family in `ops/` lists the methods that it gives in a table `METHODS`."""
 from __future__ import annotations
 
+from .. import autograd
 from ..ops import (arithmetic, bits, bitwise, comparison, complex, conversion, creation, diagonal, einsum, factorizations, from_data,
                    histogram, indexing, linalg, linear, masking, norms, pointwise, random, rearrange, reduction, scan, shape,
                    sorting, special, spectral, statistics, view_copies)
@@ -11,7 +12,7 @@ from .tensor import Tensor
 
 FAMILIES = (creation, from_data, conversion, arithmetic, pointwise, special, comparison, bits, bitwise, complex, linear, random, reduction, shape,
             rearrange, indexing, masking, statistics, scan, sorting, histogram,
-            diagonal, view_copies, norms, einsum, linalg, factorizations, spectral, subscript, text, copying, dlpack, layouts, legacy, memory)
+            diagonal, view_copies, norms, einsum, linalg, factorizations, spectral, subscript, text, copying, dlpack, layouts, legacy, memory, autograd)
 
 # methods whose module loads when they are first called
 _LATE = {"softmax": "activation", "log_softmax": "activation", "prelu": "activation", "hardshrink": "activation", "relu_": "activation"}

@@ -13,6 +13,7 @@ from textwrap import indent
 from types import CodeType, FunctionType
 from typing import Any, Callable
 
+from ..runtime.specialization import Specialization
 from ..runtime.trace import SCALAR_TYPES, Value, append_call, trace
 from .autocast import active as autocasts
 from .grad_mode import mode
@@ -21,9 +22,6 @@ from .strides import is_permuted
 from .tensor import DENSE, make_tensor
 
 STATIC, TENSOR, SCALAR, TENSORS = range(4)  # kinds of parameters: see `op`
-
-_NAMES = {"append_call": append_call, "autocasts": autocasts, "dense": DENSE, "is_permuted": is_permuted, "make_tensor": make_tensor,
-          "mode": mode, "node_maker": node_maker, "scalar_types": SCALAR_TYPES, "trace": trace, "Value": Value}
 
 _HEAD = """
 def recorder(*args, **kwargs):
@@ -39,18 +37,27 @@ _READ = """
 v{i} = a{i}._storage.value if a{i}._view is None else a{i}._value()
 if v{i}.__class__ is not Value:
     return general(*args)
-t{i}, n{i} = v{i}.type, a{i}._node is not None
 """
 _TENSOR = "if a{i}.__class__ not in dense:\n    return general(*args)\n" + _READ
 _SCALAR = "if a{i}.__class__ in dense:\n" + indent(_READ, " " * 4) + """
+    t{i}, n{i} = v{i}.type, a{i}._node is not None
 elif a{i}.__class__ in scalar_types:
     v{i}, t{i}, n{i} = a{i}, scalar_types[a{i}.__class__], False
 else:
     return general(*args)
 """
 
-_SLOT = "s{i} = v{i}.slot if v{i}.epoch == epoch else trace.operand(v{i})\n"
-_SCALAR_SLOT = "if v{i}.__class__ is Value:\n    " + _SLOT + "else:\n    s{i} = len(slots)\n    slots.append(v{i})\n"
+_SLOT = """
+if v{i}.epoch == epoch:
+    s{i} = v{i}.slot
+elif v{i}.buffer is not None and v{i}.pinned is None:
+    v{i}.epoch = epoch
+    s{i} = v{i}.slot = len(slots)
+    slots.append(v{i})
+else:
+    s{i} = operand(v{i})
+"""
+_SCALAR_SLOT = "if v{i}.__class__ is Value:" + indent(_SLOT, " " * 4) + "else:\n    s{i} = len(slots)\n    slots.append(v{i})\n"
 
 _CHECK = """
 if trace.capture is None:  # else the program has to find out, each time
@@ -61,33 +68,52 @@ if spec.fallible:
 
 # As `record` in runtime/trace.py does it for a list of operands, and then the node as `op.apply` makes it.
 _CALL = """
+key = ({types}mode.enabled, {needs})
 try:
-    spec = specializations.get({key})
+    route = routes.get(key)
 except TypeError:  # an unhashable static argument
-    spec = None
-if spec is None or not spec.single or spec.strides is not None and ({any_permuted}):
+    return general(*args)
+if route is None:
+    routes[key] = route_of(specializations.get(({types})), mode.enabled, ({needs}))
+    return general(*args)
+spec, call, gradient, make_node, follows = route
+if spec is None or follows and ({any_permuted}):
     return general(*args)
 {check}
-call, gradient = spec, None
-if ({any_need}) and spec.can_differentiate and mode.enabled:
-    needs = {needs}
-    gradient = spec.gradients.get(needs) or spec.gradient(needs)
-    call = gradient.forward
-trace.lock.acquire()
+acquire()
 try:
     epoch, slots = trace.epoch, trace.slots
 {slots}
     values = append_call(call, (call, {places}))
 finally:
-    trace.lock.release()
+    release()
 if gradient is None:
     return make_tensor(values[0])
-node = (gradient.make_node or node_maker(gradient))(gradient, {tensors}, {operands}, values)
+node = make_node(gradient, {tensors}, {operands}, values)
 out = make_tensor(values[0], node)
 if gradient.saved_outputs:
     node.watched.append((out._storage, 0))
 return out
 """
+
+
+def _route_of(spec: Specialization | None, enabled: bool, needs: tuple[bool, ...]) -> tuple | None:
+    """What a plain call of `spec` does: (spec or None where it takes the general way, what is recorded, its gradient or None, what makes
+    its node, whether the result follows its operands' strides). None before there is a specialization."""
+    if spec is None:
+        return None
+    if not spec.single:
+        return None, None, None, None, False
+    follows = spec.strides is not None
+    if not (enabled and spec.can_differentiate and any(needs)):
+        return spec, spec, None, None, follows
+    gradient = spec.gradient(needs)
+    return spec, gradient.forward, gradient, node_maker(gradient), follows
+
+
+_NAMES = {"acquire": trace.lock.acquire, "append_call": append_call, "autocasts": autocasts, "dense": DENSE, "is_permuted": is_permuted,
+          "make_tensor": make_tensor, "mode": mode, "node_maker": node_maker, "operand": trace.operand, "release": trace.lock.release, "route_of": _route_of,
+          "scalar_types": SCALAR_TYPES, "trace": trace, "Value": Value}
 
 
 def recorder(op: Any, general: Callable, tails: dict[int, tuple]) -> Callable:
@@ -96,7 +122,7 @@ def recorder(op: Any, general: Callable, tails: dict[int, tuple]) -> Callable:
     operands = [i for i, kind in enumerate(op.kinds) if kind != STATIC]
     may_lack = [i for i in operands if op.optional[i] or op.kinds[i] == SCALAR and op.defaults[i] is not inspect.Parameter.empty]
     lacking = {f"d{i}": op.defaults[i] if op.kinds[i] == SCALAR else None for i in may_lack}
-    names = {**_NAMES, **lacking, "check": op.check, "general": general, "tails": tails, "specializations": op.specializations}
+    names = {**_NAMES, **lacking, "check": op.check, "routes": {}, "general": general, "tails": tails, "specializations": op.specializations}
     function = names["recorder"] = FunctionType(_first_call(), names)
 
     def write_out() -> None:
@@ -138,9 +164,9 @@ def _call(kinds: tuple[int, ...], operands: list[int], checked: bool) -> str:
         return "".join(f"{letter}{i}, " for i in operands)
     permuted = [("a{i}.__class__ in dense and " * (i in scalars) + "a{i}._view is not None and is_permuted(a{i}._view)").format(i=i)
                 for i in operands]
-    key = "".join(f"t{i}, " if i in operands else f"a{i}, " for i in range(len(kinds)))
+    types = "".join(f"a{i}, " if i not in operands else f"t{i}, " if i in scalars else f"v{i}.type, " for i in range(len(kinds)))
+    needs = "".join(f"n{i}, " if i in scalars else f"a{i}._node is not None, " for i in operands)
     check = _CHECK.format(arguments=", ".join(f"a{i}" for i in range(len(kinds)))) if checked else ""
-    return reads + _CALL.format(check=check, key=f"({key})", any_permuted=" or ".join(permuted) or "False",
-                                any_need=" or ".join(f"n{i}" for i in operands) or "False", needs=f"({listed('n')})",
+    return reads + _CALL.format(types=types, needs=needs, any_permuted=" or ".join(permuted) or "False", check=check,
                                 slots=indent(slots, " " * 4), places=listed("s"), tensors=f"({listed('a')})",
                                 operands=f"({listed('v')})")

@@ -177,6 +177,7 @@ def make_tensor(value: Value, node: Any = None, nr: int = 0) -> Tensor:
     t._storage, t._view, t._node, t._nr = storage, None, node, nr
     return t
 
+
 def alias(t: Tensor, cls: type = Tensor) -> Any:
     """A second handle on t's memory and geometry, without history."""
     out = _new(cls)
@@ -184,35 +185,4 @@ def alias(t: Tensor, cls: type = Tensor) -> Any:
     v = t._view
     out._view = None if v is None else View(v.shape, v.strides, v.offset, v.dtype, None, False, t._storage.version)
     out._node, out._nr = None, 0
-    return out
-
-
-def make_view(t: Tensor, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, grad_name: str, backward: Any,
-              dtype: dtype | None = None) -> Tensor:
-    """A view of t's storage, read as `dtype` (t's by default); strides and offset count elements of that dtype.
-
-    `backward(grad) -> grad` maps a gradient of the view to one of t; None where there is none.
-    """
-    out = _new(Tensor)
-    storage = t._storage
-    out._storage = storage
-    parent = t._view
-    enabled = mode.enabled
-    if parent is None:
-        base, tracked = t, enabled
-    else:
-        if parent.node_version != storage.version:
-            t._refresh_node()
-        base, tracked = (parent.base, enabled and parent.tracked) if parent.base is not None else (t, enabled)
-    out._view = View(shape, strides, offset, t.dtype if dtype is None else dtype, base, tracked and backward is not None, storage.version)
-    if not enabled:
-        out._view.origin = NO_GRAD
-    elif parent is not None:
-        out._view.origin = parent.origin
-    if enabled and t._node is not None and backward is not None:
-        from .node import ViewNode
-        out._node = ViewNode(grad_name, t, backward)
-    else:
-        out._node = None
-    out._nr = 0
     return out

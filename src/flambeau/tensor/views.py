@@ -11,9 +11,39 @@ import numpy as np
 from ..ir.types import contiguous_strides, tensor_type
 from ..primitives import bitcast, strided_sum, strided_view
 from ..runtime.trace import Value
+from .grad_mode import mode
+from .node import ViewNode
 from .not_strided import NotStrided, call_sparse
 from .op import op
-from .tensor import MANY, Tensor, View, make_view
+from .tensor import MANY, NO_GRAD, Tensor, View
+
+_new = object.__new__
+
+
+def make_view(t: Tensor, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, grad_name: str, backward: Any,
+              dtype: Any = None) -> Tensor:
+    """A view of t's storage, read as `dtype` (t's by default); strides and offset count elements of that dtype.
+
+    `backward(grad) -> grad` maps a gradient of the view to one of t; None where there is none.
+    """
+    out = _new(Tensor)
+    storage = t._storage
+    parent = t._view
+    enabled = mode.enabled
+    if parent is None:
+        base, tracked = t, enabled
+    else:
+        if parent.node_version != storage.version:
+            t._refresh_node()
+        base, tracked = (parent.base, enabled and parent.tracked) if parent.base is not None else (t, enabled)
+    view = View(shape, strides, offset, t.dtype if dtype is None else dtype, base, tracked and backward is not None, storage.version)
+    if not enabled:
+        view.origin = NO_GRAD
+    elif parent is not None:
+        view.origin = parent.origin
+    out._storage, out._view, out._nr = storage, view, 0
+    out._node = ViewNode(grad_name, t, backward) if enabled and t._node is not None and backward is not None else None
+    return out
 
 
 def index_error(dim: int, ndim: int) -> IndexError:
