@@ -58,7 +58,7 @@ _keepers: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # bytes kept by pro
 
 
 def note_kept(program: Any, nbytes: int) -> None:
-    """`program` keeps so many bytes more; others let theirs go where that is too much. `program.kept` lists a program's arrays."""
+    """`program` keeps so many bytes more (or less); others let theirs go where that is too much. `program.kept` lists a program's arrays."""
     _keepers[program] = _keepers.pop(program, 0) + nbytes
     total = sum(_keepers.values())
     for other in list(_keepers):

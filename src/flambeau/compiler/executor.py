@@ -13,6 +13,7 @@ from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
+from ..addresses import address_of
 from ..interpret.interpreter import Interpreter, run_node
 from ..ir.graph import Graph, Node, Var
 from ..ir.printer import format_graph
@@ -31,6 +32,7 @@ from .sharing import signature, write_entry
 from .special import SPECIAL
 from .threads import Program, join
 
+REFUSALS = 8  # runs in which an input kept its memory, before the result that could have it gets its own
 PARALLEL_WORK = 1 << 15  # elements and multiplications below which a program stays on one thread
 
 
@@ -62,11 +64,6 @@ def peak_memory(graph: Graph) -> PeakMemory:
     results = sum(v.type.nbytes for v in dict.fromkeys(graph.outputs) if v not in taken)
     buffers = [(v.type.nbytes, str(v.type), v.node.prim.name if v.node is not None else "input") for v in fullest]
     return PeakMemory(memory.size, sum(v.type.nbytes for v in graph.inputs), results, sorted(buffers, reverse=True))
-
-
-def address_of(a: np.ndarray) -> int:
-    """The address of an array's first element."""
-    return a.__array_interface__["data"][0]
 
 
 class Segment:
@@ -119,10 +116,10 @@ class CompiledProgram:
         self.cells = [(i, cell, address_of(cell)) for i, cell in cells]
         donors = donations(graph, steps)
         place = {v: i for i, v in enumerate(graph.inputs)}
-        self.donatable = tuple(place[v] for v in donors.values())
         made = [v for v in dict.fromkeys(graph.outputs) if v not in place]
         self.makes = [(v.type.shape, v.dtype.np) for v in made]
         self.donors = [place[donors[v]] if v in donors else -1 for v in made]
+        self.donatable = tuple(d for d in self.donors if d >= 0)  # inputs whose memory results would take over
         number = {v: i for i, v in enumerate(made)}
         seen: set[Var] = set()
         self.outputs = []  # (number among the results made, or else the slot; whether it is handed out as it is)
@@ -131,6 +128,7 @@ class CompiledProgram:
             seen.add(v)
         self.straight = self.outputs == [(i, True) for i in range(len(made))]  # whether the results are what is made, in order
         self.kept: list[np.ndarray | None] = [None] * len(made)
+        self.refused = [0] * len(made)  # how many runs in a row the donor of each result has kept its memory
         self.kept_addresses = [0] * len(made)
         # a copied result would have to wait for its original
         self.asynchronous = len(self.parts) == 1 and isinstance(self.parts[0], Segment) and all(as_it_is for _, as_it_is in self.outputs)
@@ -262,6 +260,7 @@ class CompiledProgram:
                 addresses[i] = at
         for number, donor in enumerate(self.donors):
             if donor in dead:
+                self.refused[number] = 0
                 made.append(inputs[donor])
                 where.append(addresses[donor])
             else:
@@ -290,11 +289,23 @@ class CompiledProgram:
             return a, self.kept_addresses[number]
         a = np.empty(*self.makes[number])
         at = address_of(a)
-        if self.keeps and self.donors[number] < 0:  # else the next run can take it over, if nobody but its value knows it
+        if self.keeps and (self.donors[number] < 0 or self._lacks_donor(number)):
             if self.kept[number] is None:
                 note_kept(self, a.nbytes)
             self.kept[number], self.kept_addresses[number] = a, at
         return a, at
+
+    def _lacks_donor(self, number: int) -> bool:
+        """Whether a result that could have the memory of an input is to be kept all the same, as the input is never given away.
+        What is kept nobody can take over, so a result that is still wanted when the next is made (a state that is passed
+        from run to run) is not."""
+        kept = self.kept[number]
+        if kept is not None:
+            note_kept(self, -kept.nbytes)
+            self.kept[number] = None
+            return False
+        self.refused[number] += 1
+        return self.refused[number] > REFUSALS
 
     def _run_host(self, node: Node, inputs: list, made: list[np.ndarray]) -> None:
         n = len(inputs)

@@ -11,7 +11,7 @@ from .. import primitives as p
 from ..dtypes import bool_, can_cast, int32, int64
 from ..ir.graph import Var
 from ..tensor import indexing
-from ..tensor.indexing import known_array
+from ..tensor.indexing import first_outside
 from ..tensor.op import inplace, op
 from ..tensor.tensor import Tensor
 from ..tensor.views import wrap_dim
@@ -20,22 +20,13 @@ from .reduction import at_least_1d
 
 # ------------------------------------------------------------------ ranges
 
-def _bad_position(index: Any, low: int, high: int) -> int | None:
-    """The first position outside low … high-1, if the positions are known already and there is one."""
-    array = known_array(index) if isinstance(index, Tensor) else None
-    if array is None or not array.size:
-        return None
-    if int(array.min()) >= low and int(array.max()) < high:
-        return None
-    return int(array[(array < low) | (array >= high)].flat[0])
-
-
 def _range_check(error: type[Exception], words: str, negative: bool = False) -> Callable:
     """A check for ops called as (input, dim, index, …). `words` may name {index}, {dim} and {size}."""
     def check(input: Tensor, dim: int, index: Tensor, *rest: Any) -> None:
-        d = wrap_dim(dim, input.ndim)
-        size = input.shape[d] if input.ndim else 1
-        bad = _bad_position(index, -size if negative else 0, size)
+        shape = input._geometry()[0]
+        d = wrap_dim(dim, len(shape))
+        size = shape[d] if shape else 1
+        bad = first_outside(index, -size if negative else 0, size)
         if bad is not None:
             raise error(words.format(index=bad, dim=d, size=size))
     return check
@@ -205,8 +196,9 @@ def scatter_reduce(input: Tensor, dim, index: Tensor, src: Tensor, reduce, *, in
 # ------------------------------------------------------------------ index_*: whole slices along one dimension
 
 def _select_index(input, dim, index, *rest) -> None:
-    size = input.shape[wrap_dim(dim, input.ndim)] if input.ndim else 1
-    if _bad_position(index, 0, size) is not None:
+    shape = input._geometry()[0]
+    size = shape[wrap_dim(dim, len(shape))] if shape else 1
+    if first_outside(index, 0, size) is not None:
         raise IndexError("index out of range in self")
 
 
@@ -351,7 +343,7 @@ def index_fill(input: Tensor, dim, index: Tensor, value: Scalar):
 
 def _check_flat(input, index, *rest) -> None:
     n = input.shape.numel()
-    bad = _bad_position(index, -n, n)
+    bad = first_outside(index, -n, n)
     if bad is not None:
         if n == 0:
             raise IndexError("take(): tried to take from an empty tensor")
@@ -390,7 +382,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate=False):
 def _take_along_check(input, indices, dim=None) -> None:
     if dim is None:
         n = input.shape.numel()
-        bad = _bad_position(indices, -n, n)
+        bad = first_outside(indices, -n, n)
         if bad is not None:
             raise RuntimeError(OUT_OF_BOUNDS.format(index=bad, dim=0, size=n))
 

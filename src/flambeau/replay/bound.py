@@ -10,6 +10,7 @@ import sys
 from operator import le
 from typing import Any, NamedTuple, Sequence
 
+from ..addresses import address_of
 from ..ir.types import TensorType
 from ..runtime.trace import Value, trace
 from ..tensor.node import AccumulateGrad
@@ -72,7 +73,7 @@ class Bound:
             value = tensors[number]._value()
             if value.buffer is None or value.pinned is not None:
                 return None
-            addresses[i] = value.address = value.address or value.buffer.__array_interface__["data"][0]
+            addresses[i] = value.address = value.address or address_of(value.buffer)
         for cell, fixed, group in self._numbers:
             cell[0] = fixed if group is None else group["lr"]
         results = {}

@@ -15,6 +15,7 @@ from typing import Any, Callable, Iterator, NamedTuple, NoReturn
 
 import numpy as np
 
+from ..addresses import address_of
 from ..dtypes import bool_, complex128, float64, int64
 from ..errors import Site, call_site
 from ..ir.types import TensorType, tensor_type
@@ -340,7 +341,7 @@ def _feed(input_slots: tuple[int, ...], slots: list) -> tuple[list, list[int]]:
             if buffer is None:
                 raise RuntimeError(FAILED)
             if not value.address:
-                value.address = buffer.__array_interface__["data"][0]
+                value.address = address_of(buffer)
             inputs.append(buffer)
             addresses.append(value.address)
         else:

@@ -243,12 +243,26 @@ def known_array(t: Tensor) -> np.ndarray | None:
     return host_array(t) if t._storage.value.buffer is not None else None
 
 
+_UNSIGNED = {np.dtype(f"i{n}"): np.dtype(f"u{n}") for n in (1, 2, 4, 8)}
+
+
+def first_outside(index: Tensor, low: int, high: int) -> int | None:
+    """The first position outside low … high-1, if the positions are known already and there is one."""
+    array = known_array(index)
+    if array is None or not array.size:
+        return None
+    if low == 0 and array.dtype in _UNSIGNED:  # negative numbers are the largest then: one look instead of two
+        inside = np.maximum.reduce(array.view(_UNSIGNED[array.dtype]), None) < high
+    else:
+        inside = np.maximum.reduce(array, None) < high and np.minimum.reduce(array, None) >= low
+    return None if inside else int(array[(array < low) | (array >= high)].flat[0])
+
+
 def check_range(index: Tensor, size: int, dim: int) -> None:
     """IndexError for positions outside -size … size-1, where they are known now; kernels check the others."""
-    array = known_array(index)
-    if array is not None and array.size:
-        if int(array.min()) < -size or int(array.max()) >= size:
-            raise out_of_bounds(int(array[(array < -size) | (array >= size)].flat[0]), dim, size)
+    bad = first_outside(index, -size, size)
+    if bad is not None:
+        raise out_of_bounds(bad, dim, size)
 
 
 def _has_examples(index: Tensor) -> bool:
@@ -319,8 +333,9 @@ def _layout(shape: tuple[int, ...], dims: tuple[int, ...]) -> _Layout:
 
 
 def _check_index(input: Tensor, indices: Sequence[Tensor], dims: tuple[int, ...]) -> None:
+    shape = input._geometry()[0]
     for at, dim in zip(indices, dims):
-        check_range(at, input.shape[dim], dim)
+        check_range(at, shape[dim], dim)
 
 
 def _check_index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, dims: tuple[int, ...], accumulate: bool) -> None:
@@ -333,6 +348,12 @@ def index(input: Tensor, indices: Tensors, dims):
     order, merged, dim = _layout(input.shape, dims)
     at = _linear(indices, [input.shape[d] for d in dims])
     return p.take(p.reshape(p.permute(input, order), merged), at, dim)
+
+
+@op("IndexBackward0", name="index", check=lambda input, at: check_range(at, input._geometry()[0][0], 0))
+def _index_rows(input: Tensor, at: Tensor):
+    """input[at], the most frequent of advanced keys."""
+    return index.op.body(input, [at], (0,))
 
 
 @op("IndexPutBackward0", check=_check_index_put)
@@ -373,7 +394,7 @@ def getitem(self: Tensor, key: Any) -> Tensor:
     if key.__class__ is int:
         return row(self, key)
     if isinstance(key, Tensor) and key.dtype in (int64, int32) and key.ndim and self.ndim:
-        return index(self, (key,), (0,))
+        return _index_rows(self, key)
     view, indices = parse(self, key)
     if not indices:
         return view

@@ -6,6 +6,7 @@ from typing import Any, Callable
 
 import numpy as np
 
+from ..addresses import address_of
 from ..dtypes import from_numpy_dtype, narrow
 from ..runtime.trace import Value
 from .attributes import host_array
@@ -18,7 +19,7 @@ def data_ptr(self: Tensor) -> int:
     """The address of the first element (0 if there is none), until the tensor is next written to."""
     if not self._storage.value.type.size:
         return 0
-    return self._storage.value.array().ctypes.data + self._geometry()[2] * self.dtype.itemsize
+    return address_of(self._storage.value.array()) + self._geometry()[2] * self.dtype.itemsize
 
 
 def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:

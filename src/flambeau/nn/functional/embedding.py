@@ -2,34 +2,24 @@
 # ruff: noqa: F821
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ... import primitives as p
 from ...dtypes import int64
 from ...tensor.attributes import every_value, host_array
 from ...tensor.grad_mode import mode
-from ...tensor.indexing import known_array
+from ...tensor.indexing import first_outside, known_array
 from ...tensor.node import AccumulateGrad, Node, edge
 from ...tensor.op import op
 from ...tensor.placement import is_transformed
 from ...tensor.tensor import Tensor, make_tensor
 
 
-def _out_of_range(index: Any, size: int) -> int | None:
-    """Where the first index outside 0 … size−1 stands, if the indices are already known and there is one."""
-    a = known_array(index)
-    if a is None or not a.size or a.min() >= 0 and a.max() < size:
-        return None
-    return int(((a < 0) | (a >= size)).argmax())
-
-
 def _check_rows(input, weight, padding_idx) -> None:
-    at = _out_of_range(input, weight.shape[0])
-    if at is not None:
-        raise IndexError(f"index out of range in self: embedding got index {host_array(input).flat[at]} for a weight of "
-                         f"{weight.shape[0]} rows")
+    rows = weight._geometry()[0][0]
+    bad = first_outside(input, 0, rows)
+    if bad is not None:
+        raise IndexError(f"index out of range in self: embedding got index {bad} for a weight of {rows} rows")
 
 
 def _check_integral(name: str, index) -> None:
@@ -172,9 +162,9 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2, scale
         bag = torch.searchsorted(offsets[:n].contiguous(), torch.arange(flat.shape[0], device=flat.device), right=True) - 1
     else:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
-    bad = _out_of_range(flat, weight.shape[0])
+    bad = first_outside(flat, 0, weight.shape[0])
     if bad is not None:
-        raise RuntimeError(f"embedding_bag: Index {bad} of input takes value {host_array(flat)[bad]} which is not in the valid range "
+        raise RuntimeError(f"embedding_bag: Index {int((host_array(flat) == bad).argmax())} of input takes value {bad} which is not in the valid range "
                            f"[0, {weight.shape[0]})")
     if padding_idx is not None:
         keep = flat != padding_idx % weight.shape[0]
