@@ -1,4 +1,5 @@
 """What needs one process only: rendezvous, its errors, and groups of one, which work without jax."""
+import copy
 import os
 from datetime import timedelta
 
@@ -6,6 +7,9 @@ import pytest
 
 import flambeau as torch
 from flambeau import distributed as dist
+from flambeau.distributed.device_mesh import init_device_mesh
+from flambeau.distributed.fsdp import fully_shard
+from flambeau.distributed.tensor import DTensor, Shard, distribute_tensor
 
 
 @pytest.fixture
@@ -174,3 +178,70 @@ def test_data_parallel_in_one_process(alone):
         torch.nn.parallel.DistributedDataParallel(torch.nn.ReLU())
     with pytest.raises(ValueError, match="device_ids and output_device arguments only work with"):
         torch.nn.parallel.DistributedDataParallel(module, device_ids=[0])
+
+
+def test_sharding_in_one_process(alone):
+    """Without other processes the parts are all there is; nothing needs jax."""
+    torch.manual_seed(0)
+    x, plain = torch.randn(4, 3), torch.nn.Linear(3, 5)
+    module = torch.nn.Linear(3, 5)
+    module.load_state_dict(plain.state_dict())
+    assert fully_shard(module, reshard_after_forward=True) is module
+    pair = torch.optim.Adam(plain.parameters()), torch.optim.Adam(module.parameters())
+    for _ in range(2):
+        for each, optimizer in zip((plain, module), pair):
+            each(x).square().sum().backward()
+            optimizer.step()
+    assert torch.equal(module.weight.full_tensor(), plain.weight) and torch.equal(module.weight.grad.to_local(), plain.weight.grad)
+    assert repr(module.bias).startswith("DTensor(local_tensor=tensor([") and repr(module).startswith("FSDPLinear(in_features=3")
+    assert isinstance(pair[1].state[module.bias]["exp_avg"], DTensor)
+    seen = []
+    module.weight.register_post_accumulate_grad_hook(lambda p: seen.append(p is module.weight))
+    module.weight.register_hook(lambda g: g.mul_(2))
+    module.zero_grad()
+    module(x).sum().backward()
+    assert seen == [True] and torch.allclose(module.weight.grad.to_local()[0], 2 * x.sum(0))
+
+
+@pytest.mark.parametrize("name", ["ASGD", "Adadelta", "Adagrad", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop", "SGD"])
+def test_optimizers_of_parts(alone, name):
+    torch.manual_seed(0)
+    plain, module, x = torch.nn.Linear(3, 4), torch.nn.Linear(3, 4), torch.randn(5, 3)
+    module.load_state_dict(plain.state_dict())
+    fully_shard(module)
+    pair = [(m, getattr(torch.optim, name)(m.parameters(), lr=0.01)) for m in (plain, module)]
+    for step in range(3):
+        for m, optimizer in pair:
+            optimizer.zero_grad(set_to_none=step == 1)
+            m(x).square().sum().backward()
+            optimizer.step()
+            optimizer.load_state_dict(optimizer.state_dict())
+    assert torch.equal(module.weight.full_tensor(), plain.weight) and torch.equal(module.bias.full_tensor(), plain.bias)
+
+
+def test_mistakes_with_sharding(alone):
+    scalar, tied = torch.nn.Module(), torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    scalar.p = torch.nn.Parameter(torch.tensor(2.))
+    tied[1].weight = tied[0].weight
+    fully_shard(tied[0])
+    mesh = init_device_mesh("cpu", (1,), mesh_dim_names=("part",))
+    assert repr(mesh) == "DeviceMesh((part=1), 'cpu', stride=(1,))" and mesh["part"] == mesh and mesh.get_local_rank("part") == 0
+    for call, error, words in (
+            (lambda: fully_shard(scalar), ValueError, "doesn't support scalar parameters. Change p to a 1D tensor"),
+            (lambda: fully_shard(tied), ValueError, "1.weight is also a parameter of a module inside that has been shared out before"),
+            (lambda: fully_shard(tied[0]), AssertionError, "can only be applied to a module once"),
+            (lambda: fully_shard(tied[1], reshard_after_forward=2), ValueError, "reshard_after_forward should be a bool or None"),
+            (lambda: copy.deepcopy(tied[0]), AssertionError, "FSDP does not support deepcopy"),
+            (lambda: tied[0].bias.detach().numpy(), RuntimeError, "not all in this process"),
+            (lambda: tied[0].bias.copy_(torch.zeros(2)), RuntimeError, "got mixed torch.Tensor and DTensor"),
+            (lambda: distribute_tensor(torch.ones(2), mesh, [Shard(1)]), ValueError, r"placements must be \[Shard\(0\)\]"),
+            (lambda: distribute_tensor(torch.ones(()), mesh, [Shard(0)]), RuntimeError, "without dimensions"),
+            (lambda: mesh["all"], KeyError, "Invalid mesh_dim_name 'all'"),
+            (lambda: init_device_mesh("cpu", (2,)), RuntimeError, "Mesh should not be bigger than default world size 1"),
+            (lambda: init_device_mesh("cpu", (1,), mesh_dim_names=("a", "b")), RuntimeError, "should have same length"),
+            (lambda: torch.nn.utils.parameters_to_vector(tied[0].parameters()), RuntimeError, "no views of a DTensor")):
+        with pytest.raises(error, match=words):
+            call()
+    x = tied[0](torch.ones(1, 2))
+    with pytest.raises(RuntimeError, match="gradients of gradients"):
+        x.sum().backward(create_graph=True)

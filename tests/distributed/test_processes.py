@@ -17,11 +17,16 @@ def test_training_as_in_one_process(size, what):
     passed(launch(size, "parallel.py", what), size)
 
 
+@pytest.mark.parametrize("size, what", [(2, "all"), (4, "training")])
+def test_sharded_training_as_in_one_process(size, what):
+    passed(launch(size, "sharded.py", what), size)
+
+
 def test_processes_that_do_not_call_the_same():
     passed(launch(2, "mistakes.py"), 2)
 
 
-@pytest.mark.parametrize("size, victim, fault", [(4, 2, "killed"), (2, 0, "killed"), (2, 1, "before a message")])
+@pytest.mark.parametrize("size, victim, fault", [(4, 2, "killed"), (2, 0, "killed"), (2, 1, "before a message"), (2, 1, "before gradients")])
 def test_a_killed_process_ends_all(size, victim, fault, free_port):
     outcomes = start(size, "faults.py", fault, victim, port=free_port)
     for rank, (status, text) in enumerate(outcomes):

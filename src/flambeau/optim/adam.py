@@ -7,7 +7,7 @@ from .. import primitives as p
 from ..dtypes import float32, float64
 from ..ops.creation import filled
 from ..tensor.tensor import Tensor, make_tensor
-from .optimizer import Optimizer, ParamsT, record_update
+from .optimizer import Optimizer, ParamsT, record_update, state_like
 
 __all__ = ["Adam", "adam"]
 
@@ -96,12 +96,11 @@ class Adam(Optimizer):
         if fresh:
             zero = filled((), 0, float32)._storage.value  # one value for all step counts: they are then updated as one
             for x in fresh:
-                shape = tuple(x.shape)
                 s = self.state[x]
                 s["step"] = make_tensor(zero)
-                s["exp_avg"], s["exp_avg_sq"] = filled(shape, 0, x.dtype), filled(shape, 0, x.dtype)
+                s["exp_avg"], s["exp_avg_sq"] = state_like(x), state_like(x)
                 if amsgrad:
-                    s["max_exp_avg_sq"] = filled(shape, 0, x.dtype)
+                    s["max_exp_avg_sq"] = state_like(x)
 
     def step(self, closure=None):
         """Performs one update."""

@@ -8,7 +8,7 @@ from .. import primitives as p
 from ..dtypes import float32, float64
 from ..ops.creation import filled
 from ..tensor.tensor import Tensor, make_tensor
-from .optimizer import Optimizer, record_update
+from .optimizer import Optimizer, record_update, state_like
 
 
 def check_rate(lr: Any, message: str = "Invalid learning rate: {}") -> None:
@@ -93,7 +93,7 @@ class ElementwiseOptimizer(Optimizer):
             for name, value in values.items():
                 s[name] = make_tensor(value)
             for name, first in self._tensor_state(group).items():
-                s[name] = filled(tuple(x.shape), complex(first, first) if first and x.dtype.is_complex else first, x.dtype)
+                s[name] = state_like(x, complex(first, first) if first and x.dtype.is_complex else first)
 
     def step(self, closure=None):
         """Performs one update."""

@@ -11,10 +11,12 @@ from itertools import chain
 from typing import Any, Callable, Hashable, Iterable, Iterator, Sequence
 
 from ..ir.graph import trace as trace_graph
+from ..ops.creation import filled
 from ..runtime.specialization import Specialization
 from ..runtime.trace import SCALAR_TYPES, Value, end_step, record
 from ..tensor.grad_mode import mode
 from ..tensor.node import AccumulateGrad
+from ..tensor.parted import local_part
 from ..tensor.tensor import Tensor
 from ..tensor.write import write_values
 
@@ -52,6 +54,7 @@ def record_update(name: str, body: Callable, tensors: Sequence[Sequence[Tensor]]
     body(rows, readonly_rows, scalars, static) on Vars returns the new rows. Equal values (shared step counts) enter once.
     """
     if tensors[0][0]._storage.value.__class__ is not Value:
+        tensors, readonly = ([[local_part(t) for t in row] for row in rows] for rows in (tensors, readonly))
         _follow(tensors)
     rows = [*tensors, *readonly]
     old = [t._storage.value if t._view is None else t._value() for row in rows for t in row]
@@ -94,6 +97,13 @@ def _specialize_update(name, body, rows, reads, first_scalar, static, types) -> 
         return list(by_place.values())
     graph, _ = trace_graph(run, list(types))
     return Specialization(name, name, graph, False)
+
+
+def state_like(x: Tensor, value: Any = 0) -> Tensor:
+    """A first state for parameter x: a tensor like it, filled with `value`; in parts, if x is."""
+    part = local_part(x)
+    made = filled(tuple(part.shape), value, x.dtype)
+    return made if part is x else x._with(made)  # type: ignore[attr-defined]
 
 
 # ------------------------------------------------------------------ hooks on every optimizer

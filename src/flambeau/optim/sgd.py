@@ -7,7 +7,7 @@ from .. import primitives as p
 from ..autograd.grad_mode import no_grad
 from ..ops.creation import filled
 from ..tensor.tensor import Tensor
-from .optimizer import Optimizer, ParamsT, record_update
+from .optimizer import Optimizer, ParamsT, record_update, state_like
 
 __all__ = ["SGD", "sgd"]
 
@@ -90,7 +90,7 @@ class SGD(Optimizer):
             buffers = [state[x].get("momentum_buffer") for x in params]
             fresh = [i for i, b in enumerate(buffers) if b is None]
             for i in fresh:
-                buffers[i] = state[params[i]]["momentum_buffer"] = filled(tuple(params[i].shape), 0, params[i].dtype)
+                buffers[i] = state[params[i]]["momentum_buffer"] = state_like(params[i])
             old = [i for i in range(len(params)) if i not in fresh] if fresh else range(len(params))
             for some, first in ((fresh, True), (old, False)):
                 if len(some) == len(params):

@@ -80,12 +80,14 @@ class DeviceTrace:
     """What is recorded for one device (or several that work as one) and has not run yet.
 
     device: as tensors report it. place: jax's sharding. platform: jax's name of it. shares: None, or, for several devices, the sharding
-    that gives each an equal part along a dimension.
+    that gives each an equal part along a dimension. divided: the shapes of which each of several devices keeps a part, with the dimension
+    along which they are cut.
     """
 
     def __init__(self, device: Any, place: Any, platform: str, shares: Callable[[int], Any] | None = None):
         self.device, self.place, self.platform, self.shares = device, place, platform, shares
         self.epoch = 0
+        self.divided: dict[tuple[int, ...], int] = {}
         self.noted: list[tuple[Any, list[Site]]] = []  # errors of programs that nobody has looked at yet
         self.offsets: dict[tuple, set[int]] = {}  # of views of computed arrays, by the array's type and the view's geometry: see `cut`
         self._latest: list[weakref.ref] = []  # the arrays that the last program makes
@@ -100,6 +102,25 @@ class DeviceTrace:
         self.slots: list[Any] = []  # Resident, host Value or Python number, by slot
         self.sites: list[Site] = []
         self.room = ROOM
+
+    def widen(self, devices: tuple) -> None:
+        """From now on divides programs among several devices, of which this one is the first. What was computed before is copied to all
+        of them when it is used."""
+        self.flush()
+        self.place, self.shares = _among(devices)
+        self._programs.clear()
+
+    def divide(self, shape: tuple[int, ...]) -> None:
+        """From now on cuts what programs make of this shape among the devices, along the first dimension that they divide evenly."""
+        count = len(self.place.device_set)
+        dim = next((d for d, n in enumerate(shape) if n and n % count == 0), None)
+        if dim is not None and self.divided.setdefault(shape, dim) == dim:
+            self._programs.clear()
+
+    def place_of(self, shape: tuple[int, ...]) -> Any:
+        """Where an array of this shape lies if nothing else is said."""
+        dim = self.divided.get(shape)
+        return self.place if dim is None or self.shares is None else self.shares(dim)
 
     def record(self, spec: Specialization, operands: Sequence[Any]) -> list[Value]:
         """Appends a call on this device's values, numbers and 0-dim host values; returns its outputs."""
@@ -159,7 +180,8 @@ class DeviceTrace:
         program = self._programs.get(key)
         if program is None:
             from ..xla.program import DeviceProgram
-            program = self._programs[key] = DeviceProgram(*flatten(key, slots), self.place, self.platform)
+            program = self._programs[key] = DeviceProgram(*flatten(key, slots), self.place, self.platform,
+                                                                   self.place_of if self.divided else None)
             if len(self._programs) > CACHE_SIZE:
                 self._programs.popitem(last=False)
         else:
@@ -172,6 +194,8 @@ class DeviceTrace:
         inputs = []
         for n, i in enumerate(program.input_slots):
             v = slots[i]
+            if self.divided and v.__class__ is Resident and len(v.data.sharding.device_set) == 1:
+                v.data = self._spread(v)
             inputs.append(v.data if v.__class__ is Resident else v.array() if isinstance(v, Value) else v)
             if n in dead:
                 v.data = None
@@ -180,6 +204,11 @@ class DeviceTrace:
             slots[i].data = data
         self.noted += [(n, sites) for n in noted]
         self._latest = [weakref.ref(data) for data in results]
+
+    def _spread(self, v: Resident) -> Any:
+        """The array of a value that one device has, on all of them."""
+        from ..xla import backend
+        return backend.jax().device_put(v.data, self.place_of(v.type.shape))
 
     def is_idle(self) -> bool:
         """Whether the device has done all that was recorded."""
@@ -276,7 +305,7 @@ def moved(value: Value, to: DeviceTrace | None, split: int | None = None) -> Val
     if to is None:
         return Value(value.type, value.array())
     from ..xla import backend
-    place = to.place if split is None or to.shares is None else to.shares(split)
+    place = to.place_of(value.type.shape) if split is None or to.shares is None else to.shares(split)
     if isinstance(value, Resident):
         return Resident(value.type, to, backend.jax().device_put(value.ready(), place))
     return Resident(value.type, to, backend.put(value.array(), value.type.dtype, place))
@@ -287,14 +316,20 @@ def several(devices: tuple) -> DeviceTrace:
     found = _homes.get(devices)
     if found is None:
         from ..xla import backend
-        sharding = backend.jax().sharding
-        mesh = sharding.Mesh(np.array([backend.devices(d.type)[d.index] for d in devices]), ("batch",))
-
-        def shares(dim: int) -> Any:
-            return sharding.NamedSharding(mesh, sharding.PartitionSpec(*[None] * dim, "batch"))
-        everywhere = sharding.NamedSharding(mesh, sharding.PartitionSpec())
+        everywhere, shares = _among(devices)
         found = _homes[devices] = DeviceTrace(devices[0], everywhere, backend.PLATFORMS[devices[0].type], shares)
     return found
+
+
+def _among(devices: tuple) -> tuple[Any, Callable[[int], Any]]:
+    """jax's shardings of arrays that all devices have, and (a function of the dimension) of which each has an equal part."""
+    from ..xla import backend
+    sharding = backend.jax().sharding
+    mesh = sharding.Mesh(np.array([backend.devices(d.type)[d.index] for d in devices]), ("batch",))
+
+    def shares(dim: int) -> Any:
+        return sharding.NamedSharding(mesh, sharding.PartitionSpec(*[None] * dim, "batch"))
+    return sharding.NamedSharding(mesh, sharding.PartitionSpec()), shares
 
 
 @contextmanager

@@ -68,16 +68,18 @@ def divide(graph: Graph) -> list[Part]:
 
 
 class DeviceProgram:
-    """A graph on one place (a jax sharding): a device, or several.
+    """A graph on one place (a jax sharding): a device, or several. place_of: None, or where results lie, by their shape; without it
+    XLA decides.
 
     run(inputs, dead) takes the device's arrays and Python numbers; the numbered inputs in `dead` may be overwritten.
     Returns the outputs' arrays, which may not be computed yet, and what is noted of errors.
     """
 
-    __slots__ = ("graph", "input_slots", "place", "platform", "parts")
+    __slots__ = ("graph", "input_slots", "place", "platform", "place_of", "parts")
 
-    def __init__(self, graph: Graph, input_slots: tuple[int, ...], place: Any, platform: str):
-        self.graph, self.input_slots, self.place, self.platform = graph, input_slots, place, platform
+    def __init__(self, graph: Graph, input_slots: tuple[int, ...], place: Any, platform: str,
+                 place_of: Callable[[tuple[int, ...]], Any] | None = None):
+        self.graph, self.input_slots, self.place, self.platform, self.place_of = graph, input_slots, place, platform, place_of
         self.parts = divide(graph)
 
     def run(self, inputs: Sequence[Any], dead: frozenset[int]) -> tuple[list[Any], list[Noted]]:
@@ -117,8 +119,16 @@ class DeviceProgram:
     def _compile(self, part: Part, donated: tuple[int, ...], free: bool) -> tuple[Callable[..., Any], Context]:
         context = Context(self.platform, precision.current())
         function = lower(part.nodes, part.reads, part.writes, context)
-        options = {"out_shardings": self.place} if free else {}
+        options: dict[str, Any] = {"out_shardings": self.place} if free else {}
+        if self.place_of is not None:
+            options = {"out_shardings": ([self._chosen(v, free) for v in part.writes], self.place if free else None)}
         return backend.jax().jit(function, donate_argnums=donated, **options), context
+
+    def _chosen(self, v: Var, free: bool) -> Any:
+        """Where a result is to lie; None: where XLA likes."""
+        assert self.place_of is not None
+        chosen = self.place_of(v.type.shape)
+        return chosen if free or chosen is not self.place else None
 
     def _run_on_host(self, part: Part, env: dict[Var, Any]) -> None:
         host = {v: backend.fetch(a, v.dtype) if hasattr(a := env[v], "sharding") else np.asarray(a, v.dtype.np) for v in part.reads}

@@ -7,12 +7,15 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+from torch.distributed.fsdp import fully_shard
 
 fault, victim = sys.argv[1], int(sys.argv[2])
 dist.init_process_group("gloo", timeout=timedelta(seconds=4 if fault == "slow" else 60))
 rank = dist.get_rank()
 x = torch.ones(4)
 dist.all_reduce(x)
+model = fully_shard(torch.nn.Linear(4, 4))
+loss = model(x).sum()
 if rank == victim:
     if fault == "slow":
         time.sleep(8)
@@ -21,6 +24,8 @@ if rank == victim:
 try:
     if fault == "before a message":
         dist.recv(x, victim)
+    elif fault == "before gradients":
+        loss.backward()
     else:
         dist.all_reduce(x)
 except dist.DistBackendError as error:

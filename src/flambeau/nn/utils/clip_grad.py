@@ -16,6 +16,7 @@ from ... import primitives as p
 from ...ops.norms import vector_norm
 from ...optim.optimizer import record_update
 from ...tensor.op import op
+from ...tensor.parted import local_part
 from ...tensor.tensor import Tensor
 
 
@@ -43,7 +44,11 @@ def get_total_norm(tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, e
     if not tensors:
         return flambeau.tensor(0.0)
     with flambeau.no_grad():
-        total = _total_norm(tensors, norm_type)
+        whole = [x for x in tensors if local_part(x) is x]
+        if len(whole) < len(tensors):
+            from ...distributed.tensor._norms import norm_of_parts
+            whole.append(norm_of_parts([x for x in tensors if local_part(x) is not x], norm_type, _total_norm))
+        total = _total_norm(whole, norm_type)
     if error_if_nonfinite and not flambeau.isfinite(total):
         raise RuntimeError(f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it "
                            "cannot be clipped. To disable this error and scale the gradients by the non-finite norm "

@@ -1,0 +1,193 @@
+"""Parameters that travel together: each process keeps its parts, and has the whole ones only while their module computes.
+
+Forward reads whole parameters from a `Gathered` node; its backward is the way of their gradients to the processes that keep the parts.
+It is older than all nodes of the module, so it runs when their gradients are complete.
+"""
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import Any, Iterator, NamedTuple, Sequence
+
+from ...autograd.engine import observers
+from ...autograd.grad_mode import no_grad
+from ...runtime.changes import changes
+from ...runtime.trace import end_step
+from ...tensor import saved
+from ...tensor.node import Node, edge
+from ...tensor.tensor import Tensor, make_tensor
+from ...tensor.views import as_strided
+from .._shards import gather, part_of, reduce_scatter
+from ..device_mesh import DeviceMesh
+from ..tensor import DTensor
+from ..tensor._api import as_parameter
+
+
+class Place(NamedTuple):
+    """Where a module keeps a parameter."""
+
+    module: Any
+    name: str
+
+    def get(self) -> Any:
+        return self.module._parameters[self.name]
+
+    def put(self, parameter: Tensor) -> None:
+        self.module._parameters[self.name] = parameter
+
+
+class Gathered(Node):
+    """The node of whole parameters made from everybody's parts."""
+
+    __slots__ = ("group", "count")
+
+    def __init__(self, group: ParamGroup, parts: Sequence[Tensor]):
+        super().__init__(tuple(edge(part) for part in parts))
+        self.group, self.count = group, len(parts)
+
+    @property
+    def n_outputs(self) -> int:  # type: ignore[override]
+        return self.count
+
+    def backward(self, grads: list, create_graph: bool) -> list:
+        if create_graph:
+            raise RuntimeError("fully_shard: gradients of gradients (create_graph=True) do not reach parameters that are shared out")
+        return self.group.reduce(grads)
+
+
+class ParamGroup:
+    """Some parameters, all of whose places are given, cut into parts among the processes of a mesh.
+
+    policy: dtypes, see MixedPrecisionPolicy. name: of the module, for errors.
+    """
+
+    def __init__(self, places: Sequence[Sequence[Place]], mesh: DeviceMesh, policy: Any, name: str) -> None:
+        self.places, self.mesh, self.policy, self.name = places, mesh, policy, name
+        self.processes = mesh.get_group()
+        self.reduces = True  # whether gradients go to the other processes after backward
+        self._whole: list[Tensor] = []
+        self._numbers: dict[int, int] = {}  # of whole parameters, by the identity of their storages
+        self._versions: list[int] = []
+        self._in_backward = False
+        self._own_gradients: dict[int, Tensor] = {}  # whole ones that have not been reduced yet
+        self._parts = [self._cut(at[0].get()) for at in places]
+        self._show(self._parts)
+        observers.add(self)
+
+    def _cut(self, p: Tensor) -> DTensor:
+        p._is_shared_out = True  # type: ignore[attr-defined]
+        part = part_of(p, self.processes.rank(), self.processes.size())
+        return as_parameter(DTensor._of(part, p.shape, self.mesh), p.requires_grad)  # type: ignore[attr-defined]
+
+    def _show(self, tensors: Sequence[Tensor]) -> None:
+        """Puts tensors in the parameters' places."""
+        for at, t in zip(self.places, tensors):
+            for place in at:
+                place.put(t)
+        changes.count += 1
+
+    def shared_out(self, inputs: Any, is_root: bool) -> Any:
+        """The inputs: each process has been given its own part of the batch."""
+        return inputs
+
+    # ------------------------------------------------------------------ whole and in parts
+
+    def unshard(self) -> None:
+        """Puts whole parameters in the places. Every process has to do so, unless they are there and the parts have not changed."""
+        if self._whole:
+            if self._versions == self._current_versions():
+                return
+            self.reshard()
+        self._parts = [at[0].get() for at in self.places]  # load_state_dict(assign=True) puts others there
+        locals_ = [p._local_tensor for p in self._parts]
+        self._versions = self._current_versions()
+        with no_grad():
+            sent = [self._for_computing(t.detach()) for t in locals_]  # type: ignore[attr-defined]
+            self._whole = gather(sent, [p.shape[0] for p in self._parts], self.processes, f"parameters of {self.name}")
+        node = Gathered(self, locals_)
+        for i, (t, p) in enumerate(zip(self._whole, self._parts)):
+            t._is_param = True  # type: ignore[attr-defined]
+            if p.requires_grad:
+                t._node, t._nr = node, i
+        self._numbers = {id(t._storage): i for i, t in enumerate(self._whole)}
+        self._show(self._whole)
+
+    def _for_computing(self, t: Tensor) -> Tensor:
+        dtype = self.policy.param_dtype
+        return t.to(dtype) if dtype is not None and t.dtype.is_floating_point else t  # type: ignore[attr-defined]
+
+    def _current_versions(self) -> list[int]:
+        return [p._local_tensor._storage.version for p in self._parts]
+
+    def reshard(self) -> None:
+        """Puts the parts back, and lets go of the whole parameters: runs what was recorded with them."""
+        self._in_backward = False
+        if self._whole:
+            self._show(self._parts)
+            self._whole, self._numbers = [], {}
+            end_step()
+
+    # ------------------------------------------------------------------ what autograd saves
+
+    @contextmanager
+    def not_saving(self) -> Iterator[None]:
+        """Inside, autograd saves which parameter it was, in the place of a whole parameter, and backward gathers it again."""
+        outer = saved.current()
+        saved.push(lambda t: self._pack(t, outer), lambda packed: packed())
+        try:
+            yield
+        finally:
+            saved.pop()
+
+    def _pack(self, t: Tensor, outer: Any) -> Any:
+        number = self._numbers.get(id(t._storage))
+        if number is not None:
+            view = None if t._view is None else t._geometry()
+            return lambda: self._again(number, view)
+        if outer is not None:
+            packed = outer[0](t)
+            return lambda: outer[1](packed)
+        value = t._value()
+        return lambda: make_tensor(value)
+
+    def _again(self, number: int, view: Any) -> Tensor:
+        """A whole parameter, or a view of it, in backward."""
+        self.unshard_in_backward()
+        t = self._whole[number]
+        return t if view is None else as_strided(t, *view)
+
+    def unshard_in_backward(self) -> None:
+        """Makes the parameters whole until their gradients have been reduced, or backward is over."""
+        self._in_backward = True
+        self.unshard()
+
+    def after_pass(self, nodes: set) -> None:
+        """Once a backward pass is over: `nodes` were reached."""
+        if self._in_backward:
+            self.reshard()
+
+    # ------------------------------------------------------------------ gradients
+
+    def reduce(self, grads: list) -> list:
+        """The parts of the means of everybody's gradients, of those that are there. Ends the use of the whole parameters."""
+        grads = [self._with_own(i, g) for i, g in enumerate(grads)]
+        if not self.reduces:
+            self._own_gradients = {i: g for i, g in enumerate(grads) if g is not None}
+            self.reshard()
+            return [None] * len(grads)
+        there = [i for i, g in enumerate(grads) if g is not None]
+        with no_grad():
+            sent = [self._for_reducing(grads[i]) for i in there]
+            parts = reduce_scatter(sent, self.processes, f"gradients of {self.name}")
+            for i, part in zip(there, parts):
+                grads[i] = part.to(self._parts[i].dtype)  # type: ignore[attr-defined]
+        self.reshard()
+        return grads
+
+    def _with_own(self, i: int, g: Tensor | None) -> Tensor | None:
+        """A gradient with what earlier passes have left in this process."""
+        own = self._own_gradients.pop(i, None)
+        return g if own is None else own if g is None else own + g  # type: ignore[operator]
+
+    def _for_reducing(self, g: Tensor) -> Tensor:
+        return g if self.policy.reduce_dtype is None else g.to(self.policy.reduce_dtype)  # type: ignore[attr-defined]
+
