@@ -136,6 +136,11 @@ def test_functions_and_gradients(name):
     same(function, *arrays, rtol=1e-2 if name == "bfloat16" else 2e-5, atol=1e-5)
 
 
+def test_poles_of_zeta():
+    s, q = np.meshgrid([-2., 0., 1., 1.5, 2., 3.], [-3., -2.5, -1., 0., 0.5, 2.])
+    same(fb.special.zeta, s, q, gradients=False)
+
+
 def test_integers_divide_and_shift_as_on_the_cpu():
     x, y = np.array([7, -7, 7, -7, 0]), np.array([2, 2, -2, -2, 5])
     same(lambda x, y: (fb.div(x, y, rounding_mode="floor"), fb.div(x, y, rounding_mode="trunc"), x % y, fb.fmod(x, y), x << 1, x >> 1,

@@ -18,8 +18,14 @@ def _in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
     return rule
 
 
+def _zeta(s: Any, q: Any) -> Any:
+    """lax.zeta has NaN or infinity at the poles q = 0, -1, …, as s is odd or even; here that depends on s > 1."""
+    is_pole = (q <= 0) & (q == jnp.floor(q))
+    return jnp.where(s < 1, jnp.nan, jnp.where(is_pole, jnp.inf, lax.zeta(s, q)))
+
+
 RULES = {
-    "zeta": _in_float64(lax.zeta), "gammainc": _in_float64(lax.igamma), "gammaincc": _in_float64(lax.igammac),
+    "zeta": _in_float64(_zeta), "gammainc": _in_float64(lax.igamma), "gammaincc": _in_float64(lax.igammac),
     "i0": _in_float64(special.i0), "i1": _in_float64(special.i1), "i0e": _in_float64(lax.bessel_i0e), "i1e": _in_float64(lax.bessel_i1e),
     "gcd": plain(jnp.gcd), "frexp": plain(jnp.frexp),
 }
