@@ -89,18 +89,19 @@ class SGD(Optimizer):
             state = self.state
             buffers = [state[x].get("momentum_buffer") for x in params]
             fresh = [i for i, b in enumerate(buffers) if b is None]
-            for i in fresh:
-                buffers[i] = state[params[i]]["momentum_buffer"] = state_like(params[i])
-            old = [i for i in range(len(params)) if i not in fresh] if fresh else range(len(params))
-            for some, first in ((fresh, True), (old, False)):
-                if len(some) == len(params):
-                    _update(params, grads, buffers, group, first)
-                elif some:
-                    _update([params[i] for i in some], [grads[i] for i in some], [buffers[i] for i in some], group, first)
+            for i in fresh:  # −0 and not 0: (−0)·momentum + d is d, down to the sign of a zero, so that the first step is like all others
+                buffers[i] = state[params[i]]["momentum_buffer"] = state_like(params[i], -0.0)
+            if not fresh or not group["dampening"]:
+                _update(params, grads, buffers, group, False)
+                continue
+            for first in (True, False):
+                some = [i for i in range(len(params)) if (i in fresh) is first]
+                _update([params[i] for i in some], [grads[i] for i in some], [buffers[i] for i in some], group, first)
         return loss
 
 
 def _update(params, grads, buffers, group, first) -> None:
+    """Records the update. first: of buffers that take the gradient as it is, without dampening."""
     if not params:
         return
     decay = group["weight_decay"]

@@ -393,6 +393,10 @@ def getitem(self: Tensor, key: Any) -> Tensor:
     """self[key]: a view for a basic key, else a new tensor."""
     if key.__class__ is int:
         return row(self, key)
+    if key.__class__ is slice:
+        found = rows(self, key)
+        if found is not None:
+            return found
     if isinstance(key, Tensor) and key.dtype in (int64, int32) and key.ndim and self.ndim:
         return _index_rows(self, key)
     view, indices = parse(self, key)
@@ -410,7 +414,23 @@ def row(self: Tensor, i: int) -> Tensor:
         return parse(self, i).view  # for its errors
     i = i + n if i < 0 else i
     return make_view(self, shape[1:], strides[1:], offset + i * strides[0], "SelectBackward0",
-                     lambda g: place_part(g, shape, (i, *(0,) * (len(shape) - 1)), (1,) * len(shape), (1, *shape[1:])))
+                     lambda g: _place_rows(g, shape, i, 1))
+
+
+def rows(self: Tensor, key: slice) -> Tensor | None:
+    """self[start:stop], the batch of a loop over rows; None for other slices."""
+    start, stop = key.start, key.stop
+    shape, strides, offset = self._geometry()
+    if key.step is not None or start.__class__ is not int or stop.__class__ is not int or not shape \
+            or not 0 <= start < stop or start >= shape[0]:
+        return None
+    count = min(stop, shape[0]) - start
+    return make_view(self, (count, *shape[1:]), strides, offset + start * strides[0], "SliceBackward0",
+                     lambda g: _place_rows(g, shape, start, count))
+
+
+def _place_rows(grad: Tensor, shape: tuple[int, ...], start: int, count: int) -> Tensor:
+    return place_part(grad, shape, (start, *(0,) * (len(shape) - 1)), (1,) * len(shape), (count, *shape[1:]))
 
 
 def setitem(self: Tensor, key: Any, value: Any) -> None:

@@ -154,12 +154,12 @@ def _computed_piece(base: Value, view: View) -> Value | None:
     dense = view.strides == contiguous_strides(shape)
     if dense and t.size == base.type.size or not dense and (offset == 0 or t.size > SMALL) or t.size == 0:
         return None
-    flat = base.array().reshape(-1)
+    memory = base.array()
+    size = memory.itemsize
     if dense:
-        array = flat[offset:offset + t.size].reshape(shape)
+        array = np.ndarray(shape, memory.dtype, memory, offset * size)
     else:
-        strides = tuple([s * flat.itemsize for s in view.strides])
-        array = np.lib.stride_tricks.as_strided(flat[offset:], shape, strides).copy()
+        array = np.ndarray(shape, memory.dtype, memory, offset * size, tuple([s * size for s in view.strides])).copy()
     piece = Value(t, array)
     piece.pinned = base.pinned
     return piece
