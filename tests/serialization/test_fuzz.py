@@ -12,6 +12,7 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
+from tar_checkpoints import tar_checkpoint
 
 import flambeau as fb
 from flambeau import safetensors
@@ -53,6 +54,9 @@ def seeds() -> dict[str, bytes]:
         for info in z.infolist():
             w.writestr(info.filename, z.read(info))
     files["deflated"] = deflated.getvalue()
+    files["tar"] = tar_checkpoint(
+        {10: ("float32", "cpu", range(6)), 11: ("int64", "cpu", [7, -8])}, [(12, 10, 2, 3)],
+        {1: (10, 0, (2, 3), (3, 1)), 2: (12, 1, (2,), (1,)), 3: (11, 0, (2,), (1,))}, ["1", "2", "3"]).rstrip(b"\0")
     files["safetensors"] = safetensors.save({"a": fb.ones(3, 2), "b": fb.arange(5)}, {"format": "pt"})
     return files
 

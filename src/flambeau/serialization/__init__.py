@@ -1,7 +1,7 @@
 """torch.serialization: `save` and `load` of PyTorch's files, safe by default.
 
-Read `_save.py` and `_load.py` first. `_archive.py` and `_legacy.py` are the two containers, `_machine.py` runs pickles
-without running code, `_allowlist.py` says what `weights_only=True` allows, `_atomic.py` makes saving durable.
+Read `_save.py` and `_load.py` first. `_archive.py`, `_legacy.py` and `_tar.py` are the containers, `_machine.py` runs
+pickles without running code, `_allowlist.py` says what `weights_only=True` allows, `_atomic.py` makes saving durable.
 """
 from ._safe_globals import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
 from ._load import get_unsafe_globals_in_checkpoint, load

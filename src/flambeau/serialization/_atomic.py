@@ -27,7 +27,7 @@ WRITTEN_BACK = 1 << 24  # bytes after which the system is asked to begin putting
 
 
 class GrowingFile(io.FileIO):
-    """An unbuffered file, written in order, that goes to disk as it grows: by itself, the system would wait for seconds.
+    """An unbuffered file, written in order, that goes to disk as it grows: by itself, the system would wait a while.
 
     The advice that its bytes will not be needed is what makes Linux begin writing them; they stay in memory as long as
     they are on their way, so nearly all of them are still there for the next reader. Elsewhere it does nothing.

@@ -19,6 +19,7 @@ from ._machine import PickleMachine
 from ._names import FOREIGN_DTYPES, FOREIGN_STORAGES, canonical
 from ._source import Source
 from ._storages import StorageClass
+from ._tar import Geometry, Part, Tables, find_persistent, is_tar, look_up, read_tables
 
 
 class Name:
@@ -213,6 +214,8 @@ def describe_file(f: Any) -> Description:
             return _describe_archive(source)
         if _looks_like_safetensors(source):
             return _describe_safetensors(source)
+        if is_tar(source):
+            return _describe_tar(source)
         return _describe_legacy(source)
 
 
@@ -246,6 +249,34 @@ def _describe_legacy(source: Source) -> Description:
             return Description("plain pickle (not made by torch.save)", source.size, [], objects[0], _dotted(policy))
     records = [(f"storage {key}", 0) for key in objects[4]] if isinstance(objects[4], list) else []
     return Description("PyTorch legacy file (before 1.6)", source.size, records, objects[3], _dotted(policy))
+
+
+class _DescribeTar(Describe):
+    """For the object in a tar file, whose tensors have been described before it."""
+
+    def __init__(self, tensors: dict[int, TensorInfo]):
+        super().__init__()
+        self.tensors = tensors
+
+    def persistent(self, pid: Any) -> Any:
+        return find_persistent(self.tensors, pid)
+
+
+def _describe_tar(source: Source) -> Description:
+    window = source.window()
+    tables = read_tables(source, window)
+    policy = _DescribeTar({key: _tensor_in_tar(tables, tensor) for key, tensor in tables.tensors.items()})
+    root = PickleMachine(window, policy, tables.pickle, encoding="latin1").run()
+    records = [(name, end - begin) for name, (begin, end) in tables.members.items()]
+    return Description("PyTorch tar file (0.1)", source.size, records, root, _dotted(policy))
+
+
+def _tensor_in_tar(tables: Tables, tensor: Geometry) -> TensorInfo:
+    part = tables.parts.get(tensor.storage, Part(tensor.storage, 0, 0))
+    data = look_up(tables.storages, part.whole)
+    name, itemsize = data.dtype.name, data.dtype.itemsize
+    storage = StorageInfo(str(part.whole), name, data.location, data.size, data.size * itemsize)
+    return TensorInfo(storage, name, itemsize, (part.offset + tensor.offset, tensor.shape, tensor.strides), "Tensor")
 
 
 def _looks_like_safetensors(source: Source) -> bool:

@@ -18,6 +18,7 @@ from typing import Any, Callable
 import numpy as np
 
 from .. import dtypes
+from ..tensor import legacy
 from ..tensor.device import device
 from ..tensor.layout import sparse_coo, sparse_csr, strided
 from ..tensor.size import Size
@@ -83,6 +84,7 @@ GLOBALS: dict[str, Any] = {
     "numpy._core.numeric._frombuffer": _numpy.array_from_buffer,
     "torch.Tensor": Tensor,
     "torch._tensor.Tensor": Tensor,
+    **{f"torch.{name}": t for name, t in vars(legacy).items() if isinstance(t, legacy.tensortype)},
     "torch.Size": Size,
     "torch.device": device,
     "torch.serialization._get_layout": layout,

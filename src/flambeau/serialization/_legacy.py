@@ -13,7 +13,6 @@ import io
 import pickle
 import struct
 import sys
-from pickle import UnpicklingError
 from typing import Any, Callable
 
 import numpy as np
@@ -22,7 +21,7 @@ from .. import dtypes
 from ._options import LoadEndianness, options
 from ._pickler import StorageKeys, pickler_class
 from ._source import Source, memory_to_fill
-from ._storages import Memory, StoredStorage, other_byte_order, persistent_storage
+from ._storages import Memory, StoredStorage, other_byte_order, part_of, persistent_storage
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
@@ -82,11 +81,6 @@ class LegacyReader:
         """The object, with all data read. RuntimeError or UnpicklingError if the file is damaged."""
         window = self.source.window()
         position = 0
-        if window[257:262] == b"ustar":
-            raise RuntimeError(
-                "this is a tar file; PyTorch 0.1 saved in such, and flambeau does not read them: load it with a newer "
-                "PyTorch (below 1.6) and save it again"
-            )
         magic, position = self.run_pickle(window, position, None)
         if magic != MAGIC_NUMBER:
             raise RuntimeError("Invalid magic number; corrupt file?")
@@ -106,7 +100,10 @@ class LegacyReader:
             return pid[1]  # its source code is not compared: what runs is today's
         dtype, key, location, size, view = persistent_storage(pid, (5, 6))
         stored = self._storage(key, dtype or dtypes.uint8, location, size)
-        return self._view(stored, view[0]) if view and view[0] is not None else stored
+        if not view or view[0] is None:
+            return stored
+        _, offset, elements = view[0]
+        return part_of(stored, offset, elements)
 
     def _storage(self, key: str, dtype: dtypes.dtype, location: str, size: int) -> StoredStorage:
         """The storage of a key; its data, which come later in the file, are read into it then."""
@@ -122,20 +119,6 @@ class LegacyReader:
             self.memories[key] = (memory, dtype)
             found = self.storages[key] = self.restore(StoredStorage(memory, dtype), location)
         return found
-
-    def _view(self, stored: StoredStorage, view: Any) -> StoredStorage:
-        """A part of a storage, as PyTorch 0.1 shared them: (key of the view, offset, elements)."""
-        _, offset, size = view
-        assert stored.dtype is not None
-        itemsize = stored.dtype.itemsize
-        numbers = type(offset) is int and type(size) is int
-        if not numbers or offset < 0 or size < 0 or offset + size > stored.size():
-            raise UnpicklingError("corrupt storage: a view beyond its end")
-        if offset == 0 and size == stored.size():
-            return stored
-        stored.memory.share()
-        part = stored.memory.bytes[offset * itemsize:(offset + size) * itemsize]
-        return StoredStorage(Memory(part, shared=True), stored.dtype)
 
     def _read_storages(self, keys: Any, position: int, little: bool) -> None:
         """Fills the storages that the object refers to. Every key must have its data, every datum its key."""

@@ -1,8 +1,8 @@
 """`load`: a file to an object tree. How a file is taken apart:
 
 Source ──► zip?  ArchiveReader ─► data.pkl ─┐                        ┌─ weights_only=True:  PickleMachine + WeightsOnly
-           old?  LegacyReader  ─► pickles ──┴─► one pickle at a time ┴─ weights_only=False: Python's unpickler
-                                                each persistent id ─► bytes of a storage ─► restore (map_location)
+           old?  LegacyReader  ─► pickles ──┼─► one pickle at a time ┴─ weights_only=False: Python's unpickler
+           tar?  TarReader     ─► pickle ───┘   each persistent id ─► bytes of a storage ─► restore (map_location)
 """
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from ._names import canonical, find
 from ._options import options
 from ._source import Source
 from ._storages import Memory, StoredStorage, other_byte_order, persistent_storage
+from ._tar import TarReader, is_tar
 
 ADVICE = (
     "\n\nweights_only=True, the default, builds tensors and plain data and never runs code from the file. What "
@@ -38,7 +39,7 @@ ADVICE = (
 
 def load(f: Any, map_location: Any = None, pickle_module: Any = None, *, weights_only: bool | None = None,
          mmap: bool | None = None, **pickle_load_args: Any) -> Any:
-    """Loads what `save` wrote, here or in PyTorch (zip files and the format before 1.6).
+    """Loads what `save` wrote, here or in PyTorch (zip files, the format before 1.6, the tar files of 0.1).
 
     f: a path, or a seekable binary file object (read from its position on).
     map_location: where storages go: None (as saved), a device or its name, a dict of names, or a function
@@ -66,6 +67,8 @@ def load(f: Any, map_location: Any = None, pickle_module: Any = None, *, weights
                     "mmap can only be used with files saved with `torch.save(_use_new_zipfile_serialization=True)`, "
                     "please torch.save your checkpoint with this option in order to use mmap."
                 )
+            if is_tar(source):
+                return TarReader(source, run_pickle, restore).read()
             refuse_other_files(source)
             return LegacyReader(source, run_pickle, restore).read()
     except UnpicklingError as error:
@@ -258,8 +261,7 @@ def refuse_other_files(source: Source) -> None:
         )
     if head.startswith(b"\x89HDF"):
         raise UnpicklingError("invalid load key, '\\x89'. The file is HDF5, which h5py reads")
-    begins_with_number = head[:1] in (b"\x80", b"L")  # pickled; and the reader knows what to say of tar files
-    if not begins_with_number and source.read(257, 5) != b"ustar":
+    if head[:1] not in (b"\x80", b"L"):  # with which a pickled number begins
         raise UnpicklingError(f"invalid load key, {ascii(head[:1])[1:]}. The file was not made by torch.save")
 
 

@@ -94,7 +94,7 @@ class PickleMachine:
     """
 
     def __init__(self, data: Any, policy: Policy, position: int = 0, *, encoding: str = "utf-8", errors: str = "strict",
-                 end: int | None = None):
+                 end: int | None = None, free: int = BUDGET_FREE):
         self.data = data
         self.start = self.position = position
         self.end = len(data) if end is None else end
@@ -102,7 +102,7 @@ class PickleMachine:
         self.encoding, self.errors = encoding, errors
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
-        self.budget = 0
+        self.free, self.budget = free, 0
         self.fragile: list[Any] = []  # containers whose deallocation recurses in C without a limit: see `hold`
         policy.machine = self
 
@@ -110,7 +110,7 @@ class PickleMachine:
         """The object. Raises UnpicklingError, or EOFError if the data end before the first opcode."""
         if self.position >= self.end:
             raise EOFError("Ran out of input: there is no pickle here, the file is empty or ends too early")
-        self.budget = BUDGET_FREE + BUDGET_PER_BYTE * (self.end - self.start)
+        self.budget = self.free + BUDGET_PER_BYTE * (self.end - self.start)
         try:
             result = self._loop()
             check_shape_of(result, self.policy)

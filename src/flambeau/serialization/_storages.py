@@ -116,6 +116,19 @@ class StoredStorage:
         return f"<storage of {self.size()} elements, {kind}, device={self.device}>"
 
 
+def part_of(stored: StoredStorage, offset: Any, size: Any) -> StoredStorage:
+    """`size` elements, from `offset` on, of a storage with a dtype, on the same memory, as PyTorch 0.1 shared them."""
+    if type(offset) is not int or type(size) is not int or offset < 0 or size < 0 or offset + size > stored.size():
+        raise UnpicklingError("corrupt storage: a view beyond its end")
+    if offset == 0 and size == stored.size():
+        return stored
+    assert stored.dtype is not None
+    stored.memory.share()
+    itemsize = stored.dtype.itemsize
+    return StoredStorage(Memory(stored.memory.bytes[offset * itemsize:(offset + size) * itemsize], shared=True),
+                         stored.dtype)
+
+
 def persistent_storage(pid: Any, lengths: tuple[int, ...]) -> tuple[dtypes.dtype | None, str, str, int, Any]:
     """(dtype, key, location, elements, the rest) of a persistent id ("storage", class, key, location, elements, …)."""
     if not isinstance(pid, tuple) or len(pid) not in lengths:
