@@ -1,4 +1,6 @@
 """Sorting, scans, pooling and long reductions in machine code, against the interpreter."""
+from math import prod
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,15 @@ def compare(body, x, d, exact=True):
             np.testing.assert_array_equal(g, w)
         else:
             np.testing.assert_allclose(g, w, rtol=1e-5, atol=1e-4)
+
+
+def compare_calls(body, types, arrays):
+    """The same for several operands."""
+    graph = graph_of(body, *types)
+    program = CompiledProgram(graph)
+    assert all(part.__class__.__name__ == "Segment" for part in program.parts)
+    for g, w in zip(program([a.copy() for a in arrays]), Interpreter().prepare(graph)(arrays)):
+        np.testing.assert_array_equal(g, w)
 
 
 def values(shape, d, nan=True):
@@ -123,3 +134,36 @@ def test_long_reductions_are_cut_into_parts(d, shape, dims):
 
 def test_padding_that_crops_as_much_as_it_adds():
     compare(lambda v: p.pad(v, (0, 1), (0, -1), value=0.5), values((3, 4), float32), float32)
+
+
+@pytest.mark.parametrize("d", [float32, bfloat16, int8, uint8, int64], ids=lambda d: d.name)
+@pytest.mark.parametrize("right", [False, True])
+@pytest.mark.parametrize("edges, shape", [((7,), (3, 5)), ((8,), ()), ((2, 16), (2, 9)), ((1,), (4,)), ((300,), (40,))], ids=str)
+def test_searchsorted(d, right, edges, shape):
+    x = values((prod(edges) + prod(shape),), d)
+    rows = np.sort(x[:prod(edges)].reshape(edges), axis=-1)
+    wanted = x[prod(edges):].reshape(shape)
+    types = [tensor_type(d, v.shape) for v in (rows, wanted)]
+    compare_calls(lambda a, b: p.searchsorted(a, b, right), types, [narrow(rows, d), narrow(wanted, d)])
+
+
+@pytest.mark.parametrize("d", [int8, uint8, int16, int64], ids=lambda d: d.name)
+@pytest.mark.parametrize("name", ["div", "floor_divide", "remainder", "fmod"])
+def test_division_of_integers(d, name):
+    x = values((9, 40), d)
+    x[0, 0], y = np.iinfo(d.np).min, np.roll(values((9, 40), d), 7)
+    y[y == 0] = 3
+    y[0, 1:] = y[0, 1:] if d is uint8 else -1
+    x[0, 1] = np.iinfo(d.np).min + 1
+    types = [tensor_type(d, x.shape)] * 2
+    compare_calls(getattr(p, name), types, [x, y])
+    y[8, 3] = 0
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        CompiledProgram(graph_of(getattr(p, name), *types))([x, y])
+
+
+@pytest.mark.parametrize("reduce", [p.reduce_sum, p.reduce_prod, p.reduce_max, p.reduce_min], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("dims", [(0,), (1,), (0, 2)], ids=str)
+def test_reductions_of_booleans(reduce, dims):
+    x = np.random.default_rng(1).random((3, 4, 5)) < 0.7
+    compare(lambda v: reduce(v, dims), x, bool_)

@@ -1,4 +1,4 @@
-"""Kernels of sorting: `sort`, a stable radix sort along the last dimension, and `top`, the first few places of one.
+"""Kernels of sorting: `sort`, a stable radix sort along the last dimension, `top`, the first few places of one, and `searchsorted`.
 
 An element's key is an unsigned integer in the order of the elements; all NaNs have the largest one, both zeros the same.
 """
@@ -201,4 +201,28 @@ def _top(k: Kernel, node: Node) -> int:
     return chunks
 
 
-ORDER: dict[str, Callable[[Kernel, Node], int]] = {"sort": _sort, "top": _top}
+def _searchsorted(k: Kernel, node: Node) -> int:
+    """How many edges of its row come before each value: bit by bit, from the highest."""
+    e = k.e
+    (edges, values), out, right = node.inputs, node.outputs[0], node.params[0]
+    k.prepare([edges, values, out])
+    t, n = memory_type(edges.dtype), edges.shape[-1]
+    per_row = values.size if edges.ndim == 1 else values.shape[-1]
+    start, stop, chunks = chunked(k, values.size, n.bit_length())
+    with e.loop(start, stop) as i:
+        wanted = key(e, e.load(e.at(k.pointer(values), i, t), t), edges.dtype, False)
+        row = e.at(k.pointer(edges), e.mul(e.divmod(i, per_row)[0], n), t)
+        before = I64(0)
+        for bit in reversed(range(n.bit_length())):
+            more = e.b.add(before, I64(1 << bit))
+            inside = e.b.icmp_unsigned("<=", more, I64(n))
+            last = e.b.select(inside, e.b.sub(more, I64(1)), I64(0))
+            edge = key(e, e.load(e.at(row, last, t), t), edges.dtype, False)
+            comes_first = e.b.icmp_unsigned("<=" if right else "<", edge, wanted)
+            before = e.b.select(e.b.and_(inside, comes_first), more, before)
+        e.store(before, e.at(k.pointer(out), i, I64))
+    k.finish()
+    return chunks
+
+
+ORDER: dict[str, Callable[[Kernel, Node], int]] = {"sort": _sort, "top": _top, "searchsorted": _searchsorted}

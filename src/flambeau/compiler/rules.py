@@ -6,18 +6,22 @@
     window_sum                       → a sum of strided slices
     window_spread, no overlap        → each element repeated
     reduce of much to few            → reduce(reduce(in parts))          (so that several threads have work)
+    any, all                         → cast(reduce_max(cast(x, uint8)))
+    division of integers             → whole_div, …                      (which look for zeros)
 """
 from __future__ import annotations
 
 from math import prod
 from typing import Callable, NamedTuple
 
-from ..dtypes import float32
+from ..dtypes import bool_, float32, uint8
 from ..ir.graph import Graph, GraphBuilder, Node, Var
 from ..ir.types import tensor_type
 from ..primitives.base import broadcast_to
 from ..primitives.elementwise import cast
+from ..primitives.reduction import reduce_max, reduce_min
 from ..primitives.shape import pad, permute, reshape, slice_
+from .division import DIVISIONS
 from .elements import ELEMENT, HALF
 from .lowered import LoweredPrimitive
 from .order import TOP
@@ -118,6 +122,9 @@ def _window_spread(node: Node, args: list[Var], builder: GraphBuilder, uses: Use
 def _reduce(node: Node, args: list[Var], builder: GraphBuilder, uses: Uses) -> tuple[Var, ...] | None:
     x, dims = args[0], node.params[0]
     out = node.outputs[0]
+    if out.dtype is bool_ and x.dtype is bool_ and x.size:
+        reduce = reduce_max if node.prim.name in ("reduce_sum", "reduce_max") else reduce_min
+        return (cast(reduce(cast(x, uint8), dims), bool_),)
     few = FEW_ROWS if x.ndim - 1 in dims else FEW_COLUMNS
     if x.size < LONG or out.size >= few or out.dtype not in ELEMENT or out.dtype.kind not in "fiu":
         return None
@@ -134,9 +141,19 @@ def _reduce(node: Node, args: list[Var], builder: GraphBuilder, uses: Uses) -> t
     return (cast(total, out.dtype),)
 
 
+# ------------------------------------------------------------------ division
+
+def _divide_integers(node: Node, args: list[Var], builder: GraphBuilder, uses: Uses) -> tuple[Var, ...] | None:
+    out = node.outputs[0]
+    if out.dtype.kind not in "iu" or out.dtype not in ELEMENT or not out.size:
+        return None
+    return builder.call(DIVISIONS[node.prim.name], tuple(args), (), [out.type])
+
+
 RULES: dict[str, Rule] = {
     **{name: in_float32 for name in ("dot", "conv", "conv_weight_grad", "conv_input_grad")},
     **{name: _reduce for name in ("reduce_sum", "reduce_prod", "reduce_max", "reduce_min")},
+    **{name: _divide_integers for name in DIVISIONS},
     "sort": _sort, "window_sum": _window_sum, "window_spread": _window_spread,
 }
 

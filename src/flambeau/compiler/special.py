@@ -12,6 +12,7 @@ from llvmlite import ir
 from ..ir.graph import Node, Var
 from ..ir.types import contiguous_strides
 from . import scalar_ops
+from .division import DIVISION
 from .elements import memory_type, read, write
 from .kernel import Kernel, chunked
 from .llvm.emit import I32, I64, Emitter, Index, Value, const, vector, zero_of
@@ -96,6 +97,9 @@ def _combined(e: Emitter, mode: str, dtype, old: Value, new: Value) -> Value:
     return write(e, scalar_ops.emit(e, _COMBINE[mode], [read(e, old, dtype), read(e, new, dtype)], (dtype, dtype), dtype), dtype)
 
 
+PUT_VECTORS, PUT_CHUNKS = 32, 8  # of `put`: neighbouring vectors of a chunk, at most; chunks that are wanted before chunks are wide
+
+
 def _put(k: Kernel, node: Node) -> int:
     """Chunks share out the columns (elements after `dim`), so that rows with equal indices are combined in order."""
     e = k.e
@@ -106,39 +110,43 @@ def _put(k: Kernel, node: Node) -> int:
     k.prepare([v for v in (base_source, index, source, out) if v is not None])
     t = memory_type(x.dtype)
     lanes = k.lanes if after >= 4 else 1
-    blocks = -(-after // lanes)
-    start, stop, chunks = chunked(k, blocks, lanes * max(count, size) * before)
-    with e.loop(start, stop, name="block") as block:
-        column = e.mul(block, lanes)
+    vectors = -(-after // lanes)
+    width = lanes * max(1, min(PUT_VECTORS, vectors // PUT_CHUNKS))
+    start, stop, chunks = chunked(k, -(-after // width), width * max(count, size) * before)
 
-        def body(some: int) -> None:
-            def move(pointer: Var | None, at: Index) -> Value:
-                if pointer is None:
-                    return const(vector(t, lanes), zero_of(t))
-                return e.load_some(e.at(k.pointer(pointer), at, t), vector(t, lanes), some)
+    def load(pointer: Var | None, at: Index, some: int) -> Value:
+        if pointer is None:
+            return const(vector(t, lanes), zero_of(t))
+        return e.load_some(e.at(k.pointer(pointer), at, t), vector(t, lanes), some)
 
-            def put(value: Value, at: Index) -> None:
-                e.store_some(value, e.at(k.pointer(out), at, t), some) if lanes > 1 else e.store(value, e.at(k.pointer(out), at, t))
-            with e.loop(0, before) as b:
-                with e.loop(0, size, name="row") as r:
-                    at = e.add(e.mul(e.add(e.mul(b, size), r), after), column)
-                    put(move(base_source, at), at)
-                with e.loop(0, count, name="j") as j:
-                    to = _index(k, e.load(e.at(k.pointer(index), j, I64), I64), size)
-                    at = e.add(e.mul(e.add(e.mul(b, size), to), after), column)
-                    new = move(source, e.add(e.mul(e.add(e.mul(b, count), j), after), column))
-                    put(_combined(e, mode, x.dtype, move(out, at), new) if mode != "set" else new, at)
-        tail = after % lanes
-        if not tail:
-            body(lanes)
-        elif blocks == 1:
-            body(tail)
-        else:
-            with e.b.if_else(e.b.icmp_signed("==", e.i64(block), e.i64(blocks - 1))) as (then, otherwise):
-                with then:
-                    body(tail)
-                with otherwise:
-                    body(lanes)
+    def along(first: Index, last: Index, write_at: Callable[[Index, int], None]) -> None:
+        """write_at(column, elements) for the vectors of the columns first … last-1."""
+        whole = after // lanes * lanes
+        with e.loop(first, e.min(last, whole), lanes, name="column") as column:
+            write_at(column, lanes)
+        if after % lanes:
+            with e.when(e.b.icmp_signed(">", e.i64(last), e.i64(whole))):
+                write_at(whole, after % lanes)
+
+    def store(value: Value, at: Index, some: int) -> None:
+        e.store_some(value, e.at(k.pointer(out), at, t), some) if lanes > 1 else e.store(value, e.at(k.pointer(out), at, t))
+    with e.loop(start, stop, name="block") as block, e.loop(0, before) as b:
+        first = e.mul(block, width)
+        last = e.min(e.add(first, width), after)
+        with e.loop(0, size, name="row") as r:
+            base = e.mul(e.add(e.mul(b, size), r), after)
+
+            def keep(column: Index, some: int) -> None:
+                store(load(base_source, e.add(base, column), some), e.add(base, column), some)
+            along(first, last, keep)
+        with e.loop(0, count, name="j") as j:
+            to = _index(k, e.load(e.at(k.pointer(index), j, I64), I64), size)
+            there, here = e.mul(e.add(e.mul(b, size), to), after), e.mul(e.add(e.mul(b, count), j), after)
+
+            def change(column: Index, some: int) -> None:
+                at, new = e.add(there, column), load(source, e.add(here, column), some)
+                store(new if mode == "set" else _combined(e, mode, x.dtype, load(out, at, some), new), at, some)
+            along(first, last, change)
     k.finish()
     return chunks
 
@@ -375,7 +383,7 @@ SPECIAL: dict[str, Callable[[Kernel, Node], int]] = {
     "take": _take, "put": _put, "gather": _gather, "scatter": _scatter, "max_pool": _max_pool,
     "argmax": _argextremum(True), "argmin": _argextremum(False), "random_bits": _random_bits,
     "random_permutation": _random_permutation,
-    **SCANS, **ORDER, "winograd_filter": filters, "winograd_conv": conv, "winograd_products": products, "winograd_weight": weight,
+    **SCANS, **ORDER, **DIVISION, "winograd_filter": filters, "winograd_conv": conv, "winograd_products": products, "winograd_weight": weight,
 }
-CHECKED = frozenset({"take", "put", "gather", "scatter"})  # those that raise the error flag for a bad index
+CHECKED = frozenset({"take", "put", "gather", "scatter", *DIVISION})  # those that raise the error flag: for a bad index, for zero
 

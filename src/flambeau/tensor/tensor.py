@@ -147,8 +147,8 @@ def _computed_piece(base: Value, view: View) -> Value | None:
     """A part of a value that is already computed, as a value of its own, so that a loop over slices keeps one program: a
     contiguous part shares the memory, a small strided one is copied. None for transposes and the like, which are recorded."""
     if base.buffer is None:  # on a device, which has a rule of its own, or inside a transformation, which records
-        cut = getattr(base, "cut", None)
-        return None if cut is None else cut(view.shape, view.strides, view.offset)
+        read = getattr(base, "read_view", None)
+        return None if read is None else read(view.shape, view.strides, view.offset)
     shape, offset = view.shape, view.offset
     t = tensor_type(base.type.dtype, shape)
     dense = view.strides == contiguous_strides(shape)
