@@ -5,6 +5,7 @@ memory only: what reads the tensor before the program runs finds the row-major v
 """
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Callable, Sequence
 
 from ..ir.graph import Graph, trace as trace_graph
@@ -153,13 +154,18 @@ def _strides_in_order(shape: tuple[int, ...], order: Sequence[int]) -> tuple[int
 
 # ------------------------------------------------------------------ laying out
 
+@lru_cache(maxsize=4096)
+def _strides_by(rule: Rule, shape: tuple[int, ...], geometries: tuple[Geometry, ...]) -> tuple[int, ...] | None:
+    return rule(shape, geometries)
+
+
 def follow(rule: Rule, operands: Sequence[Any], outs: Sequence[Tensor]) -> None:
     """Lays results out as the operands' strides ask for. operands: tensors, or None for what is not one."""
-    geometries = [t._geometry()[:2] for t in operands if isinstance(t, Tensor)]
+    geometries = tuple([t._geometry()[:2] for t in operands if isinstance(t, Tensor)])
     rank = outs[0].ndim
     for out in outs:
-        shape = tuple(out.shape)
-        strides = rule(shape, geometries) if len(shape) == rank else None
+        shape = out._geometry()[0]
+        strides = _strides_by(rule, shape, geometries) if len(shape) == rank else None
         if strides is not None:
             lay_out(out, strides)
 
