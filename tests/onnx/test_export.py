@@ -221,6 +221,7 @@ DYNAMIC = {
     "GRU": (lambda: Recurrent(nn.GRU), {"tokens": TEXT}, [tokens(2, 5), tokens(1, 3)]),
     "RNN": (lambda: Recurrent(nn.RNN), {"tokens": [0, 1]}, [tokens(2, 5), tokens(4, 2)]),
     "decoder": (Decoder, {"index": TEXT}, [tokens(2, 7), tokens(3, 20), tokens(1, 1)]),
+    "decoder at its greatest length": (Decoder, {"index": TEXT}, [tokens(2, 64), tokens(3, 20), tokens(1, 1)]),
     "encoder": (Encoder, {"x": TEXT}, [floats(2, 7, 16), floats(1, 3, 16)]),
     "pre-norm encoder": (lambda: Encoder(norm_first=True, activation="gelu"), {"x": TEXT}, [floats(2, 7, 16), floats(3, 12, 16)]),
     "translator": (Translator, {"source": {0: "n", 1: "s"}, "target": {0: "n", 1: "t"}},

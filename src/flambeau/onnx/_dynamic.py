@@ -19,7 +19,9 @@ from ._record import Sample
 # has divided their sizes by 32.
 _STEPS = ((0, 5, 13, 19), (0, 17, 3, 11), (0, 11, 19, 5), (0, 3, 7, 23), (0, 13, 23, 7), (0, 21, 9, 2))
 SAMPLES = len(_STEPS[0])
-UNITS = (7, 1, 32)  # 1 where sizes are limited, 32 where they are multiples of something
+# 1 where sizes are limited, negative ones where the example is already the largest (a table of positions), 32 where they
+# are multiples of something.
+UNITS = (7, 1, -7, -1, 32)
 
 Vector = tuple[int, ...]
 
@@ -27,14 +29,19 @@ Vector = tuple[int, ...]
 def sample_sizes(axes: Mapping[str, int], unit: int, together: bool) -> dict[str, Vector]:
     """Sizes to record at, by name of a dynamic axis; `axes` has the example's. A size of 1 would broadcast: it is at least 2.
 
-    together: whether axes whose sizes are equal in the example stay equal.
+    together: whether axes whose sizes are equal in the example stay equal. A negative unit makes all sizes smaller that are
+    large enough for it, and leaves out the example's own: there, a model may not cut its tables.
     """
     found: dict[str, Vector] = {}
     rows: dict[Any, int] = {}
     for name, size in axes.items():
         row = rows.setdefault(size if together else name, len(rows))
         lap, row = divmod(row, len(_STEPS))
-        found[name] = tuple(max(size, 2) + unit * (step + lap * i) for i, step in enumerate(_STEPS[row]))
+        steps = [step + lap * i for i, step in enumerate(_STEPS[row])]
+        if unit < 0 and size + unit * (max(steps) + 1) >= 2:
+            found[name] = tuple(size + unit * (step + 1) for step in steps)
+        else:
+            found[name] = tuple(max(size, 2) + abs(unit) * step for step in steps)
     return found
 
 
