@@ -263,7 +263,7 @@ class _Reader:
         expected = {s.slot for s in sinks} | {t._storage.value.slot for t in returned if t._storage.value.epoch == trace.epoch}
         expected |= {v.slot for n in self.nodes_of(returned) for v in getattr(n, "saved", None) or () if v.__class__ is Value and v.epoch == trace.epoch}
         for again in (False, True):
-            kept = [i for i in referenced(trace.slots) if i not in expected]
+            kept = [i for i in referenced(trace.pending) if i not in expected]
             if kept and not again:
                 gc.collect()  # perhaps only a cycle
         if kept:

@@ -85,13 +85,13 @@ class Flight(NamedTuple):
 class Trace:
     """The one trace of the process; all threads record into it under `lock`.
 
-    epoch: the number of this trace, unlike that of any other. room: what may still be recorded before it runs. sites: where
+    epoch: the number of this trace, unlike that of any other. pending: the values that its calls make, in order. room: what may still be recorded before it runs. sites: where
     the user's program makes the calls that can still fail, by number of the record. flight: the program that runs while
     Python goes on, or None. observer: None, or what looks on (see `observer`). capture: None, or who records a call of the
     user's to replay it (see `replay`): until it is interrupted, the trace goes on over the ends of steps.
     """
 
-    __slots__ = ("lock", "epoch", "undo", "records", "slots", "sites", "room", "flight", "observer", "capture", "_epochs")
+    __slots__ = ("lock", "epoch", "undo", "records", "slots", "pending", "sites", "room", "flight", "observer", "capture", "_epochs")
 
     def __init__(self):
         self.lock = threading.RLock()
@@ -105,6 +105,7 @@ class Trace:
         self.epoch = next(self._epochs)
         self.records: list[tuple] = [] if self.observer is None else self.observer.new_records()
         self.slots: list[Any] = []  # Value or Python number, by slot
+        self.pending: list[Value] = []
         self.sites: dict[int, Site] = {}
         self.room = ROOM
         self.undo: list[tuple[Any, Value]] = []  # (storage or generator, its value before the first write)
@@ -113,12 +114,12 @@ class Trace:
     def aside(self) -> Iterator[None]:
         """Records into a trace of its own, which is dropped at the end; it must not be observed."""
         with self.lock:
-            kept = self.epoch, self.records, self.slots, self.sites, self.room, self.undo
+            kept = self.epoch, self.records, self.slots, self.pending, self.sites, self.room, self.undo
             self.clear()
             try:
                 yield
             finally:
-                self.epoch, self.records, self.slots, self.sites, self.room, self.undo = kept
+                self.epoch, self.records, self.slots, self.pending, self.sites, self.room, self.undo = kept
 
     def mark(self) -> None:
         """Remembers the user's line for the call that is recorded next."""
@@ -157,16 +158,18 @@ def append_call(spec: Specialization, entry: tuple) -> list[Value]:
     """Appends (spec, slot, slot…); returns the outputs as new Values. The caller holds the lock."""
     t = trace
     t.records.append(entry)
-    epoch, slots = t.epoch, t.slots
-    first = len(slots)
+    epoch, slot = t.epoch, len(t.slots)
+    outputs = []  # refers to the values, so that they are results if the trace runs now
     for type in spec.out_types:
         v = _new(Value)
         v.type = type
         v.buffer = v.pinned = None
         v.epoch = epoch
-        v.slot = len(slots)
-        slots.append(v)
-    outputs = slots[first:]  # refers to the values, so that they are results if the trace runs now
+        v.slot = slot
+        slot += 1
+        outputs.append(v)
+    t.slots += outputs
+    t.pending += outputs
     room = t.room = t.room - spec.cost
     if room <= 0:
         flush()
@@ -203,23 +206,25 @@ def record(spec: Specialization, operands: list) -> list[Value]:
         t.lock.release()
 
 
-def _referenced(slots: list, alone: int) -> tuple[int, ...]:
-    """The slots of pending values that something outside the trace refers to."""
-    return tuple([i for i, v in enumerate(slots) if v.__class__ is Value and v.buffer is None and sys.getrefcount(v) > alone])
+def _referenced(pending: list[Value], alone: int) -> tuple[int, ...]:
+    references = sys.getrefcount
+    return tuple([v.slot for v in pending if references(v) > alone])
 
 
 def _calibrate() -> int:
-    """What sys.getrefcount says in `_referenced` of a value that nothing but the slots list refers to."""
+    """What sys.getrefcount says in `_referenced` of a value that nothing but the trace refers to."""
     slots = [Value(SCALAR_TYPES[int])]
-    return next(count for count in range(16) if not _referenced(slots, count))
+    slots[0].slot = 0
+    pending = slots.copy()
+    return next(count for count in range(16) if not _referenced(pending, count))
 
 
 _ALONE = _calibrate()
 
 
-def referenced(slots: list) -> tuple[int, ...]:
-    """The slots of pending values that something outside the list refers to."""
-    return _referenced(slots, _ALONE)
+def referenced(pending: list[Value]) -> tuple[int, ...]:
+    """The slots of a trace's pending values that something outside the trace refers to."""
+    return _referenced(pending, _ALONE)
 
 
 renewals: list[Callable[[], None]] = []  # what makes the lists of records of devices' traces anew
@@ -255,7 +260,7 @@ def flush() -> None:
             trace.clear()
             return
         records, slots = trace.records, trace.slots
-        live = referenced(slots)
+        live = referenced(trace.pending)
         observer = trace.observer
         if observer is not None:
             live = observer.wanted(records, slots, live)
@@ -298,7 +303,7 @@ def land() -> None:
             results = flight.compiled.rerun_if_failed(flight.inputs)
         except BaseException as error:
             for i in flight.live:
-                flight.slots[i].buffer = None
+                flight.slots[i].buffer, flight.slots[i].address = None, 0
             raise_failure(error, *flight[3:])
         if results is not None:
             for i, buffer in zip(flight.live, results):
@@ -337,17 +342,20 @@ def _feed(input_slots: tuple[int, ...], slots: list) -> tuple[list, list[int]]:
     for i in input_slots:
         value = slots[i]
         if value.__class__ is Value:
-            buffer = value.buffer
-            if buffer is None:
-                raise RuntimeError(FAILED)
-            if not value.address:
-                value.address = address_of(buffer)
-            inputs.append(buffer)
-            addresses.append(value.address)
+            inputs.append(value.buffer)
+            addresses.append(value.address or _located(value))
         else:
             inputs.append(value)
             addresses.append(0)
     return inputs, addresses
+
+
+def _located(value: Value) -> int:
+    """Where a computed value lies. RuntimeError for one that was never computed."""
+    if value.buffer is None:
+        raise RuntimeError(FAILED)
+    value.address = address_of(value.buffer)
+    return value.address
 
 
 _UNREFERENCED = _OWNED = 0  # what sys.getrefcount says in `_unwanted` of a value, and of its array, that nobody else refers to
@@ -356,17 +364,17 @@ _UNREFERENCED = _OWNED = 0  # what sys.getrefcount says in `_unwanted` of a valu
 def _unwanted(donatable: tuple[int, ...], input_slots: tuple[int, ...], slots: list) -> frozenset[int]:
     """Which of these inputs hold memory that nobody wants after the program: only the slots (and what could be undone) refer
     to the value, and only the value and the list of inputs to its array, which is no part of another."""
-    kept: dict[int, int] = {}  # references that the undo list holds, by id
+    kept: dict[Any, int] = {}  # references that the undo list holds, and one of this table itself
     for _, value in trace.undo:
-        key = id(value)
-        kept[key] = kept[key] + 1 if key in kept else 1
+        kept[value] = kept[value] + 1 if value in kept else 2
     dead = []
-    references, last, owned = sys.getrefcount, _UNREFERENCED, _OWNED
+    references, last, owned, also = sys.getrefcount, _UNREFERENCED, _OWNED, kept.get
     for n in donatable:
         value = slots[input_slots[n]]
-        if value.__class__ is Value and value.pinned is None and references(value) <= last + kept.get(id(value), 0) \
-                and references(value.buffer) <= owned and value.buffer.base is None:  # type: ignore[union-attr]
-            dead.append(n)
+        if value.__class__ is Value and references(value) <= last + also(value, 0) and value.pinned is None:
+            buffer = value.buffer
+            if references(buffer) <= owned and buffer.base is None:  # type: ignore[union-attr]
+                dead.append(n)
     return frozenset(dead)
 
 

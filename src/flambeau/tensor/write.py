@@ -101,23 +101,33 @@ def write_value(t: Tensor, value: Value) -> None:
     """Writes a value over t, whose history stays as it is."""
     storage, view = t._storage, t._view
     if view is not None:
-        spec = _write_specialization(storage.value.type, value.type, view.strides, view.offset)
-        value = record(spec, [storage.value, value])[0]
+        value = _with_view(storage.value, value, view)
     storage.write(value)
 
 
+def _with_view(memory: Value, value: Value, view: Any) -> Value:
+    """The memory with a view of it replaced by `value`."""
+    if memory.__class__ is not Value and trace.capture is None:
+        write = getattr(memory, "write_view", None)  # devices have a rule of their own
+        written = None if write is None else write(value, view.strides, view.offset)
+        if written is not None:
+            return written
+    return record(_write_specialization(memory.type, value.type, view.strides, view.offset), [memory, value])[0]
+
+
 def write_values(tensors: Sequence[Tensor], values: Sequence[Value]) -> None:
-    """Writes each value over its tensor, as `write_value` does."""
+    """Writes each value over its tensor, as `write_value` does. The values are results of one call."""
+    plain = values[0].__class__ is Value
     for t, value in zip(tensors, values):
         storage = t._storage
         old = storage.value
-        if t._view is not None or old.pinned is not None or value.__class__ is not Value:
+        if plain and old.pinned is None and t._view is None:
+            if old.buffer is not None:
+                trace.undo.append((storage, old))
+            storage.value = value
+            storage.version += 1
+        else:
             write_value(t, value)
-            continue
-        if old.buffer is not None:
-            trace.undo.append((storage, old))
-        storage.value = value
-        storage.version += 1
 
 
 def assign(t: Tensor, new: Tensor) -> None:
