@@ -88,6 +88,24 @@ def test_a_loop_over_slices_compiles_few_programs():
     assert on.grad.device == XLA and on.grad.tolist() == x.grad.tolist()
 
 
+def test_a_loop_over_places_compiles_few_programs():
+    """Reads and writes of memory that is still being computed, at places that change from step to step, with a result looked at."""
+    from flambeau.runtime.resident import MANY, home_of
+    steps, found = 20, []
+    for where in ("cpu", XLA):
+        grid, rows, seen = torch.zeros(4, steps + 1, device=where), torch.arange(60., device=where).view(steps, 3), []
+        grid[:, 0] = torch.arange(4., device=where)
+        before = len(home_of(XLA)._programs)
+        for i in range(steps):
+            grid[:, i + 1] = grid[:, i] * 0.5 + rows[i].sum()
+            rows[i, 1:] = -1
+            grid[1, i] += 1
+            seen.append(grid[2, i + 1].item())
+        found.append((seen, grid.tolist(), rows.tolist()))
+    assert found[0] == found[1]
+    assert len(home_of(XLA)._programs) - before <= MANY + 2
+
+
 def test_saved_tensors_come_back_where_they_were_or_are_sent():
     buffer = io.BytesIO()
     x = torch.arange(4., device="xla:cpu")

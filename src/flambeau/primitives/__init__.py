@@ -15,7 +15,8 @@ from .random import random_binomial, random_bits, random_permutation, random_poi
 from .reduction import (argmax, argmin, cummax, cummin, cumprod, cumsum, index_along, logcumsumexp, log_softmax, reduce_max, reduce_min,
                         reduce_prod, reduce_sum, softmax, spread)
 from .scan import scan
-from .shape import bitcast, concat, flip, pad, permute, reshape, slice_, slice_dim, strided_sum, strided_view, strided_write
+from .shape import (bitcast, concat, flip, pad, permute, reshape, slice_, slice_dim, strided_sum, strided_view, strided_view_at, strided_write,
+                    strided_write_at)
 from .special import (airy_ai, angle, bessel_j0, bessel_j1, bessel_k0, bessel_k0e, bessel_k1, bessel_k1e, bessel_y0, bessel_y1, digamma, entr,
                       erfcx, erfinv, frexp, gammainc, gammaincc, gcd, heaviside, hypot, i0, i0e, i1, i1e, lgamma, log_ndtr, logaddexp, logaddexp2,
                       logit, ndtri, polygamma, polynomial, quotient, sinc, spherical_bessel_j0, xlog1py, xlogy, zeta)

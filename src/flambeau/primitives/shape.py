@@ -215,6 +215,28 @@ def strided_write(x: Var, new: Var, strides: Sequence[int], offset: int) -> Var:
     return strided_write_p((x, new), tuple(strides), offset)
 
 
+# What devices record for views at many offsets of a memory: one program is told the offset. They have no gradient, as views' gradients do
+# not come from how their values are read.
+
+def _strided_write_at_kernel(x, new, at, strides):
+    return _strided_write_kernel(x, new, strides, int(at))
+
+
+strided_view_at_p = Primitive("strided_view_at", lambda x, at, shape, strides: tensor_type(x.dtype, shape),
+                              lambda x, at, shape, strides: _strided_view_kernel(x, shape, strides, int(at)), None, moves_data=True)
+strided_write_at_p = Primitive("strided_write_at", lambda x, new, at, strides: x, _strided_write_at_kernel, None, moves_data=True)
+
+
+def strided_view_at(x: Var, at: Var, shape: Sequence[int], strides: Sequence[int]) -> Var:
+    """strided_view(x, shape, strides, at), for an offset that the graph does not know."""
+    return strided_view_at_p((x, at), tuple(shape), tuple(strides))
+
+
+def strided_write_at(x: Var, new: Var, at: Var, strides: Sequence[int]) -> Var:
+    """strided_write(x, new, strides, at), for an offset that the graph does not know."""
+    return strided_write_at_p((x, new, at), tuple(strides))
+
+
 def _strided_sum_kernel(g, shape, strides, offset):
     out = np.zeros(int(np.prod(shape)), g.dtype)
     if g.size:

@@ -10,13 +10,16 @@ import sys
 import weakref
 from collections import OrderedDict
 from contextlib import contextmanager
+from functools import lru_cache
 from math import prod
 from typing import Any, Callable, Iterator, Sequence
 
 import numpy as np
 
 from ..errors import Site, describe
-from ..ir.types import TensorType, tensor_type
+from ..ir.graph import trace as trace_graph
+from ..ir.types import TensorType
+from ..primitives.shape import strided_view_at, strided_write_at
 from .program import CACHE_SIZE, ProgramKey, flatten
 from .specialization import Specialization
 from .trace import FAILED, ROOM, SCALAR_TYPES, Value, at_boundaries, renewals, trace
@@ -55,18 +58,20 @@ class Resident(Value):
                 raise RuntimeError(FAILED)
         return self.data
 
-    def cut(self, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Resident | None:
-        """A view of a computed array, read now by one program for all offsets, so that a loop over slices does not compile one for each.
-        None where few offsets have been seen: then the view is recorded, and is a part of what is computed from it."""
-        if self.data is None or self.home.shares is not None:
+    def read_view(self, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Resident | None:
+        """A strided view of this value's memory, read by a call that is told the offset, so that a loop over slices does not make a
+        program for each. None where few offsets have been seen: programs are simpler if they know it."""
+        if not prod(shape) or not self.home.is_at_many((self.type, shape, strides), offset):
             return None
-        seen = self.home.offsets.setdefault((self.type, shape, strides), set())
-        if len(seen) < MANY:
-            seen.add(offset)
-        if len(seen) < MANY or not prod(shape):
+        return self.home.record(_view_at(self.type, shape, strides), [self, offset])[0]  # type: ignore[return-value]
+
+    def write_view(self, new: Value, strides: tuple[int, ...], offset: int) -> Resident | None:
+        """This value with a strided view of its memory overwritten, by a call that is told the offset. None as for `read_view`, or if the
+        memory is read as another dtype."""
+        if new.__class__ is not Resident or new.type.dtype is not self.type.dtype or not new.type.size \
+                or not self.home.is_at_many((self.type, new.type, strides), offset):
             return None
-        from ..xla.program import cut
-        return Resident(tensor_type(self.type.dtype, shape), self.home, cut(self.data, offset, shape, strides))
+        return self.home.record(_write_at(self.type, new.type, strides), [self, new, offset])[0]  # type: ignore[return-value]
 
     def array(self) -> np.ndarray:
         """A copy on the host. Waits for the device, and raises the errors of what it has done so far."""
@@ -89,7 +94,7 @@ class DeviceTrace:
         self.epoch = 0
         self.divided: dict[tuple[int, ...], int] = {}
         self.noted: list[tuple[Any, list[Site]]] = []  # errors of programs that nobody has looked at yet
-        self.offsets: dict[tuple, set[int]] = {}  # of views of computed arrays, by the array's type and the view's geometry: see `cut`
+        self._offsets: dict[tuple, set[int]] = {}  # of views read and written, by the types and the strides
         self._latest: list[weakref.ref] = []  # the arrays that the last program makes
         self._programs: OrderedDict[ProgramKey, Any] = OrderedDict()
         self._clear()
@@ -102,6 +107,15 @@ class DeviceTrace:
         self.slots: list[Any] = []  # Resident, host Value or Python number, by slot
         self.sites: list[Site] = []
         self.room = ROOM
+
+    def is_at_many(self, geometry: tuple, offset: int) -> bool:
+        """Whether so many offsets of views of this geometry were seen that programs are to be told them."""
+        if self.shares is not None:  # what several devices share is better cut where a program knows
+            return False
+        seen = self._offsets.setdefault(geometry, set())
+        if len(seen) < MANY:
+            seen.add(offset)
+        return len(seen) >= MANY
 
     def widen(self, devices: tuple) -> None:
         """From now on divides programs among several devices, of which this one is the first. What was computed before is copied to all
@@ -234,6 +248,18 @@ class DeviceTrace:
                 where = f"; one of these calls made it:\n{chr(10).join(map(describe, sites))}" if sites else ""
                 error.args = (f"{error.args[0]}\n  raised by a program that {self.device} ran earlier{where}",)
                 raise error from None
+
+
+@lru_cache(maxsize=4096)
+def _view_at(memory: TensorType, shape: tuple[int, ...], strides: tuple[int, ...]) -> Specialization:
+    graph, _ = trace_graph(lambda x, at: strided_view_at(x, at, shape, strides), [memory, SCALAR_TYPES[int]])
+    return Specialization("strided_view", None, graph, True)
+
+
+@lru_cache(maxsize=4096)
+def _write_at(memory: TensorType, new: TensorType, strides: tuple[int, ...]) -> Specialization:
+    graph, _ = trace_graph(lambda x, y, at: strided_write_at(x, y, at, strides), [memory, new, SCALAR_TYPES[int]])
+    return Specialization("strided_write", None, graph, True)
 
 
 def mixed_devices(first: Any, second: Any) -> RuntimeError:

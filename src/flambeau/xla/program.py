@@ -1,7 +1,6 @@
 """A graph compiled by XLA, in parts where the host has to compute something, and run without waiting for the device."""
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, Callable, NamedTuple, Sequence
 
 import numpy as np
@@ -135,22 +134,6 @@ class DeviceProgram:
         for node in part.nodes:
             host.update(zip(node.outputs, run_node(node, [host[v] for v in node.inputs])))
         env.update((v, backend.put(host[v], v.dtype, self.place)) for v in part.writes)
-
-
-def cut(array: Any, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
-    """A strided view of an array's memory, by a program that does not depend on the offset."""
-    return _cutter()(array, np.int64(offset), shape, strides)
-
-
-@lru_cache(None)
-def _cutter() -> Callable[..., Any]:
-    from .rules.shape import strided_view
-    lax = backend.jax().lax
-
-    def function(array: Any, offset: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
-        reach = 1 + sum((n - 1) * s for n, s in zip(shape, strides))
-        return strided_view(lax.dynamic_slice(array.reshape(-1), (offset,), (reach,)), shape, strides, 0)
-    return backend.jax().jit(function, static_argnums=(2, 3))
 
 
 def _useful(part: Part, dead: Sequence[int]) -> tuple[int, ...]:

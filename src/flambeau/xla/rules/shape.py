@@ -135,6 +135,21 @@ def _written(flat: Any, new: Any, chain: _Chain, level: int) -> Any:
     return lax.slice_in_dim(changed, 0, size, axis=last)
 
 
+def _reach(shape: Ints, strides: Ints) -> int:
+    """How many elements of memory there are from a view's first to its last."""
+    return 1 + sum((n - 1) * s for n, s in zip(shape, strides))
+
+
+def _strided_view_at(x: Any, at: Any, shape: Ints, strides: Ints) -> Any:
+    return strided_view(lax.dynamic_slice(x.reshape(-1), (at,), (_reach(shape, strides),)), shape, strides, 0)
+
+
+def _strided_write_at(x: Any, new: Any, at: Any, strides: Ints) -> Any:
+    flat = x.reshape(-1)
+    window = _strided_write(lax.dynamic_slice(flat, (at,), (_reach(new.shape, strides),)), new, strides, 0)
+    return lax.dynamic_update_slice(flat, window, (at,)).reshape(x.shape)
+
+
 def _strided_sum(g: Any, shape: Ints, strides: Ints, offset: int) -> Any:
     repeated = tuple(i for i, s in enumerate(strides) if not s)
     g = jnp.sum(g, repeated, dtype=g.dtype, keepdims=True) if repeated and g.size else g
@@ -150,5 +165,6 @@ RULES = {
     "reshape": plain(jnp.reshape), "permute": plain(jnp.transpose), "slice": plain(_slice), "pad": plain(_pad),
     "flip": plain(jnp.flip), "concat": plain(lambda *args: jnp.concatenate(args[:-1], axis=args[-1])),
     "bitcast": plain(_bitcast), "strided_view": plain(strided_view), "strided_write": plain(_strided_write),
+    "strided_view_at": plain(_strided_view_at), "strided_write_at": plain(_strided_write_at),
     "strided_sum": plain(_strided_sum),
 }
