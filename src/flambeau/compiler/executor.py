@@ -5,10 +5,8 @@ function that feeds pointers to it.
 """
 from __future__ import annotations
 
-import json
 import struct
 import sys
-from collections import Counter
 from typing import Any, Callable, NamedTuple
 
 import numpy as np
@@ -16,20 +14,15 @@ import numpy as np
 from ..addresses import address_of
 from ..interpret.interpreter import Interpreter, run_node
 from ..ir.graph import Graph, Node, Var
-from ..ir.printer import format_graph
 from .arena import arena, note_kept
-from .cache import cache_key, object_cache
-from .llvm import jit
-from .llvm.emit import new_module
-from .llvm.target import Target, host_target
-from .emission import emit, work
-from .kernel import Kernel
+from .bodies import bodies_of
+from .emission import work
 from .legalize import legalize
-from .loop import LoopTables, loop_of
+from .loop import loop_of, loop_steps
 from .memory import Memory, donations, may_fail, reads_of, targets
 from .schedule import Host, Scan, Scheduler, Step
-from .sharing import signature, write_entry
 from .special import SPECIAL
+from .tables import Tables, spread
 from .threads import Program, join
 
 REFUSALS = 8  # runs in which an input kept its memory, before the result that could have it gets its own
@@ -67,9 +60,10 @@ def peak_memory(graph: Graph) -> PeakMemory:
 
 
 class Segment:
-    """Native steps that run in one call."""
+    """Native steps that run in one call. lead: what runs before them, in the first segment the step that fills their tables."""
 
     def __init__(self) -> None:
+        self.lead: list[tuple[int, int, int]] = []
         self.steps: list[tuple[int, int, int]] = []  # kernel, chunks, where its table begins
         self.keep: list[Any] = []
         self.work = 0
@@ -85,19 +79,20 @@ class CompiledProgram:
         self.source, self.keeps = graph, keeps
         graph = legalize(graph)
         steps = Scheduler(graph, SPECIAL, loop_of).run()
-        # in the table of addresses come the inputs, the results, and then what is the program's own
+        # in the table of addresses come the inputs, the results, what is the program's own, and then the tables of its steps
         buffers = dict.fromkeys([*graph.inputs, *graph.outputs, *[v for s in steps for v in targets(s)]])
         self.slot_of = {v: i for i, v in enumerate(buffers, 1)}  # entry 0 of the table is the error flag
         self.memory = Memory(graph, steps)
-        self.tables: list[LoopTables] = []  # of its scans
-        self.table_size = len(self.slot_of) + 1
-        self.parts = self._compile(graph, steps)
-        self.table = np.zeros(self.table_size, np.uint64)
+        donors = donations(graph, steps)
+        tables = Tables(len(self.slot_of) + 1)
+        self.parts = self._compile(steps, donors, tables)
+        self.table = np.zeros(tables.size, np.uint64)
         self.flag = np.zeros(1, np.int64)
         self.table[0] = self.flag.ctypes.data
         self.table_address = self.table.ctypes.data
-        self._plan_calls(graph, steps)
-        self._plan_tables(len(graph.inputs) + len(self.makes))
+        self._plan_calls(graph, donors)
+        self.fixed, self.moves = tables.plan(len(graph.inputs) + len(self.makes))
+        self._finish_segments()
         self.settled = [0]  # the serial of the arena whose addresses are in the table
 
     def settle(self) -> None:
@@ -110,11 +105,10 @@ class CompiledProgram:
         self.table[places] = self.table[sources] + offsets
         self.settled[0] = arena.serial
 
-    def _plan_calls(self, graph: Graph, steps: list[Step]) -> None:
+    def _plan_calls(self, graph: Graph, donors: dict[Var, Var]) -> None:
         # what may be a number lies in a cell of the program's own
         cells = [(i, np.zeros(1, v.dtype.np)) for i, v in enumerate(graph.inputs) if v.type.weak or not v.shape]
         self.cells = [(i, cell, address_of(cell)) for i, cell in cells]
-        donors = donations(graph, steps)
         place = {v: i for i, v in enumerate(graph.inputs)}
         made = [v for v in dict.fromkeys(graph.outputs) if v not in place]
         self.makes = [(v.type.shape, v.dtype.np) for v in made]
@@ -136,26 +130,15 @@ class CompiledProgram:
         self.own_slots = np.array([self.slot_of[v] for v in self.memory.offsets], np.int64)
         self.own_offsets = np.array(list(self.memory.offsets.values()), np.uint64)
 
-    def _plan_tables(self, n_moving: int) -> None:
-        """Notes which addresses go into the tables of scans: those that stay as long as the arena does, and those of inputs and results."""
-        entries = [np.concatenate([np.arange(t.first, t.first + t.sources.size), t.sources.ravel(), t.offsets.ravel()]).reshape(3, -1)
-                   for t in self.tables]
-        places, sources, offsets = np.concatenate(entries, axis=1) if entries else np.zeros((3, 0), np.int64)
-        self.fixed = places, sources, offsets.astype(np.uint64)
-        moving = (sources > 0) & (sources <= n_moving)
-        self.moving = (places[moving], sources[moving], offsets[moving].astype(np.uint64)) if moving.any() else None
-
-    def _compile(self, graph: Graph, steps: list[Step]) -> list[Any]:
+    def _compile(self, steps: list[Step], donors: dict[Var, Var], tables: Tables) -> list[Any]:
         """Native segments, and the nodes between them that the interpreter runs."""
-        names = [f"k{number}" for number, step in enumerate(steps) if not isinstance(step, (Host, Scan))]
-        if names:
-            target = host_target()
-            key = cache_key("program\n" + format_graph(self.source), target)
-            header, _, code = object_cache().get_or_make(key, lambda: self._emit_kernels(graph, steps, target)).partition(b"\n")
-            library = jit.load(code, names)
-            kernels = dict(zip(names, json.loads(header)))
+        # where an index was out of range, nothing that donated its memory may be overwritten
+        first_commit = len(steps)
+        if any(may_fail(s) for s in steps):
+            first_commit = next((i for i, s in enumerate(steps) if any(v in donors for v in targets(s))), len(steps))
+        bodies = iter(bodies_of([(s, i >= first_commit) for i, s in enumerate(steps) if not isinstance(s, (Host, Scan))]))
         parts: list[Any] = []
-        for number, step in enumerate(steps):
+        for step in steps:
             if isinstance(step, Host):
                 parts.append(step.node)
                 continue
@@ -164,50 +147,25 @@ class CompiledProgram:
             segment = parts[-1]
             segment.work += work(step)
             if isinstance(step, Scan):
-                tables = LoopTables(step, self.slot_of, self.table_size)
-                self.tables.append(tables)
-                self.table_size += tables.sources.size
                 code = step.loop.code
-                segment.steps += tables.steps(code)
-                segment.keep.append(code.library)
-                scratch = code.scratch
+                segment.steps += loop_steps(step, self.slot_of, tables)
             else:
-                chunks, scratch = kernels[f"k{number}"]
-                segment.steps.append((library[f"k{number}"], chunks, 0))
-                segment.keep.append(library)
-            segment.scratch = max(segment.scratch, scratch)
-        for p in parts:
-            if isinstance(p, Segment):
-                p.program = Program(p.steps, p.scratch, keep=p.keep, parallel=p.work >= PARALLEL_WORK)
+                code, buffers = next(bodies)
+                segment.steps.append((code.address, code.chunks, 8 * tables.add([0, *[self.slot_of[v] for v in buffers]])))
+            segment.keep.append(code)
+            segment.scratch = max(segment.scratch, code.scratch)
         return parts
 
-    def _emit_kernels(self, graph: Graph, steps: list[Step], target: Target) -> bytes:
-        """What the cache keeps: a line of JSON, [chunks, bytes of scratch] of each kernel, and the object code."""
-        module = new_module(target)
-        donors = donations(graph, steps)
-        # where an index was out of range, nothing that donated its memory may be overwritten
-        first_commit = len(steps)
-        if any(may_fail(s) for s in steps):
-            first_commit = next((i for i, s in enumerate(steps) if any(v in donors for v in targets(s))), len(steps))
-        signatures = {number: signature(step) for number, step in enumerate(steps) if not isinstance(step, (Host, Scan))}
-        uses = Counter((key, number >= first_commit) for number, (key, _) in signatures.items())
-        bodies: dict[tuple, tuple[Kernel, int]] = {}
-        sizes = []
-        for number, (key, buffers) in signatures.items():
-            guarded = number >= first_commit
-            shared = uses[key, guarded] > 1
-            made = bodies.get((key, guarded))
-            if made is None:
-                slots = {v: i for i, v in enumerate(buffers, 1)} if shared else self.slot_of
-                k = Kernel(module, target, f"body{number}" if shared else f"k{number}", slots, guarded)
-                made = bodies[key, guarded] = k, emit(k, steps[number])
-            k, chunks = made
-            if shared:
-                k.e.function.linkage = "internal"
-                k.e.function.attributes.add("noinline")
-                write_entry(module, target, f"k{number}", k.e.function, [self.slot_of[v] for v in buffers])
-            sizes.append((chunks, k.scratch))
-        return json.dumps(sizes).encode() + b"\n" + jit.compile_module(module, target, level=1)
+    def _finish_segments(self) -> None:
+        """Makes the segments' programs; the first begins by filling the steps' tables."""
+        segments = [part for part in self.parts if isinstance(part, Segment)]
+        if segments and self.moves[1]:
+            kernel, library = spread()
+            self.moves[0] = self.table_address
+            segments[0].lead = [(kernel, 1, self.moves.ctypes.data - self.table_address)]
+            segments[0].keep.append(library)
+        for s in segments:
+            s.program = Program([*s.lead, *s.steps], s.scratch, keep=s.keep, parallel=s.work >= PARALLEL_WORK)
 
     @property
     def compiled(self) -> CompiledProgram:
@@ -268,9 +226,6 @@ class CompiledProgram:
                 made.append(a)
                 where.append(at)
         self.pack(self.table, 8, *addresses, *where)
-        if self.moving is not None:
-            places, sources, offsets = self.moving
-            self.table[places] = self.table[sources] + offsets
         return made, where
 
     def _hand_out(self, inputs: list, made: list[np.ndarray], where: list[int]) -> tuple[list[np.ndarray], list[int]]:

@@ -30,6 +30,7 @@ from .llvm.target import Target, host_target
 from .memory import ALIGNMENT, Memory, may_fail, targets
 from .schedule import Host, Map, Scan, Scheduler, Step, Store
 from .special import SPECIAL
+from .tables import Tables
 
 TURNED_SIZE = 1024  # elements from which on turning a weight pays
 
@@ -152,15 +153,13 @@ def loop_of(node: Node) -> Loop:
     return _loop(body, n_carry)
 
 
-class LoopTables:
-    """The tables of addresses of one scan in a program: entries `first` … of the program's table, one row of `width` for each
-    step and one before them. Each entry is the address in another entry of the program's table (sources), and a distance in
-    bytes (offsets)."""
+class _LoopTables:
+    """The tables of one scan in a program: a row of `width` entries for each step, and one before them."""
 
-    def __init__(self, step: Scan, slot_of: dict[Var, int], first: int):
+    def __init__(self, step: Scan, slot_of: dict[Var, int]):
         loop, node = step.loop, step.node
         _, n_carry, n_xs, length, reverse = node.params
-        self.first, self.width = first, len(loop.slots) + 1
+        self.width = len(loop.slots) + 1
         self.sources = np.zeros((length + 1, self.width), np.int64)
         self.offsets = np.zeros((length + 1, self.width), np.int64)
         self._slot_of = slot_of
@@ -191,8 +190,12 @@ class LoopTables:
         self.sources[tables, slot] = self._slot_of[x.var]
         self.offsets[tables, slot] = (x.offset.constant + rows * step) * x.var.dtype.itemsize
 
-    def steps(self, code: LoopCode) -> list[tuple[int, int, int]]:
-        """The program's steps that run the scan: (kernel, chunks, bytes from the program's table to theirs)."""
-        starts = [8 * (self.first + i * self.width) for i in range(len(self.sources))]
-        return [(kernel, chunks, starts[0]) for kernel, chunks in code.entry] + \
-            [(kernel, chunks, at) for at in starts[1:] for kernel, chunks in code.steps]
+
+def loop_steps(step: Scan, slot_of: dict[Var, int], tables: Tables) -> list[tuple[int, int, int]]:
+    """A program's steps that run a scan: (kernel, chunks, bytes from the program's table to theirs). Their tables are added."""
+    code: LoopCode = step.loop.code
+    rows = _LoopTables(step, slot_of)
+    first = tables.add(rows.sources, rows.offsets)
+    starts = [8 * (first + i * rows.width) for i in range(len(rows.sources))]
+    return [(kernel, chunks, starts[0]) for kernel, chunks in code.entry] + \
+        [(kernel, chunks, at) for at in starts[1:] for kernel, chunks in code.steps]

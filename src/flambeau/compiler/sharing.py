@@ -1,18 +1,14 @@
 """One body for equal steps: the layers of a deep network and the steps of a recurrence do the same on other buffers.
 
 `signature` says what the code of a step depends on, with its buffers numbered in the order in which they occur. Steps of
-one signature call one body, which finds its buffers in a small table that each step's entry fills.
+one signature have one body, which finds its buffers in a table of each step's own (`bodies`, `tables`).
 """
 from __future__ import annotations
 
-from typing import Hashable, Sequence
-
-from llvmlite import ir
+from typing import Hashable
 
 from ..ir.graph import Var
 from .expression import Apply, Constant, Expression, Load, Position
-from .llvm.emit import I64, PTR, Emitter
-from .llvm.target import Target
 from .schedule import Contract, Fill, Host, Map, Reduce, Scan, Special, Step
 from .special import is_zero
 
@@ -69,14 +65,3 @@ def signature(step: Step) -> tuple[Hashable, list[Var]]:
     s = _Signature()
     key = s.step(step)
     return (type(step).__name__, key, tuple(s.terms)), list(s.numbers)
-
-
-def write_entry(module: ir.Module, target: Target, name: str, body: ir.Function, slots: Sequence[int]) -> None:
-    """The kernel that calls `body` on these entries of the program's table; the first, the error flag, comes along."""
-    e = Emitter.define(module, target, name, [PTR, I64, PTR])
-    table, chunk, scratch = e.args
-    own = e.alloca(PTR, len(slots) + 1)
-    for i, slot in enumerate((0, *slots)):
-        e.store(e.load(e.at(table, slot, PTR), PTR), e.at(own, i, PTR))
-    e.b.call(body, [own, chunk, scratch])
-    e.b.ret_void()

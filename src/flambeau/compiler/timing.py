@@ -56,7 +56,7 @@ def _timed(segment: Segment, table: int) -> tuple[Segment, np.ndarray]:
     stamp, library = _stamp()
     stamps = [(stamp, 1, times.ctypes.data + 8 * i - table) for i in range(times.size)]
     made = Segment()
-    made.steps = [stamps[0], *[entry for pair in zip(segment.steps, stamps[1:]) for entry in pair]]
+    made.steps = [*segment.lead, stamps[0], *[entry for pair in zip(segment.steps, stamps[1:]) for entry in pair]]
     made.program = Program(made.steps, segment.scratch, segment.work >= PARALLEL_WORK, [segment.keep, library, times])
     return made, times
 

@@ -56,7 +56,7 @@ class Bound:
     @staticmethod
     def applies(compiled: Any, places: Sequence[int], layout: Layout) -> bool:
         """Whether each result that replaces a value was written where that value lay."""
-        if not compiled.straight or len(compiled.parts) != 1 or compiled.moving is not None:
+        if not compiled.straight or len(compiled.parts) != 1:
             return False
         at = {id(t): place for place, t in layout.tensors}
         index = {place: i for i, place in enumerate(places)}
