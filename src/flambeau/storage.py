@@ -3,6 +3,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .autograd import no_grad
 from .dtypes import dtype as dtype_class, uint8
 from .tensor.device import CPU, check_device
@@ -125,6 +127,28 @@ class UntypedStorage(_Memory):
             from .ops.creation import filled
             size = filled((size,), 0, uint8)._storage
         super().__init__(size, uint8)
+
+    @staticmethod
+    def from_file(filename: str, shared: bool = False, nbytes: int = 0) -> UntypedStorage:
+        """The first bytes of a file, mapped to memory. shared: changes are written to the file, which is made if it is
+        missing; otherwise they stay in memory."""
+        from .ops.from_data import from_file
+        return UntypedStorage(from_file(filename, shared, nbytes, dtype=uint8)._storage)
+
+    def untyped(self) -> UntypedStorage:
+        """Itself."""
+        return self
+
+    def __getitem__(self, index: Any) -> Any:
+        """A byte as a number; for a slice, a storage on this part of the memory."""
+        if not isinstance(index, slice):
+            return super().__getitem__(index)
+        begin, end, step = index.indices(len(self))
+        if step != 1:
+            raise RuntimeError(f"Trying to slice with a step of {step}, but only a step of 1 is supported")
+        whole = self._flat._storage
+        whole.pin_forever()  # from now on both are written in place
+        return self._of(Storage.adopt(whole.flat().view(np.uint8)[begin:end], uint8))
 
     def _of(self, storage: Storage) -> UntypedStorage:
         return UntypedStorage(storage)

@@ -4,6 +4,8 @@ import json
 import os
 import pathlib
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -126,3 +128,36 @@ def test_reading_from_a_path_and_from_bytes_agree(tmp_path):
         k: v.tolist() for k, v in safetensors.load(data).items()
     }
     assert isinstance(io.BytesIO(data).getvalue(), bytes)
+
+
+PROGRAM = """
+import sys
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, load_model, save_file, save_model
+
+path = sys.argv[1]
+state = {"w": torch.arange(6.).reshape(2, 3), "half": torch.ones(3, dtype=torch.bfloat16), "n": torch.tensor(7)}
+save_file(state, path, metadata={"format": "pt"})
+loaded = load_file(path)
+loaded["w"][0, 0] = 5
+print([(k, loaded[k].dtype, loaded[k].tolist()) for k in sorted(loaded)])
+with safe_open(path, "pt") as file:
+    print(file.metadata(), file.get_slice("w")[1:, :2].tolist(), file.get_tensor("w")[0].tolist())
+models = [torch.nn.Linear(2, 2) for _ in range(2)]
+save_model(models[0], path)
+print(load_model(models[1], path), torch.equal(models[0].weight, models[1].weight))
+"""
+
+
+def test_programs_that_use_the_package_itself(tmp_path):
+    """Its compiled part maps the file by torch.UntypedStorage.from_file and cuts tensors out of it."""
+    pytest.importorskip("safetensors")
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM)
+    shown = subprocess.run([sys.executable, "-m", "flambeau", "run", str(script), str(tmp_path / "x.safetensors")],
+                           stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert shown.splitlines() == [
+        "[('half', torch.bfloat16, [1.0, 1.0, 1.0]), ('n', torch.int64, 7), "
+        "('w', torch.float32, [[5.0, 1.0, 2.0], [3.0, 4.0, 5.0]])]",
+        "{'format': 'pt'} [[3.0, 4.0]] [0.0, 1.0, 2.0]", "(set(), []) True"]

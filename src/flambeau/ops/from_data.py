@@ -229,10 +229,11 @@ def _shared(array: np.ndarray) -> Tensor:
 
 
 def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False) -> Tensor:
-    """obj (a tensor, array, DLPack or buffer exporter, or nested sequence) as a tensor.
+    """obj (a tensor, array, storage, DLPack or buffer exporter, or nested sequence) as a tensor.
 
     copy: True always copies, False raises ValueError where a copy is needed, None copies only then.
     """
+    from ..misc import is_storage
     where = _where(obj, device)
     wanted = None if dtype is None else as_dtype(dtype)
     if isinstance(obj, Tensor):
@@ -246,6 +247,8 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
         source = from_dlpack(obj)
     elif isinstance(obj, (bytes, bytearray, memoryview)):
         source = frombuffer(obj, dtype=get_default_dtype() if wanted is None else wanted)
+    elif is_storage(obj):
+        source = obj._flat.view(get_default_dtype() if wanted is None else wanted)
     else:
         if copy is False:
             raise ValueError("can't alias arbitrary sequence into a tensor.")
