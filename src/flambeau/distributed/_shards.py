@@ -48,7 +48,7 @@ def reduce_scatter(tensors: Sequence[Tensor], group: ProcessGroup, what: str) ->
     parts: list[Any] = [None] * len(tensors)
     for kind, indices in _by_dtype(tensors):
         widths = [part_length(tensors[i].shape[0], size) * _row_size(tensors[i]) for i in indices]
-        means = [tensors[i] / size for i in indices]  # type: ignore[operator]
+        means: list[Any] = [tensors[i] / size for i in indices]  # type: ignore[operator]
         joined = np.concatenate([_padded(flat(t), size * width).reshape(size, -1) for t, width in zip(means, widths)], axis=1)
         rows = numbers(joined, means[0])
         total = _result(group, Call("REDUCE_SCATTER", rows.shape, kind.name, what),

@@ -25,7 +25,7 @@ class DeviceMesh:
     """
 
     def __init__(self, device_type: str, mesh: Any, *, mesh_dim_names: Sequence[str] | None = None) -> None:
-        ranks = np.asarray(mesh.tolist() if isinstance(mesh, Tensor) else mesh, np.int64)
+        ranks = np.asarray(mesh.tolist() if isinstance(mesh, Tensor) else mesh, np.int64)  # type: ignore[attr-defined]
         names = None if mesh_dim_names is None else tuple(mesh_dim_names)
         if names is not None and len(names) != ranks.ndim:
             raise RuntimeError(f"mesh_dim_names: {len(names)} names for {ranks.ndim} dimensions")

@@ -240,6 +240,11 @@ def other_ways_in():
     kept = net.blocks[0].up.weight
     fully_shard(net, ignored_params={kept})
     F.cross_entropy(net(x), y).backward()
+    net.head.weight.grad.mul_(2).div_(2)
+    kept.grad = torch.full_like(kept, 2)
+    norm = nn.utils.clip_grad_norm_(net.parameters(), 1.)
+    expected = nn.utils.get_total_norm([kept.grad, *(p.grad.full_tensor() for p in net.parameters() if p.grad is not None and p is not kept)])
+    assert norm > 10 and abs(expected - 1) < 1e-4
     assert net.blocks[0].up.weight is kept and net.blocks[1].up.weight.grad is None and net.head.weight.grad is not None
     if size == 4:
         mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("outer", "inner"))

@@ -18,6 +18,7 @@ from ...utils._pytree import tree_map
 from .._collectives import broadcast
 from .._objects import broadcast_object_list
 from .._world import get_rank, is_initialized
+from ..fsdp import FSDPModule
 from ..tensor import DTensor, distribute_tensor
 
 __all__ = ["StateDictOptions", "get_model_state_dict", "get_optimizer_state_dict", "get_state_dict", "set_model_state_dict",
@@ -47,10 +48,10 @@ def get_model_state_dict(model: Module, *, options: StateDictOptions | None = No
 def get_optimizer_state_dict(model: Module, optimizers: Optimizer | Iterable[Optimizer], *,
                              options: StateDictOptions | None = None) -> dict[str, Any]:
     """The optimizers' states as one dict, as the options say, with the names of the model's parameters in the places of numbers."""
-    names = _names(model)
+    names, optimizers = _names(model), _several(optimizers)
     state: dict[str, Any] = {}
     groups: list[dict[str, Any]] = []
-    for optimizer in _several(optimizers):
+    for optimizer in optimizers:
         numbered = [names[id(p)] for group in optimizer.param_groups for p in group["params"]]
         saved = optimizer.state_dict()
         by_number = dict(zip((i for group in saved["param_groups"] for i in group["params"]), numbered))
@@ -99,19 +100,20 @@ def set_optimizer_state_dict(model: Module, optimizers: Optimizer | Iterable[Opt
     """
     options = options or StateDictOptions()
     given = _announced(optim_state_dict) if options.broadcast_from_rank0 else optim_state_dict
-    names = _names(model)
+    names, optimizers = _names(model), _several(optimizers)
     options_of = {name: group for group in given["param_groups"] for name in group["params"]}
-    cut: dict[str, Any] = {}
-    parameters = {names[id(p)]: p for optimizer in _several(optimizers) for group in optimizer.param_groups for p in group["params"]}
-    for name, values in given["state"].items():
-        cut[name] = {key: _cut(value, parameters.get(name), options) for key, value in values.items()}
-    for optimizer in _several(optimizers):
-        groups, state = [], {}
+    parameters = {names[id(p)]: p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
+    cut = {name: {key: _cut(value, parameters.get(name), options) for key, value in values.items()}
+           for name, values in given["state"].items()}
+    for optimizer in optimizers:
+        groups: list[dict[str, Any]] = []
+        state: dict[int, Any] = {}
+        count = 0
         for group in optimizer.param_groups:
-            first = sum(len(g["params"]) for g in groups)
             own = [names[id(p)] for p in group["params"]]
-            state.update((first + i, cut[name]) for i, name in enumerate(own) if name in cut)
-            groups.append({**options_of[own[0]], "params": list(range(first, first + len(own)))})
+            state.update({count + i: cut[name] for i, name in enumerate(own) if name in cut})
+            groups.append({**options_of[own[0]], "params": list(range(count, count + len(own)))})
+            count += len(own)
         optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
@@ -162,6 +164,10 @@ def _inner(model: Module) -> Module:
 
 
 def _names(model: Module) -> dict[int, str]:
+    """The names of parameters by their identity, when they are in parts."""
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
     return {id(p): name for name, p in _inner(model).named_parameters()}
 
 

@@ -109,7 +109,7 @@ class State:
     def _cast(values: Any, to: dtype | None) -> Any:
         if to is None:
             return values
-        return tree_map(lambda t: t.to(to) if isinstance(t, Tensor) and t.dtype.is_floating_point else t, values)
+        return tree_map(lambda t: t.to(to) if isinstance(t, Tensor) and t.dtype.is_floating_point else t, values)  # type: ignore
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

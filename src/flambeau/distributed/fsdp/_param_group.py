@@ -66,7 +66,7 @@ class ParamGroup:
         self.reduces = True  # whether gradients go to the other processes after backward
         self._whole: list[Tensor] = []
         self._numbers: dict[int, int] = {}  # of whole parameters, by the identity of their storages
-        self._versions: list[int] = []
+        self._versions: list[tuple[Any, int]] = []  # of the parts from which the whole ones were made: (storage, version)
         self._in_backward = False
         self._own_gradients: dict[int, Tensor] = {}  # whole ones that have not been reduced yet
         self._parts = [self._cut(at[0].get()) for at in places]
@@ -115,8 +115,9 @@ class ParamGroup:
         dtype = self.policy.param_dtype
         return t.to(dtype) if dtype is not None and t.dtype.is_floating_point else t  # type: ignore[attr-defined]
 
-    def _current_versions(self) -> list[int]:
-        return [p._local_tensor._storage.version for p in self._parts]
+    def _current_versions(self) -> list[tuple[Any, int]]:
+        storages = [p._local_tensor._storage for p in self._parts]
+        return [(storage, storage.version) for storage in storages]
 
     def reshard(self) -> None:
         """Puts the parts back, and lets go of the whole parameters: runs what was recorded with them."""

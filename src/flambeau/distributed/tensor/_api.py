@@ -68,7 +68,7 @@ class DTensor(Tensor):
         self._node, self._nr = self._local_tensor._node, self._local_tensor._nr
         return self
 
-    requires_grad = property(lambda self: self._local_tensor.requires_grad, requires_grad_)
+    requires_grad = property(lambda self: self._local_tensor.requires_grad, requires_grad_)  # type: ignore[arg-type]
 
     def register_hook(self, hook: Callable[[DTensor], Any]) -> Any:
         """hook(grad) runs when the gradient's part is known; what it returns, a DTensor, replaces it."""
@@ -197,7 +197,8 @@ def distribute_tensor(tensor: Tensor, device_mesh: DeviceMesh, placements: Seque
         whole = whole.clone()
         broadcast(whole, group=group, group_src=src_data_rank)
     made = DTensor._of(part_of(whole, group.rank(), group.size()), tensor.shape, device_mesh)
-    return as_parameter(made, tensor.requires_grad) if isinstance(tensor, _parameter_class()) else made
+    is_parameter = isinstance(tensor, _parameter_class())
+    return as_parameter(made, tensor.requires_grad) if is_parameter else made  # type: ignore[attr-defined]
 
 
 def as_parameter(t: DTensor, requires_grad: bool) -> DTensor:

@@ -28,6 +28,19 @@ def _total_norm(tensors: Tensors, order):
     return vector_norm(p.concat([p.cast(norm, widest) for norm in norms], 0), order, None, False)
 
 
+def _alike(grads: list[Tensor]) -> list[list[Tensor]]:
+    """The gradients in lists that one call can take: whole ones, and those in parts."""
+    parted = [x for x in grads if local_part(x) is not x]
+    return [some for some in ([x for x in grads if local_part(x) is x] if parted else grads, parted) if some]
+
+
+def _norm(tensors: list[Tensor], norm_type: float) -> Tensor:
+    if local_part(tensors[0]) is tensors[0]:
+        return _total_norm(tensors, norm_type)
+    from ...distributed.tensor._norms import norm_of_parts
+    return norm_of_parts(tensors, norm_type, _total_norm)
+
+
 def _gradients(parameters: Any) -> list[Tensor]:
     parameters = [parameters] if isinstance(parameters, Tensor) else parameters
     return [x.grad for x in parameters if x.grad is not None]
@@ -44,11 +57,8 @@ def get_total_norm(tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, e
     if not tensors:
         return flambeau.tensor(0.0)
     with flambeau.no_grad():
-        whole = [x for x in tensors if local_part(x) is x]
-        if len(whole) < len(tensors):
-            from ...distributed.tensor._norms import norm_of_parts
-            whole.append(norm_of_parts([x for x in tensors if local_part(x) is not x], norm_type, _total_norm))
-        total = _total_norm(whole, norm_type)
+        norms = [_norm(alike, norm_type) for alike in _alike(tensors)]
+        total = norms[0] if len(norms) == 1 else _total_norm(norms, norm_type)
     if error_if_nonfinite and not flambeau.isfinite(total):
         raise RuntimeError(f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it "
                            "cannot be clipped. To disable this error and scale the gradients by the non-finite norm "
@@ -66,8 +76,7 @@ def _scale(rows: list, readonly: list, scalars: list, static: Any) -> list:
 def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor,
                           foreach: bool | None = None) -> None:
     """Scale the gradients, in place, by max_norm / total_norm if that is less than 1."""
-    grads = _gradients(parameters)
-    if grads:
+    for grads in _alike(_gradients(parameters)):
         record_update("clip_grads_with_norm", _scale, [grads], [], [float(max_norm), total_norm], ())
 
 
@@ -102,6 +111,5 @@ def _limit(rows: list, readonly: list, scalars: list, static: Any) -> list:
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Limit every element of the gradients, in place, to ±clip_value."""
-    grads = _gradients(parameters)
-    if grads:
+    for grads in _alike(_gradients(parameters)):
         record_update("clip_grad_value", _limit, [grads], [], [float(clip_value)], ())
