@@ -1,8 +1,8 @@
 """torch.onnx: models as ONNX files.
 
 `export` records a forward pass (`_record`), says it in ONNX's operators (`_operators` for what has one of its own,
-`_primitives` for everything else), finds out which numbers follow from the sizes of dynamic axes (`_dynamic`) and writes
-the file (`_write`). It needs the `onnx` package, which is imported when it is used: pip install flambeau[onnx].
+`_primitives` for everything else), finds out which numbers follow from the sizes of dynamic axes (`_dynamic`) and
+writes the file (`_write`). It needs the `onnx` package, which is imported when it is used: pip install flambeau[onnx].
 """
 from __future__ import annotations
 
@@ -54,39 +54,43 @@ def is_in_onnx_export() -> bool:
     return _exporting
 
 
-def export(model: Any, args: Any = (), f: Any = None, *, kwargs: dict[str, Any] | None = None, verbose: bool | None = None,
-           input_names: Sequence[str] | None = None, output_names: Sequence[str] | None = None, opset_version: int | None = None,
-           dynamo: bool = True, external_data: bool = True, dynamic_shapes: Any = None, custom_translation_table: Any = None,
+def export(model: Any, args: Any = (), f: Any = None, *, kwargs: dict[str, Any] | None = None,
+           verbose: bool | None = None, input_names: Sequence[str] | None = None,
+           output_names: Sequence[str] | None = None, opset_version: int | None = None, dynamo: bool = True,
+           external_data: bool = True, dynamic_shapes: Any = None, custom_translation_table: Any = None,
            report: bool = False, optimize: bool = True, verify: bool = False, profile: bool = False,
            dump_exported_program: bool = False, artifacts_dir: Any = ".", export_params: bool = True,
            keep_initializers_as_inputs: bool = False, dynamic_axes: Mapping[str, Any] | None = None,
-           training: TrainingMode = TrainingMode.EVAL, operator_export_type: OperatorExportTypes = OperatorExportTypes.ONNX,
+           training: TrainingMode = TrainingMode.EVAL,
+           operator_export_type: OperatorExportTypes = OperatorExportTypes.ONNX,
            do_constant_folding: bool = True, custom_opsets: Any = None, export_modules_as_functions: Any = False,
            autograd_inlining: bool = True) -> ONNXProgram | None:
     """Records model(*args, **kwargs) and writes it to f as an ONNX model.
 
-    args, kwargs:  example arguments; tensors in them become the model's inputs, everything else is fixed. A tensor alone is
-                   one argument, and a dict at the end of a tuple is kwargs.
+    args, kwargs:  example arguments; tensors in them become the model's inputs, everything else is fixed. A tensor
+                   alone is one argument, and a dict at the end of a tuple is kwargs.
     f:             a path or a binary stream; None writes nothing.
-    input_names, output_names:  by default the names of forward's parameters, and "output", "output_1", … or a dict's keys.
+    input_names, output_names:  by default the names of forward's parameters, and "output", "output_1", … or a dict's
+                   keys.
     opset_version: 13 to the newest that the onnx package knows; 20 by default.
-    dynamic_axes:  {input: {axis: name} or [axes]}; dynamic_shapes: the same by forward's parameters, as a dict or in their
-                   order, {axis: name or torch.export.Dim}. Axes of one name have one size.
-    export_params: whether the weights are in the file, under their names in state_dict; keep_initializers_as_inputs: whether
-                   they are inputs as well.
+    dynamic_axes:  {input: {axis: name} or [axes]}; dynamic_shapes: the same by forward's parameters, as a dict or in
+                   their order, {axis: name or torch.export.Dim}. Axes of one name have one size.
+    export_params: whether the weights are in the file, under their names in state_dict; keep_initializers_as_inputs:
+                   whether they are inputs as well.
     external_data: with dynamo=True and a path, weights go to the file f + ".data"; with dynamo=False only those that
                    do not fit into one file.
     training:      the mode to export in; the model's own is restored.
     verify:        runs the file in ONNX Runtime and compares the results with the model's.
-    verbose:       prints the graph. optimize, do_constant_folding, artifacts_dir and autograd_inlining change nothing here:
-                   the graph has no operation that its results do not need.
+    verbose:       prints the graph. optimize, do_constant_folding, artifacts_dir and autograd_inlining change nothing
+                   here: the graph has no operation that its results do not need.
 
     Returns an `ONNXProgram` with dynamo=True, else None.
-    Errors: OnnxExporterError for what has no ONNX operator, for models that look at values while they run, and for axes that
-    cannot be dynamic; ValueError for arguments that do not fit.
+    Errors: OnnxExporterError for what has no ONNX operator, for models that look at values while they run, and for axes
+    that cannot be dynamic; ValueError for arguments that do not fit.
     """
-    _refuse(custom_translation_table=custom_translation_table, custom_opsets=custom_opsets, report=report, profile=profile,
-            dump_exported_program=dump_exported_program, export_modules_as_functions=export_modules_as_functions)
+    _refuse(custom_translation_table=custom_translation_table, custom_opsets=custom_opsets, report=report,
+            profile=profile, dump_exported_program=dump_exported_program,
+            export_modules_as_functions=export_modules_as_functions)
     if operator_export_type is not OperatorExportTypes.ONNX:
         raise ValueError(f"{operator_export_type} is not supported: files hold ONNX operators only")
     opset = _check_opset(opset_version)
@@ -97,7 +101,8 @@ def export(model: Any, args: Any = (), f: Any = None, *, kwargs: dict[str, Any] 
     axes = _dynamic_axes(arguments, dynamic_axes, output_names) if dynamic_shapes is None else _dynamic_shapes(
         model, arguments, dynamic_shapes)
     with _mode(model, training):
-        arrays = {name: (s.value.array(), element_type(s.value.type.dtype)) for name, s in named_storages(model).items()}
+        arrays = {name: (s.value.array(), element_type(s.value.type.dtype))
+                  for name, s in named_storages(model).items()}
         proto = _first_that_works(model, arguments, axes, opset, output_names, lambda samples, sizes: build(
             samples, sizes, arguments, arrays, opset, export_params, keep_initializers_as_inputs))
         program = ONNXProgram(proto, arguments)
@@ -188,13 +193,14 @@ def _dynamic_axes(arguments: Arguments, dynamic_axes: Mapping[str, Any] | None, 
                 warnings.warn(f"Provided key {name} for dynamic axes is not a valid input/output name", stacklevel=3)
         else:
             rank = len(arguments.types()[arguments.names.index(name)].shape)
-            named = axes if isinstance(axes, Mapping) else {axis: f"{name}_dynamic_axes_{i + 1}" for i, axis in enumerate(axes)}
+            named = axes if isinstance(axes, Mapping) else {
+                axis: f"{name}_dynamic_axes_{i + 1}" for i, axis in enumerate(axes)}
             found[name] = {int(axis) % rank: str(symbol) for axis, symbol in named.items()}
     return found
 
 
 def _dynamic_shapes(model: Module, arguments: Arguments, shapes: Any) -> Axes:
-    """From one entry per argument, in the order of forward's parameters or by their names; nested as the arguments are."""
+    """From one entry per argument, in the order of forward's parameters or by name; nested as the arguments are."""
     if isinstance(shapes, Mapping):
         order = [name for name in _signature(model).parameters if name in shapes]
         if len(order) < len(shapes):
@@ -206,12 +212,15 @@ def _dynamic_shapes(model: Module, arguments: Arguments, shapes: Any) -> Axes:
     found: Axes = {}
     for name, entry in zip(arguments.names, entries):
         axes = dict(enumerate(entry)) if isinstance(entry, (tuple, list)) else entry or {}
-        found[name] = {axis: _symbol(name, axis, dim) for axis, dim in axes.items() if dim is not None and not isinstance(dim, int)}
+        found[name] = {axis: _symbol(name, axis, dim) for axis, dim in axes.items()
+                       if dim is not None and not isinstance(dim, int)}
     return found
 
 
 def _is_axes(entry: Any) -> bool:
-    return entry is None or isinstance(entry, Mapping) and all(isinstance(axis, int) for axis in entry) or isinstance(entry, tuple) and all(
+    if isinstance(entry, Mapping):
+        return all(isinstance(axis, int) for axis in entry)
+    return entry is None or isinstance(entry, tuple) and all(
         dim is None or isinstance(dim, (int, str)) or hasattr(dim, "__name__") for dim in entry)
 
 
@@ -247,8 +256,9 @@ def _first_that_works(model: Module, arguments: Arguments, axes: Axes, opset: in
                 failures.append(error)
                 continue
             if unit == UNITS[-1]:
-                warnings.warn(f"this graph holds for sizes of {sorted(symbols)} that are multiples of {unit} away from the example's: "
-                              f"at others the model does something else, or nothing ({failures[0]})", stacklevel=4)
+                warnings.warn(f"this graph holds for sizes of {sorted(symbols)} that are multiples of {unit} away from "
+                              f"the example's: at others the model does something else, or nothing ({failures[0]})",
+                              stacklevel=4)
             return made
     raise OnnxExporterError(f"the axes {sorted(symbols)} cannot be dynamic: {failures[0]}") from failures[0]
 

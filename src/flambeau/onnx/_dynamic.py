@@ -1,8 +1,9 @@
 """Dynamic axes: one graph from passes that were recorded at several sizes.
 
-A recorded pass knows numbers only. Where they come from shows when the sizes change: the same calls are recorded at a few
-sizes, and each integer that differs is found again among the sizes of tensors that the graph has computed so far, times,
-over or plus a constant. An attribute that differs, or another number of calls, means that an axis cannot be dynamic.
+A recorded pass knows numbers only. Where they come from shows when the sizes change: the same calls are recorded at a
+few sizes, and each integer that differs is found again among the sizes of tensors that the graph has computed so far,
+times, over or plus a constant. An attribute that differs, or another number of calls, means that an axis cannot be
+dynamic.
 """
 from __future__ import annotations
 
@@ -15,22 +16,23 @@ from ..dtypes import int64
 from ._emit import Array, Ints, OnnxExporterError, Scalar, element_type
 from ._record import Sample
 
-# What is added to the size of each axis, sample by sample, in units. Two axes must not seem to be one, also where a model
-# has divided their sizes by 32.
+# What is added to the size of each axis, sample by sample, in units. Two axes must not seem to be one, also where a
+# model has divided their sizes by 32.
 _STEPS = ((0, 5, 13, 19), (0, 17, 3, 11), (0, 11, 19, 5), (0, 3, 7, 23), (0, 13, 23, 7), (0, 21, 9, 2))
 SAMPLES = len(_STEPS[0])
-# 1 where sizes are limited, negative ones where the example is already the largest (a table of positions), 32 where they
-# are multiples of something.
+# 1 where sizes are limited, negative ones where the example is already the largest (a table of positions), 32 where
+# they are multiples of something.
 UNITS = (7, 1, -7, -1, 32)
 
 Vector = tuple[int, ...]
 
 
 def sample_sizes(axes: Mapping[str, int], unit: int, together: bool) -> dict[str, Vector]:
-    """Sizes to record at, by name of a dynamic axis; `axes` has the example's. A size of 1 would broadcast: it is at least 2.
+    """Sizes to record at, by name of a dynamic axis; `axes` has the example's. A size of 1 would broadcast: it is at
+    least 2.
 
-    together: whether axes whose sizes are equal in the example stay equal. A negative unit makes all sizes smaller that are
-    large enough for it, and leaves out the example's own: there, a model may not cut its tables.
+    together: whether axes whose sizes are equal in the example stay equal. A negative unit makes all sizes smaller that
+    are large enough for it, and leaves out the example's own: there, a model may not cut its tables.
     """
     found: dict[str, Vector] = {}
     rows: dict[Any, int] = {}
@@ -49,24 +51,29 @@ class Joiner:
     """Writes the calls that all samples share. `node(operator, inputs, outputs, attributes)` and
     `constant(array, element_type) -> name` are the writer's."""
 
-    def __init__(self, samples: Sequence[Sample], node: Callable[..., None], constant: Callable[[np.ndarray, int], str]):
+    def __init__(self, samples: Sequence[Sample], node: Callable[..., None],
+                 constant: Callable[[np.ndarray, int], str]):
         self.samples, self.node, self.constant = samples, node, constant
-        self._sizes: dict[Vector, tuple[str, int]] = {}  # what is known of sizes that differ: a tensor and its dimension
+        # what is known of sizes that differ: a tensor and its dimension
+        self._sizes: dict[Vector, tuple[str, int]] = {}
         self._made: dict[Any, str] = {}
 
     def run(self, inputs: Sequence[str]) -> None:
         """Writes all calls; `inputs` are the names that are there from the start."""
         if len({len(s.calls) for s in self.samples}) > 1:
-            raise OnnxExporterError("the number of operations changes with the size of a dynamic axis (a Python loop over it?)")
+            raise OnnxExporterError("the number of operations changes with the size of a dynamic axis (a Python loop "
+                                    "over it?)")
         for name in inputs:
             self._note(name)
         for calls in zip(*[s.calls for s in self.samples]):
             first = calls[0]
-            if any((c.operator, c.outputs, len(c.inputs)) != (first.operator, first.outputs, len(first.inputs)) for c in calls):
-                raise OnnxExporterError(f"the operations at '{first.outputs[0]}' change with the size of a dynamic axis")
+            if any((c.operator, c.outputs, len(c.inputs)) != (first.operator, first.outputs, len(first.inputs))
+                   for c in calls):
+                raise OnnxExporterError(f"the operations at '{first.outputs[0]}' change with the size of a dynamic "
+                                        "axis")
             if any(c.attributes != first.attributes for c in calls):
-                raise OnnxExporterError(f"{first.operator} at '{first.outputs[0]}' has settings that depend on the size of a dynamic axis: "
-                                        f"{first.attributes}")
+                raise OnnxExporterError(f"{first.operator} at '{first.outputs[0]}' has settings that depend on the "
+                                        f"size of a dynamic axis: {first.attributes}")
             names = [self._input(refs, first, i) for i, refs in enumerate(zip(*[c.inputs for c in calls]))]
             self.node(first.operator, names, first.outputs, first.attributes)
             for name in first.outputs:
@@ -107,7 +114,8 @@ class Joiner:
             return self.constant(_bits(values[0], dt), element_type(dt))
         inverse = not all(float(v).is_integer() for v in values)
         counts = tuple(round(1 / v if inverse else v) for v in values)
-        if any(v != (np.asarray(1 / n, dt.np).item() if inverse else n) and abs(v * n - 1) > 1e-12 for v, n in zip(values, counts)):
+        if any(v != (np.asarray(1 / n, dt.np).item() if inverse else n) and abs(v * n - 1) > 1e-12
+               for v, n in zip(values, counts)):
             raise OnnxExporterError(f"the numbers {values} do not follow from the sizes of the dynamic axes")
         number = self._call("Cast", [self._integers([counts], True, False)], to=element_type(dt))
         return self._call("Reciprocal", [number]) if inverse else number
@@ -123,14 +131,16 @@ class Joiner:
             raise OnnxExporterError("the model has a constant that changes with the size of a dynamic axis: "
                                     f"{[ref.array.shape for ref in refs]}")
         shape = self._integers(list(zip(*[ref.array.shape for ref in refs])), False, False)
-        return self._call("Expand", [self.constant(first.array.reshape(-1)[:1].reshape(()), element_type(first.dtype)), shape])
+        return self._call("Expand",
+                          [self.constant(first.array.reshape(-1)[:1].reshape(()), element_type(first.dtype)), shape])
 
     # ------------------------------------------------------------------ integers
 
     def _integers(self, vectors: Sequence[Vector], scalar: bool, is_shape: bool) -> str:
         """A tensor of integers; in a reshape's shape, one that is hard to come by may be inferred."""
         if all(len(set(v)) <= 1 for v in vectors):
-            return self.constant(np.array(vectors[0][0] if scalar else [v[0] for v in vectors], np.int64), element_type(int64))
+            return self.constant(np.array(vectors[0][0] if scalar else [v[0] for v in vectors], np.int64),
+                                 element_type(int64))
         open_ = [i for i, v in enumerate(vectors) if len(set(v)) > 1]
         inferred = None
         if is_shape:
@@ -139,7 +149,8 @@ class Joiner:
             return self._call("Squeeze", [self._integer(vectors[0]), self._one(0)])
         pieces = [self._one(-1) if i == inferred else self._integer(v) for i, v in enumerate(vectors)]
         if inferred is not None and len(open_) == 1:
-            return self.constant(np.array([-1 if i == inferred else v[0] for i, v in enumerate(vectors)], np.int64), element_type(int64))
+            return self.constant(np.array([-1 if i == inferred else v[0] for i, v in enumerate(vectors)], np.int64),
+                                 element_type(int64))
         return pieces[0] if len(pieces) == 1 else self._call("Concat", pieces, axis=0)
 
     def _point(self, value: int) -> str:
@@ -154,7 +165,8 @@ class Joiner:
         """A tensor of one integer."""
         found = self._express(vector)
         if found is None:
-            raise OnnxExporterError(f"the model computes with the numbers {vector}, which do not follow from the sizes of the dynamic axes")
+            raise OnnxExporterError(f"the model computes with the numbers {vector}, which do not follow from the sizes "
+                                    "of the dynamic axes")
         return found()
 
     def _express(self, vector: Vector) -> Callable[[], str] | None:
@@ -200,7 +212,7 @@ class Joiner:
 
 
 def _line(x: Vector, y: Vector) -> tuple[Fraction, Fraction] | None:
-    """(slope, shift) of the line through all points, with shift · slope's denominator an integer; None if there is none."""
+    """(slope, shift) of the line through all points, shift · slope's denominator an integer; None if there is none."""
     at = next((i for i, v in enumerate(x) if v != x[0]), None)
     if at is None:
         return None

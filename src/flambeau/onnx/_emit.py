@@ -1,8 +1,8 @@
 """The nodes of an ONNX graph while it is being made, and the operands that rules hand around.
 
-A graph is made once for each sample of the dynamic sizes (see `_dynamic`). What may differ from sample to sample is not an
-attribute but an input: `Ints` and `Scalar`, which become initializers where all samples agree, and computed values where
-they do not.
+A graph is made once for each sample of the dynamic sizes (see `_dynamic`). What may differ from sample to sample is not
+an attribute but an input: `Ints` and `Scalar`, which become initializers where all samples agree, and computed values
+where they do not.
 """
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..ir.types import TensorType, tensor_type
 INT64_MAX = (1 << 63) - 1
 
 # TensorProto.DataType by dtype; a fact of the format
-ELEMENT_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "uint16": 4, "int16": 5, "int32": 6, "int64": 7, "bool": 9, "float16": 10,
-                 "float64": 11, "uint32": 12, "uint64": 13, "bfloat16": 16}
+ELEMENT_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "uint16": 4, "int16": 5, "int32": 6, "int64": 7, "bool": 9,
+                 "float16": 10, "float64": 11, "uint32": 12, "uint64": 13, "bfloat16": 16}
 
 
 class OnnxExporterError(RuntimeError):
@@ -86,8 +86,8 @@ class Operand:
 
 
 class Emitter:
-    """Collects calls, and gives names to what they compute. `label` is what the next names begin with; `reserved` are names
-    that are not given."""
+    """Collects calls, and gives names to what they compute. `label` is what the next names begin with; `reserved` are
+    names that are not given."""
 
     def __init__(self, opset: int, reserved: Iterable[str] = ()):
         self.opset = opset
@@ -112,7 +112,8 @@ class Emitter:
         """Appends a call with one output of this type (None: an intermediate one whose type nobody asks for)."""
         return self.calls_for(operator, inputs, [type], **attributes)[0]
 
-    def calls_for(self, operator: str, inputs: Sequence[Any], types: Sequence[TensorType | None], **attributes: Any) -> list[str]:
+    def calls_for(self, operator: str, inputs: Sequence[Any], types: Sequence[TensorType | None],
+                  **attributes: Any) -> list[str]:
         """Appends a call with several outputs; returns their names."""
         outputs = [self.name(self.label or operator.lower()) for _ in types]
         for name, type in zip(outputs, types):
@@ -148,7 +149,8 @@ class Emitter:
         """x, a name, in another shape."""
         return self.call("Reshape", [x, Ints(shape)], tensor_type(dt, tuple(shape)))
 
-    def transpose(self, x: Any, perm: Sequence[int], dt: dtype | None = None, shape: Sequence[int] | None = None) -> Any:
+    def transpose(self, x: Any, perm: Sequence[int], dt: dtype | None = None,
+                  shape: Sequence[int] | None = None) -> Any:
         """x, a name, with its dimensions in the order `perm`."""
         if tuple(perm) == tuple(range(len(perm))):
             return x
@@ -168,7 +170,8 @@ class Emitter:
             inputs.append(Ints(steps[i] for i in axes))
         return self.call("Slice", inputs, type)
 
-    def reduce(self, operator: str, x: Any, axes: Sequence[int], type: TensorType | None, keepdims: bool = False) -> str:
+    def reduce(self, operator: str, x: Any, axes: Sequence[int], type: TensorType | None,
+               keepdims: bool = False) -> str:
         """A reduction over axes: an input since opset 18 (ReduceSum: since 13), an attribute before."""
         if operator == "ReduceSum" or self.opset >= 18:
             return self.call(operator, [x, Ints(axes)], type, keepdims=int(keepdims))

@@ -64,7 +64,8 @@ def _conv(em, a, types):
         high = [n - m for n, m in zip(total, low)]
     else:
         low = high = _per_dimension(0 if a["padding"] == "valid" else a["padding"], nd)
-    return convolution(em, [x, weight] if bias is None else [x, weight, bias], types[0], kernel, _per_dimension(a["stride"], nd), low, high,
+    return convolution(em, [x, weight] if bias is None else [x, weight, bias], types[0], kernel,
+                       _per_dimension(a["stride"], nd), low, high,
                        dilation, a["groups"])
 
 
@@ -83,7 +84,8 @@ def _ones_or(em: Emitter, x: Operand | None, like: Operand, n: int, value: float
 @rule("batch_norm")
 def _batch_norm(em, a, types):
     x = a["input"]
-    if "mean" not in a or any(v is not None and v.dtype is not x.dtype for v in (a["mean"], a["weight"])) or _is_half(x):
+    if "mean" not in a or any(v is not None and v.dtype is not x.dtype
+                              for v in (a["mean"], a["weight"])) or _is_half(x):
         return None
     n = x.type.shape[1]
     scale, bias = _ones_or(em, a["weight"], x, n, 1.0), _ones_or(em, a["bias"], x, n, 0.0)
@@ -143,7 +145,8 @@ def _clip(em: Emitter, x: Operand, low: Any, high: Any, type: TensorType) -> Any
             limit = limit.ref.value if isinstance(limit.ref, Scalar) else limit
         if isinstance(limit, Operand) or type.dtype is not x.dtype:
             return None
-        limits.append(None if limit is None else Scalar(np.asarray(limit, x.dtype.wide if x.dtype.encoded else x.dtype.np).item(), x.dtype))
+        limits.append(None if limit is None
+                      else Scalar(np.asarray(limit, x.dtype.wide if x.dtype.encoded else x.dtype.np).item(), x.dtype))
     return Operand(em.call("Clip", [x.ref, *limits], tensor_type(type.dtype, x.shape)), type, x.shape)
 
 
@@ -216,7 +219,7 @@ def _adaptive_avg_pool(em, a, types):
 
 
 def _resize(mode: str, nd: int) -> Rule:
-    """Linear and cubic resizing. An op is given the taps of each dimension, so what it was asked for is what gives these."""
+    """Linear and cubic resizing. An op is given the taps of each dimension: it was asked for what gives these."""
     def apply(em, a, types):
         x, taps = a["input"], a["taps"]
         if x.dtype.name != "float32":
@@ -229,7 +232,8 @@ def _resize(mode: str, nd: int) -> Rule:
         else:
             return None
         place = "align_corners" if align else "half_pixel" if mode == "bicubic" else "pytorch_half_pixel"
-        return em.result("Resize", [x, None, None, Ints(types[0].shape)], types[0], mode="cubic" if mode == "bicubic" else "linear",
+        return em.result("Resize", [x, None, None, Ints(types[0].shape)], types[0],
+                         mode="cubic" if mode == "bicubic" else "linear",
                          coordinate_transformation_mode=place, cubic_coeff_a=-0.75 if mode == "bicubic" else None)
     return apply
 
@@ -242,7 +246,8 @@ for _mode in ("linear", "bilinear", "trilinear", "bicubic"):
 def _nearest(em, a, types):
     x = a["input"]
     for n, out, index in zip(x.type.shape[2:], types[0].shape[2:], a["taps"]):
-        if not np.array_equal(index.ref.array[0], np.minimum(np.floor(np.arange(out) * (n / out)).astype(np.int64), n - 1)):
+        if not np.array_equal(index.ref.array[0],
+                              np.minimum(np.floor(np.arange(out) * (n / out)).astype(np.int64), n - 1)):
             return None
     return em.result("Resize", [x, None, None, Ints(types[0].shape)], types[0], mode="nearest",
                      coordinate_transformation_mode="asymmetric", nearest_mode="floor")
@@ -273,7 +278,8 @@ def _gates(em: Emitter, x: Operand, order: Sequence[int], n: int) -> Any:
         return em.real(x)
     size = x.type.shape[0] // n
     rest = x.type.shape[1:]
-    parts = [em.slice(em.real(x), (i * size, *(0,) * len(rest)), ((i + 1) * size, *rest), x.type.shape, tensor_type(x.dtype, (size, *rest)))
+    parts = [em.slice(em.real(x), (i * size, *(0,) * len(rest)), ((i + 1) * size, *rest), x.type.shape,
+                      tensor_type(x.dtype, (size, *rest)))
              for i in order]
     return em.call("Concat", parts, x.type, axis=0)
 
@@ -285,7 +291,8 @@ def _recurrent(operator: str, order: Sequence[int], **attributes: Any) -> Rule:
             return None
         n = len(order)
         x, h, hidden = a["input"], a["h"], a["w_hh"].type.shape[1]
-        w, r = (em.reshape(_gates(em, a[name], order, n), (1, *a[name].type.shape), x.dtype) for name in ("w_ih", "w_hh"))
+        w, r = (em.reshape(_gates(em, a[name], order, n), (1, *a[name].type.shape), x.dtype)
+                for name in ("w_ih", "w_hh"))
         bias = None
         if a["b_ih"] is not None:
             both = em.call("Concat", [_gates(em, a[name], order, n) for name in ("b_ih", "b_hh")], None, axis=0)
@@ -293,7 +300,8 @@ def _recurrent(operator: str, order: Sequence[int], **attributes: Any) -> Rule:
         states = [h] + ([a["c"]] if "c" in a else [])
         initial = [em.reshape(em.real(s), (1, *s.type.shape), x.dtype) for s in states]
         length, batch = x.type.shape[0], x.type.shape[1]
-        inner = [tensor_type(x.dtype, (length, 1, batch, hidden)), *[tensor_type(x.dtype, (1, batch, hidden))] * len(states)]
+        inner = [tensor_type(x.dtype, (length, 1, batch, hidden)),
+                 *[tensor_type(x.dtype, (1, batch, hidden))] * len(states)]
         extra = {"activations": ["Tanh" if a["activation"] == "tanh" else "Relu"]} if "activation" in a else {}
         made = em.calls_for(operator, [x, w, r, bias, None, *initial], inner, hidden_size=hidden,
                             direction="reverse" if a["reverse"] else "forward", **attributes, **extra)

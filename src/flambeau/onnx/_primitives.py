@@ -55,11 +55,13 @@ def _type(node: Node) -> TensorType:
 
 # ------------------------------------------------------------------ elementwise
 
-_UNARY = {"neg": "Neg", "abs": "Abs", "floor": "Floor", "ceil": "Ceil", "round": "Round", "sqrt": "Sqrt", "exp": "Exp", "log": "Log",
-          "sin": "Sin", "cos": "Cos", "tan": "Tan", "asin": "Asin", "acos": "Acos", "atan": "Atan", "sinh": "Sinh", "cosh": "Cosh",
-          "tanh": "Tanh", "asinh": "Asinh", "acosh": "Acosh", "atanh": "Atanh", "relu": "Relu", "sigmoid": "Sigmoid", "erf": "Erf",
+_UNARY = {"neg": "Neg", "abs": "Abs", "floor": "Floor", "ceil": "Ceil", "round": "Round", "sqrt": "Sqrt", "exp": "Exp",
+          "log": "Log", "sin": "Sin", "cos": "Cos", "tan": "Tan", "asin": "Asin", "acos": "Acos", "atan": "Atan",
+          "sinh": "Sinh", "cosh": "Cosh", "tanh": "Tanh", "asinh": "Asinh", "acosh": "Acosh", "atanh": "Atanh",
+          "relu": "Relu", "sigmoid": "Sigmoid", "erf": "Erf",
           "sgn": "Sign"}
-_BINARY = {"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "pow": "Pow", "maximum": "Max", "minimum": "Min", "eq": "Equal",
+_BINARY = {"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "pow": "Pow", "maximum": "Max", "minimum": "Min",
+           "eq": "Equal",
            "lt": "Less", "le": "LessOrEqual", "gt": "Greater", "ge": "GreaterOrEqual"}
 _LOGIC = {"add": "Or", "maximum": "Or", "bitwise_or": "Or", "mul": "And", "minimum": "And", "bitwise_and": "And",
           "bitwise_xor": "Xor", "eq": "Equal"}
@@ -144,7 +146,9 @@ def _floored(em, node, inputs, of_quotient: bool):
     type = _type(node)
     if type.dtype.kind in "iu":
         rest = em.elementwise("Mod", inputs, type)
-        return em.elementwise("Div", [em.elementwise("Sub", [inputs[0], rest], type), inputs[1]], type) if of_quotient else rest
+        if not of_quotient:
+            return rest
+        return em.elementwise("Div", [em.elementwise("Sub", [inputs[0], rest], type), inputs[1]], type)
     quotient = em.elementwise("Floor", [em.elementwise("Div", inputs, type)], type)
     if of_quotient:
         return quotient
@@ -203,17 +207,20 @@ def _slice(em, node, inputs):
 def _flip(em, node, inputs):
     dims = node.params[0]
     ends = Ints([-(1 << 63)] * len(dims))
-    return em.result("Slice", [inputs[0], Ints([-1] * len(dims)), ends, Ints(dims), Ints([-1] * len(dims))], _type(node))
+    return em.result("Slice", [inputs[0], Ints([-1] * len(dims)), ends, Ints(dims), Ints([-1] * len(dims))],
+                     _type(node))
 
 
 @rule("pad")
 def _pad(em, node, inputs):
     low, high, inner, value = node.params
     if any(inner):
-        raise OnnxExporterError(f"{em.label} puts numbers between the elements of a tensor, for which there is no ONNX operator")
+        raise OnnxExporterError(f"{em.label} puts numbers between the elements of a tensor, for which there is no ONNX "
+                                "operator")
     x, type = inputs[0], _type(node)
     if type.dtype is bool_:
-        padded = em.call("Pad", [em.cast(em.real(x), int32), Ints((*low, *high)), Scalar(int(value), int32)], None, mode="constant")
+        padded = em.call("Pad", [em.cast(em.real(x), int32), Ints((*low, *high)), Scalar(int(value), int32)], None,
+                         mode="constant")
         return Operand(em.cast(padded, bool_, type), type)
     return em.result("Pad", [x, Ints((*low, *high)), Scalar(value, type.dtype)], type, mode="constant")
 
@@ -235,7 +242,8 @@ def _strided_view(em, node, inputs):
     shape, strides, offset = node.params
     steps = take_apart(x.type.shape, shape, strides, offset)
     if steps is None:
-        index = offset + sum(np.arange(n).reshape(-1, *(1,) * (len(shape) - 1 - i)) * s for i, (n, s) in enumerate(zip(shape, strides)))
+        index = offset + sum(np.arange(n).reshape(-1, *(1,) * (len(shape) - 1 - i)) * s
+                             for i, (n, s) in enumerate(zip(shape, strides)))
         flat = em.reshape(em.real(x), [x.type.size], type.dtype)
         return em.result("Gather", [flat, Array(np.broadcast_to(index, shape).astype(np.int64), int64)], type, axis=0)
     ref = em.real(x)
@@ -261,8 +269,10 @@ def _strided_write(em, node, inputs):
     places = offset + sum((np.arange(n).reshape(-1, *(1,) * (len(shape) - 1 - i)) * s
                            for i, (n, s) in enumerate(zip(shape, strides))), np.zeros((), np.int64))
     index = np.broadcast_to(places, shape).reshape(-1).astype(np.int64)
-    flat, source = em.reshape(em.real(x), [type.size], type.dtype), em.reshape(em.real(new), [new.type.size], type.dtype)
-    written = em.call("ScatterElements", [flat, Array(index, int64), source], tensor_type(type.dtype, (type.size,)), axis=0)
+    flat = em.reshape(em.real(x), [type.size], type.dtype)
+    source = em.reshape(em.real(new), [new.type.size], type.dtype)
+    written = em.call("ScatterElements", [flat, Array(index, int64), source], tensor_type(type.dtype, (type.size,)),
+                      axis=0)
     return Operand(em.reshape(written, type.shape, type.dtype), type)
 
 
@@ -307,20 +317,23 @@ def _put(em, node, inputs):
     at = em.reshape(em.real(index), (*index.type.shape, 1), int64)
     written = em.call("ScatterND", [moved, at, rows], tensor_type(x.dtype, tuple(x.type.shape[i] for i in front)),
                       reduction=_reduction_name(em, mode))
-    return Operand(em.transpose(written, [front.index(i) for i in range(ndim)], x.dtype, [x.type.shape[i] for i in front]), _type(node))
+    return Operand(em.transpose(written, [front.index(i) for i in range(ndim)], x.dtype,
+                                [x.type.shape[i] for i in front]), _type(node))
 
 
 @rule("sort")
 def _sort(em, node, inputs):
     dim, descending = node.params
     types = [v.type for v in node.outputs]
-    names = em.calls_for("TopK", [inputs[0], Ints([types[0].shape[dim]])], types, axis=dim, largest=int(descending), sorted=1)
+    names = em.calls_for("TopK", [inputs[0], Ints([types[0].shape[dim]])], types, axis=dim, largest=int(descending),
+                         sorted=1)
     return [Operand(name, type) for name, type in zip(names, types)]
 
 
 # ------------------------------------------------------------------ reductions and scans
 
-_REDUCTIONS = {"reduce_sum": "ReduceSum", "reduce_prod": "ReduceProd", "reduce_max": "ReduceMax", "reduce_min": "ReduceMin"}
+_REDUCTIONS = {"reduce_sum": "ReduceSum", "reduce_prod": "ReduceProd", "reduce_max": "ReduceMax",
+               "reduce_min": "ReduceMin"}
 
 
 @rule(*_REDUCTIONS)
@@ -335,7 +348,8 @@ def _reduction(em, node, inputs):
 
 @rule("argmax", "argmin")
 def _argument(em, node, inputs):
-    return em.result("ArgMax" if node.prim.name == "argmax" else "ArgMin", inputs, _type(node), axis=node.params[0], keepdims=0)
+    return em.result("ArgMax" if node.prim.name == "argmax" else "ArgMin", inputs, _type(node), axis=node.params[0],
+                     keepdims=0)
 
 
 @rule("cumsum")
@@ -347,11 +361,12 @@ def _cumsum(em, node, inputs):
 
 @rule("dot")
 def _dot(em, node, inputs):
-    """MatMul where each operand has one contracted dimension and at most one free one (a matrix times vectors: any number);
-    else Einsum."""
+    """MatMul where each operand has one contracted dimension and at most one free one (a matrix times vectors: any
+    number); else Einsum."""
     a, b = inputs
     ca, cb, ba, bb = node.params
-    fa, fb = ([i for i in range(len(x.type.shape)) if i not in (*c, *batch)] for x, c, batch in ((a, ca, ba), (b, cb, bb)))
+    fa, fb = ([i for i in range(len(x.type.shape)) if i not in (*c, *batch)]
+              for x, c, batch in ((a, ca, ba), (b, cb, bb)))
     if len(ca) == 1 and len(fb) == 1 and (len(fa) == 1 or fa and not ba):
         left = em.transpose(em.real(a), (*ba, *fa, *ca), a.dtype, a.type.shape)
         right = em.transpose(em.real(b), (*bb, *cb, *fb), b.dtype, b.type.shape)
@@ -364,7 +379,8 @@ def _dot(em, node, inputs):
     return em.result("Einsum", inputs, _type(node), equation=f"{''.join(of_a)},{''.join(of_b)}->{''.join(out)}")
 
 
-def convolution(em: Emitter, inputs: Sequence[Any], type: TensorType, kernel, stride, low, high, dilation, groups) -> Operand:
+def convolution(em: Emitter, inputs: Sequence[Any], type: TensorType, kernel, stride, low, high, dilation,
+                groups) -> Operand:
     return em.result("Conv", inputs, type, kernel_shape=list(kernel), strides=list(stride), pads=[*low, *high],
                      dilations=list(dilation), group=groups)
 
@@ -380,7 +396,8 @@ def _conv_transposed(em, node, inputs):
     kernel, out = inputs[1].type.shape[2:], inputs[0].type.shape[2:]
     extra = [n - ((t - 1) * s - a - b + d * (k - 1) + 1)
              for n, t, s, a, b, d, k in zip(size, out, stride, low, high, dilation, kernel)]
-    return em.result("ConvTranspose", inputs, _type(node), kernel_shape=list(kernel), strides=list(stride), pads=[*low, *high],
+    return em.result("ConvTranspose", inputs, _type(node), kernel_shape=list(kernel), strides=list(stride),
+                     pads=[*low, *high],
                      dilations=list(dilation), group=groups, output_padding=extra)
 
 

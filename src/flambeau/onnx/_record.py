@@ -35,7 +35,7 @@ class Arguments(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """The calls of one recorded pass that its results need, the types of all names, the results, their types and names."""
+    """The calls of a recorded pass that its results need, the types of all names, the results, their types, names."""
 
     calls: list[Call]
     types: dict[str, TensorType]
@@ -46,7 +46,7 @@ class Sample(NamedTuple):
 
 def record_sample(model: Module, arguments: Arguments, shapes: Sequence[tuple[int, ...]], opset: int,
                   output_names: Sequence[str]) -> Sample:
-    """Records model(…) on tensors of these shapes. output_names: of the first results; the others get names of their own."""
+    """Records model(…) on tensors of these shapes. output_names: of the first results; the others get their own."""
     types = [tensor_type(t.dtype, shape) for t, shape in zip(arguments.types(), shapes)]
     with no_grad():
         _warm_up(model, arguments, types)
@@ -62,10 +62,11 @@ def record_sample(model: Module, arguments: Arguments, shapes: Sequence[tuple[in
 
 
 def _warm_up(model: Module, arguments: Arguments, types: Sequence[TensorType]) -> None:
-    """Runs the model once outside the recording: what it keeps from its first pass at a size is computed, and so a constant.
-    Nothing else is computed, as nothing looks at it."""
+    """Runs the model once outside the recording: what it keeps from its first pass at a size is computed, and so a
+    constant. Nothing else is computed, as nothing looks at it."""
     example = [arguments.leaves[i] for i in arguments.places]
-    args, kwargs = arguments.filled([x if x.shape == t.shape else zeros(t.shape, dtype=t.dtype) for x, t in zip(example, types)])
+    args, kwargs = arguments.filled([x if x.shape == t.shape else zeros(t.shape, dtype=t.dtype)
+                                     for x, t in zip(example, types)])
     flush()
     before = [(storage, storage.value) for storage in named_storages(model).values()]
     state = get_rng_state()
@@ -116,7 +117,8 @@ def _lower(em: Emitter, names: Sequence[str], given: Sequence[Value], results: d
             if slot not in env:
                 env[slot] = _constant(trace.slots[slot])
         em.label = spec.name
-        env.update((slot, out) for slot, out in zip(made, _lower_call(em, spec, [env[i] for i in operands])) if out is not None)
+        env.update((slot, out) for slot, out in zip(made, _lower_call(em, spec, [env[i] for i in operands]))
+                   if out is not None)
     outputs = [env[value.slot] if value.epoch == trace.epoch else _constant(value) for value in results.values()]
     refs = [em.real(x) for x in outputs]
     return Sample(_needed(em.calls, refs), em.types, refs, [x.type for x in outputs], list(results))

@@ -22,7 +22,7 @@ class Steps(NamedTuple):
 
 
 def take_apart(base: Sequence[int], shape: Sequence[int], strides: Sequence[int], offset: int) -> Steps | None:
-    """How the view comes about; None if its strides do not nest (overlapping windows, steps that do not divide a size)."""
+    """How the view comes about; None if its strides do not nest (overlapping windows, steps that divide no size)."""
     size = prod(base)
     if not size or 0 in shape:
         return None
@@ -37,7 +37,8 @@ def take_apart(base: Sequence[int], shape: Sequence[int], strides: Sequence[int]
     return None
 
 
-def _by_places(size: int, places: list[int], kept: tuple[int, ...], strides: Sequence[int], offset: int, dims: list[int]) -> Steps | None:
+def _by_places(size: int, places: list[int], kept: tuple[int, ...], strides: Sequence[int], offset: int,
+               dims: list[int]) -> Steps | None:
     if not places or places[-1] != 1:
         places = [*places, 1]
     bounds = [size, *places]

@@ -22,12 +22,13 @@ def import_onnx() -> Any:
     try:
         import onnx
     except ImportError:
-        raise ModuleNotFoundError("torch.onnx writes files with the onnx package: pip install flambeau[onnx]", name="onnx") from None
+        raise ModuleNotFoundError("torch.onnx writes files with the onnx package: pip install flambeau[onnx]",
+                                  name="onnx") from None
     return onnx
 
 
 class Writer:
-    """Collects nodes and initializers. names: what inputs and outputs are to be called; arrays: the parameters by name."""
+    """Collects nodes and initializers. names: what inputs and outputs are called; arrays: the parameters by name."""
 
     def __init__(self, arrays: dict[str, tuple[np.ndarray, int]], reserved: Sequence[str]):
         self.onnx = import_onnx()
@@ -45,7 +46,8 @@ class Writer:
         for name in inputs:
             if name in self.arrays and name not in self.initializers:
                 self._add(name, *self.arrays[name])
-        self.nodes.append(self.onnx.helper.make_node(operator, inputs, outputs, name=f"node_{outputs[0]}", **attributes))
+        self.nodes.append(self.onnx.helper.make_node(operator, inputs, outputs, name=f"node_{outputs[0]}",
+                                                     **attributes))
 
     def constant(self, array: np.ndarray, element: int) -> str:
         """The name of an initializer; equal ones are one."""
@@ -61,11 +63,13 @@ class Writer:
 
     def _add(self, name: str, array: np.ndarray, element: int) -> None:
         little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        self.initializers[name] = self.onnx.TensorProto(name=name, data_type=element, dims=array.shape, raw_data=little.tobytes())
+        self.initializers[name] = self.onnx.TensorProto(name=name, data_type=element, dims=array.shape,
+                                                        raw_data=little.tobytes())
 
 
 def build(samples: Sequence[Sample], symbols: dict[str, tuple[int, ...]], arguments: Arguments,
-          arrays: dict[str, tuple[np.ndarray, int]], opset: int, export_params: bool, parameters_as_inputs: bool) -> Any:
+          arrays: dict[str, tuple[np.ndarray, int]], opset: int, export_params: bool,
+          parameters_as_inputs: bool) -> Any:
     """The ModelProto of recorded samples."""
     output_names = samples[0].output_names
     writer = Writer(arrays, [*arguments.names, *output_names, *arrays])
@@ -82,7 +86,8 @@ def build(samples: Sequence[Sample], symbols: dict[str, tuple[int, ...]], argume
               for name in arguments.names]
     parameters = [name for name in arrays if name in writer.initializers]
     if parameters_as_inputs or not export_params:
-        inputs += [_value_info(make, name, samples[0].types[name], list(samples[0].types[name].shape)) for name in parameters]
+        inputs += [_value_info(make, name, samples[0].types[name], list(samples[0].types[name].shape))
+                   for name in parameters]
     used = {name for node in writer.nodes for name in node.input}
     kept = [t for name, t in writer.initializers.items() if name in used and (export_params or name not in arrays)]
     graph = make.make_graph(writer.nodes, "main_graph", inputs, outputs, initializer=kept)
@@ -104,7 +109,7 @@ def _value_info(make: Any, name: str, type: Any, dims: list) -> Any:
 
 
 def _drop_identities(writer: Writer, outputs: Sequence[str], given: set[str]) -> None:
-    """Lets nodes write the model's outputs themselves. What has been renamed so once is an output, and keeps that name."""
+    """Lets nodes write the model's outputs themselves. What has been renamed once is an output, and keeps that name."""
     for node in [n for n in writer.nodes if n.op_type == "Identity" and n.output[0] in outputs]:
         source = node.input[0]
         if source in given or source in writer.initializers or source in outputs:
@@ -135,7 +140,8 @@ class ONNXProgram:
         if self._session is None:
             self.initialize_inference_session()
         leaves = [x for x in tree_flatten((args, kwargs))[0] if isinstance(x, Tensor)]
-        fed = {given.name: x.detach().numpy() for given, x in zip(self._session.get_inputs(), leaves)}  # type: ignore[attr-defined]
+        fed = {given.name: x.detach().numpy()  # type: ignore[attr-defined]
+               for given, x in zip(self._session.get_inputs(), leaves)}
         return [from_numpy(x) for x in self._session.run(None, fed)]
 
     def initialize_inference_session(self) -> None:
@@ -149,8 +155,8 @@ class ONNXProgram:
         self._session = None
 
     def save(self, destination: Any, *, external_data: bool | None = None) -> None:
-        """Writes the model. external_data: the weights go to a file beside it, `destination` + ".data"; by default only where
-        the model is too large for one file (2 GB). Both files appear whole or not at all."""
+        """Writes the model. external_data: the weights go to a file beside it, `destination` + ".data"; by default only
+        where the model is too large for one file (2 GB). Both files appear whole or not at all."""
         if hasattr(destination, "write"):
             if external_data:
                 raise OnnxExporterError("weights in a file of their own need a path, not a stream")

@@ -11,7 +11,8 @@ from ...tensor.tensor import Tensor
 def make_np(x: Any) -> np.ndarray:
     """x, a tensor, array or number, as an array; NotImplementedError for anything else."""
     if isinstance(x, Tensor):
-        return x.detach().cpu().float().numpy() if x.dtype.encoded else x.detach().cpu().numpy()  # type: ignore[attr-defined]
+        x = x.detach().cpu()  # type: ignore[attr-defined]
+        return x.float().numpy() if x.dtype.encoded else x.numpy()
     if isinstance(x, np.ndarray):
         return x
     if np.isscalar(x):

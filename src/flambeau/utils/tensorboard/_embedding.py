@@ -1,4 +1,4 @@
-"""The embedding projector's files: vectors and labels as tables, thumbnails as one picture, and a configuration of them."""
+"""The embedding projector's files: vectors and labels as tables, thumbnails as one picture, and their configuration."""
 from __future__ import annotations
 
 import math
@@ -14,8 +14,8 @@ from ._arrays import make_np
 
 def write_embedding(logdir: str, folder: str, tag: str, mat: Any, metadata: Sequence[Any] | None, label_img: Any,
                     metadata_header: Sequence[str] | None) -> None:
-    """Writes (N, D) vectors, N labels (or rows of them, with a header) and N pictures (N, C, H, W) to logdir/folder, and names
-    them in logdir/projector_config.pbtxt."""
+    """Writes (N, D) vectors, N labels (or rows of them, with a header) and N pictures (N, C, H, W) to logdir/folder,
+    and names them in logdir/projector_config.pbtxt."""
     from google.protobuf import text_format
     from tensorboard.plugins.projector.projector_config_pb2 import EmbeddingInfo, ProjectorConfig
     mat = make_np(mat)
@@ -27,7 +27,9 @@ def write_embedding(logdir: str, folder: str, tag: str, mat: Any, metadata: Sequ
     if metadata is not None:
         if len(metadata) != len(mat):
             raise AssertionError("#labels should equal with #data points")
-        rows = ["\t".join(map(str, row)) for row in [metadata_header, *metadata]] if metadata_header else [str(x) for x in metadata]
+        rows = [str(x) for x in metadata]
+        if metadata_header:
+            rows = ["\t".join(map(str, row)) for row in [metadata_header, *metadata]]
         _write(path / "metadata.tsv", rows)
         info.metadata_path = f"{folder}/metadata.tsv"
     if label_img is not None:

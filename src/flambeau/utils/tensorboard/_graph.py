@@ -27,8 +27,10 @@ class _Scopes:
         self.changes: list[tuple[int, str]] = [(0, "")]
         self.stack: list[str] = []
         root = type(model).__name__
-        self.names = {module: f"{type(module).__name__}[{path.rpartition('.')[2]}]" if path else root for path, module in model.named_modules()}
-        self.handles = [h for m in self.names for h in (m.register_forward_pre_hook(self._enter), m.register_forward_hook(self._leave))]
+        self.names = {module: f"{type(module).__name__}[{path.rpartition('.')[2]}]" if path else root
+                      for path, module in model.named_modules()}
+        self.handles = [h for m in self.names
+                        for h in (m.register_forward_pre_hook(self._enter), m.register_forward_hook(self._leave))]
 
     def _enter(self, module: Module, args: Any) -> None:
         self.stack.append("/".join([*self.stack[-1:], self.names[module]]))
@@ -75,21 +77,25 @@ def model_graph(model: Module, args: Any, verbose: bool = False) -> tuple[GraphD
     scopes = _Scopes(model)
     made = _Nodes()
     try:
-        with no_grad(), recording(list(storages.values()), [leaves[i]._value().type for i in places]) as (given, inputs):
+        types = [leaves[i]._value().type for i in places]
+        with no_grad(), recording(list(storages.values()), types) as (given, inputs):
             for i, t in zip(places, inputs):
                 leaves[i] = t
-            results = [t._value().slot for t in tree_leaves(model(*tree_unflatten(leaves, spec))) if isinstance(t, Tensor)]
+            results = [t._value().slot for t in tree_leaves(model(*tree_unflatten(leaves, spec)))
+                       if isinstance(t, Tensor)]
             calls = list(recorded_calls(len(given)))
     finally:
         scopes.remove()
     used = {slot for _, operands, _ in calls for slot in operands} | set(results)
-    names = [*[f"{type(model).__name__}/{name.replace('.', '/')}" for name in storages], *[f"input/{i}" for i in range(len(inputs))]]
+    names = [*[f"{type(model).__name__}/{name.replace('.', '/')}" for name in storages],
+             *[f"input/{i}" for i in range(len(inputs))]]
     for slot, (name, value) in enumerate(zip(names, given)):
         if slot in used:
             made.add(name, "IO Node" if slot >= len(storages) else "Parameter", [], [value.type], [slot])
     for n, (called, operands, outputs) in enumerate(calls):
         scope = scopes.of(n)
-        made.add(f"{scope}/{called.name}" if scope else called.name, called.name, operands, list(called.out_types), outputs)
+        made.add(f"{scope}/{called.name}" if scope else called.name, called.name, operands, list(called.out_types),
+                 outputs)
     for i, slot in enumerate(results):
         made.add(f"output/{i}", "IO Node", [slot], [], [])
     graph = GraphDef(node=made.nodes, versions=VersionDef(producer=22))

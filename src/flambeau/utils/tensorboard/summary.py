@@ -18,19 +18,23 @@ Dim = TensorShapeProto.Dim
 
 
 def _tensor(tag: str, plugin: str, content: bytes, tensor: TensorProto, description: str = "") -> Summary:
-    metadata = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name=plugin, content=content), summary_description=description)
+    metadata = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name=plugin, content=content),
+                               summary_description=description)
     return Summary(value=[Summary.Value(tag=tag, metadata=metadata, tensor=tensor)])
 
 
-def scalar(name: str, tensor: Any, collections: Any = None, new_style: bool = False, double_precision: bool = False) -> Summary:
+def scalar(name: str, tensor: Any, collections: Any = None, new_style: bool = False,
+           double_precision: bool = False) -> Summary:
     """One number. new_style: as a tensor, which TensorBoard reads faster; double_precision: of 64 bits."""
     value = make_np(tensor).squeeze()
     if value.ndim != 0:
-        raise AssertionError(f"Tensor should contain one element (0 dimensions). Was given size: {value.size} and {value.ndim} dimensions.")
+        raise AssertionError(f"Tensor should contain one element (0 dimensions). Was given size: {value.size} and "
+                             f"{value.ndim} dimensions.")
     number = float(value)
     if not new_style:
         return Summary(value=[Summary.Value(tag=name, simple_value=number)])
-    made = TensorProto(double_val=[number], dtype="DT_DOUBLE") if double_precision else TensorProto(float_val=[number], dtype="DT_FLOAT")
+    made = (TensorProto(double_val=[number], dtype="DT_DOUBLE") if double_precision
+            else TensorProto(float_val=[number], dtype="DT_FLOAT"))
     return _tensor(name, "scalars", b"", made)
 
 
@@ -38,7 +42,8 @@ def scalar(name: str, tensor: Any, collections: Any = None, new_style: bool = Fa
 _NUMBER_TYPES: dict[str, tuple[str, str | None]] = {
     "float16": ("DT_HALF", None), "bfloat16": ("DT_BFLOAT16", None), "float32": ("DT_FLOAT", "float_val"),
     "float64": ("DT_DOUBLE", "double_val"), "int8": ("DT_INT8", "int_val"), "uint8": ("DT_UINT8", "uint32_val"),
-    "int16": ("DT_INT16", "int_val"), "int32": ("DT_INT32", "int_val"), "int64": ("DT_INT64", "int64_val"), "bool": ("DT_BOOL", "bool_val"),
+    "int16": ("DT_INT16", "int_val"), "int32": ("DT_INT32", "int_val"), "int64": ("DT_INT64", "int64_val"),
+    "bool": ("DT_BOOL", "bool_val"),
     "complex64": ("DT_COMPLEX64", "scomplex_val"), "complex128": ("DT_COMPLEX128", "dcomplex_val")}
 
 
@@ -71,8 +76,8 @@ def default_bins() -> list[float]:
 
 
 def histogram(name: str, values: Any, bins: Any, max_bins: int | None = None) -> Summary:
-    """Counts of values between bounds. bins: bounds, or what numpy.histogram takes; max_bins: neighbours are joined down to
-    about as many."""
+    """Counts of values between bounds. bins: bounds, or what numpy.histogram takes; max_bins: neighbours are joined
+    down to about as many."""
     flat = make_np(values).astype(float).reshape(-1)
     if not flat.size:
         raise ValueError("The input has no element.")
@@ -85,7 +90,8 @@ def histogram(name: str, values: Any, bins: Any, max_bins: int | None = None) ->
     first, last = used[0], used[-1]
     # what is not empty, and one empty bucket below
     kept = np.concatenate([[0], counts[:last + 1]]) if first == 0 else counts[first - 1:last + 1]
-    return histogram_raw(name, flat.min(), flat.max(), len(flat), flat.sum(), flat.dot(flat), limits[first:last + 2].tolist(), kept.tolist())
+    return histogram_raw(name, flat.min(), flat.max(), len(flat), flat.sum(), flat.dot(flat),
+                         limits[first:last + 2].tolist(), kept.tolist())
 
 
 def _joined(counts: np.ndarray, limits: np.ndarray, max_bins: int) -> tuple[np.ndarray, np.ndarray]:
@@ -100,7 +106,8 @@ def _joined(counts: np.ndarray, limits: np.ndarray, max_bins: int) -> tuple[np.n
 def histogram_raw(name: str, min: Any, max: Any, num: Any, sum: Any, sum_squares: Any, bucket_limits: Sequence[float],
                   bucket_counts: Sequence[float]) -> Summary:
     """A histogram that was counted elsewhere; bucket_limits are upper bounds."""
-    made = HistogramProto(min=min, max=max, num=num, sum=sum, sum_squares=sum_squares, bucket_limit=bucket_limits, bucket=bucket_counts)
+    made = HistogramProto(min=min, max=max, num=num, sum=sum, sum_squares=sum_squares, bucket_limit=bucket_limits,
+                          bucket=bucket_counts)
     return Summary(value=[Summary.Value(tag=name, histo=made)])
 
 
@@ -113,10 +120,12 @@ def _pixels(array: np.ndarray) -> np.ndarray:
 
 def image(tag: str, tensor: Any, rescale: float = 1, dataformats: str = "NCHW") -> Summary:
     """A picture of one, three or four channels, or a batch of them side by side: bytes, or floats in [0, 1]."""
-    return Summary(value=[Summary.Value(tag=tag, image=make_image(_pixels(convert_to_HWC(make_np(tensor), dataformats)), rescale))])
+    made = make_image(_pixels(convert_to_HWC(make_np(tensor), dataformats)), rescale)
+    return Summary(value=[Summary.Value(tag=tag, image=made)])
 
 
-def make_image(pixels: np.ndarray, rescale: float = 1, boxes: np.ndarray | None = None, labels: Sequence[str] | None = None) -> Summary.Image:
+def make_image(pixels: np.ndarray, rescale: float = 1, boxes: np.ndarray | None = None,
+               labels: Sequence[str] | None = None) -> Summary.Image:
     """(H, W, C) bytes as PNG. boxes: (N, 4) corners to draw."""
     from PIL import Image
     height, width, channels = pixels.shape
@@ -127,7 +136,8 @@ def make_image(pixels: np.ndarray, rescale: float = 1, boxes: np.ndarray | None 
         picture = picture.resize((int(width * rescale), int(height * rescale)), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
     picture.save(stream, format="PNG")
-    return Summary.Image(height=picture.height, width=picture.width, colorspace=channels, encoded_image_string=stream.getvalue())
+    return Summary.Image(height=picture.height, width=picture.width, colorspace=channels,
+                         encoded_image_string=stream.getvalue())
 
 
 def image_boxes(tag: str, tensor_image: Any, tensor_boxes: Any, rescale: float = 1, dataformats: str = "CHW",
@@ -163,8 +173,10 @@ def video(tag: str, tensor: Any, fps: float = 4) -> Summary:
         canvas[:, y * height:(y + 1) * height, x * width:(x + 1) * width] = clip.transpose(0, 2, 3, 1)
     pictures = [Image.fromarray(f if channels == 3 else f[..., 0]) for f in canvas]
     stream = io.BytesIO()
-    pictures[0].save(stream, format="GIF", save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0)
-    made = Summary.Image(height=canvas.shape[1], width=canvas.shape[2], colorspace=channels, encoded_image_string=stream.getvalue())
+    pictures[0].save(stream, format="GIF", save_all=True, append_images=pictures[1:], duration=round(1000 / fps),
+                     loop=0)
+    made = Summary.Image(height=canvas.shape[1], width=canvas.shape[2], colorspace=channels,
+                         encoded_image_string=stream.getvalue())
     return Summary(value=[Summary.Value(tag=tag, image=made)])
 
 
@@ -179,7 +191,8 @@ def audio(tag: str, tensor: Any, sample_rate: int = 44100) -> Summary:
         file.setsampwidth(2)
         file.setframerate(sample_rate)
         file.writeframes((np.clip(samples, -1, 1) * np.iinfo(np.int16).max).astype("<i2").tobytes())
-    made = Summary.Audio(sample_rate=sample_rate, num_channels=1, length_frames=len(samples), encoded_audio_string=stream.getvalue(),
+    made = Summary.Audio(sample_rate=sample_rate, num_channels=1, length_frames=len(samples),
+                         encoded_audio_string=stream.getvalue(),
                          content_type="audio/wav")
     return Summary(value=[Summary.Value(tag=tag, audio=made)])
 
@@ -189,7 +202,8 @@ def audio(tag: str, tensor: Any, sample_rate: int = 44100) -> Summary:
 def text(tag: str, text: str) -> Summary:
     """Text, which TensorBoard shows as Markdown."""
     from tensorboard.plugins.text.plugin_data_pb2 import TextPluginData
-    made = TensorProto(dtype="DT_STRING", string_val=[text.encode("utf-8")], tensor_shape=TensorShapeProto(dim=[Dim(size=1)]))
+    made = TensorProto(dtype="DT_STRING", string_val=[text.encode("utf-8")],
+                       tensor_shape=TensorShapeProto(dim=[Dim(size=1)]))
     return _tensor(tag + "/text_summary", "text", TextPluginData(version=0).SerializeToString(), made)
 
 
@@ -216,12 +230,19 @@ def pr_curve_raw(tag: str, tp: Any, fp: Any, tn: Any, fn: Any, precision: Any, r
     rows = np.stack([make_np(row) for row in (tp, fp, tn, fn, precision, recall)])
     content = PrCurvePluginData(version=0, num_thresholds=min(num_thresholds, 127)).SerializeToString()
     shape = TensorShapeProto(dim=[Dim(size=n) for n in rows.shape])
-    return _tensor(tag, "pr_curves", content, TensorProto(dtype="DT_FLOAT", float_val=rows.reshape(-1).tolist(), tensor_shape=shape))
+    return _tensor(tag, "pr_curves", content,
+                   TensorProto(dtype="DT_FLOAT", float_val=rows.reshape(-1).tolist(), tensor_shape=shape))
 
 
 def custom_scalars(layout: dict[str, dict[str, Sequence[Any]]]) -> Summary:
-    """Charts of several scalars: {category: {title: ["Multiline" or "Margin", [tags]]}}; margin charts take three tags."""
-    from tensorboard.plugins.custom_scalar.layout_pb2 import Category, Chart, Layout, MarginChartContent, MultilineChartContent
+    """Charts of several scalars: {category: {title: ["Multiline" or "Margin", [tags]]}}; margins take three tags."""
+    from tensorboard.plugins.custom_scalar.layout_pb2 import (
+        Category,
+        Chart,
+        Layout,
+        MarginChartContent,
+        MultilineChartContent,
+    )
     categories = []
     for category, titles in layout.items():
         charts = []
@@ -234,7 +255,8 @@ def custom_scalars(layout: dict[str, dict[str, Sequence[Any]]]) -> Summary:
             else:
                 charts.append(Chart(title=title, multiline=MultilineChartContent(tag=tags)))
         categories.append(Category(title=category, chart=charts))
-    made = TensorProto(dtype="DT_STRING", string_val=[Layout(category=categories).SerializeToString()], tensor_shape=TensorShapeProto())
+    made = TensorProto(dtype="DT_STRING", string_val=[Layout(category=categories).SerializeToString()],
+                       tensor_shape=TensorShapeProto())
     return _tensor("custom_scalars__config__", "custom_scalars", b"", made)
 
 
@@ -280,22 +302,27 @@ def hparams(hparam_dict: dict[str, Any], metric_dict: dict[str, Any],
         infos.append(info)
     metrics = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=key)) for key in metric_dict]
     plain = plugin_data_pb2.HParamsPluginData
-    return (_session("_hparams_/experiment", plain(experiment=api_pb2.Experiment(hparam_infos=infos, metric_infos=metrics))),
+    return (_session("_hparams_/experiment",
+                     plain(experiment=api_pb2.Experiment(hparam_infos=infos, metric_infos=metrics))),
             _session("_hparams_/session_start_info", plain(session_start_info=start)),
-            _session("_hparams_/session_end_info", plain(session_end_info=plugin_data_pb2.SessionEndInfo(status=api_pb2.STATUS_SUCCESS))))
+            _session("_hparams_/session_end_info",
+                     plain(session_end_info=plugin_data_pb2.SessionEndInfo(status=api_pb2.STATUS_SUCCESS))))
 
 
 def _domains(hparams: dict[str, Any], domains: dict[str, list]) -> dict[str, list]:
     if not isinstance(domains, dict):
         raise TypeError("parameter: hparam_domain_discrete should be a dictionary.")
     for key, values in domains.items():
-        if key not in hparams or not isinstance(values, list) or not all(isinstance(v, type(hparams[key])) for v in values):
-            raise TypeError(f"parameter: hparam_domain_discrete[{key}] should be a list of same type as hparam_dict[{key}].")
+        if (key not in hparams or not isinstance(values, list)
+                or not all(isinstance(v, type(hparams[key])) for v in values)):
+            raise TypeError(f"parameter: hparam_domain_discrete[{key}] should be a list of same type as "
+                            f"hparam_dict[{key}].")
     return domains
 
 
 def _hparam(key: str, value: Any) -> tuple[str, str, Any]:
-    """(TensorBoard's type, the message's field, the value) of a hyperparameter. Truth values are numbers, as in PyTorch."""
+    """(TensorBoard's type, the message's field, the value) of a hyperparameter. Truth values are numbers, as in
+    PyTorch."""
     if isinstance(value, (int, float)):
         return "DATA_TYPE_FLOAT64", "number_value", value
     if isinstance(value, str):
@@ -309,5 +336,6 @@ def _hparam(key: str, value: Any) -> tuple[str, str, Any]:
 def _session(tag: str, content: Any) -> Summary:
     from tensorboard.plugins.hparams.metadata import PLUGIN_DATA_VERSION, PLUGIN_NAME
     content.version = PLUGIN_DATA_VERSION
-    metadata = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name=PLUGIN_NAME, content=content.SerializeToString()))
+    metadata = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name=PLUGIN_NAME,
+                                                                      content=content.SerializeToString()))
     return Summary(value=[Summary.Value(tag=tag, metadata=metadata)])
