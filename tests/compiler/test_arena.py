@@ -79,3 +79,21 @@ def test_kept_results_are_bounded(monkeypatch):
     assert [each.kept[1] is not None for each in programs] == [False] * 3 + [True] * 3
     np.testing.assert_allclose(programs[0]([a])[0], expected(a))
     assert programs[0].kept[1] is not None and programs[3].kept[1] is None
+
+
+def test_small_results_lie_in_two_places_by_turns():
+    compiled = program(20)
+
+    def run(a):
+        return compiled.call([a], [a.ctypes.data], None)[0]
+    a = np.random.rand(20, 20)
+    at = [[id(r) for r in run(a)] for _ in range(4)]
+    assert at[0] == at[2] and at[1] == at[3] and not set(at[0]) & set(at[1])
+    held = [run(a * i) for i in range(5)]
+    for i, results in enumerate(held):
+        np.testing.assert_allclose(results[0], expected(a * i))
+    part = run(a)[0][..., 3:]  # whoever sees a part of a result holds all of it
+    values = part.copy()
+    for i in range(4):
+        run(a + i)
+    np.testing.assert_array_equal(part, values)

@@ -26,6 +26,7 @@ from .tables import Tables, spread
 from .threads import Program, join
 
 REFUSALS = 8  # runs in which an input kept its memory, before the result that could have it gets its own
+SMALL = 1 << 13  # bytes of results up to which a program has two places for them
 PARALLEL_WORK = 1 << 15  # elements and multiplications below which a program stays on one thread
 
 
@@ -121,6 +122,9 @@ class CompiledProgram:
             self.outputs.append((number[v] if v in number else -1 - place[v], v in number and v not in seen))
             seen.add(v)
         self.straight = self.outputs == [(i, True) for i in range(len(made))]  # whether the results are what is made, in order
+        self.small = self.keeps and sum(v.type.nbytes for v in made) <= SMALL
+        self.sets: list[tuple[list, list[int]]] = [([None] * len(made), [0] * len(made)) for _ in range(2)]  # small results, addresses
+        self.turn = 0
         self.kept: list[np.ndarray | None] = [None] * len(made)
         self.refused = [0] * len(made)  # how many runs in a row the donor of each result has kept its memory
         self.kept_addresses = [0] * len(made)
@@ -176,8 +180,9 @@ class CompiledProgram:
         """Runs on arrays and numbers. dead: the inputs (by number, of `donatable`) whose memory results may take over."""
         return self.call(inputs, [address_of(a) if a.__class__ is np.ndarray else 0 for a in inputs], dead)[0]
 
-    def call(self, inputs: list, addresses: list[int], dead: frozenset = frozenset()) -> tuple[list[np.ndarray], list[int]]:
-        """`__call__` for a caller that knows the addresses of the arrays and wants those of the results."""
+    def call(self, inputs: list, addresses: list[int], dead: frozenset | None = frozenset()) -> tuple[list[np.ndarray], list[int]]:
+        """`__call__` for a caller that knows the addresses of the arrays and wants those of the results. dead None: the results are
+        small, and shall have places of their own by turns."""
         made, where = self._prepare(inputs, addresses, dead)
         for part in self.parts:
             if part.__class__ is Segment:
@@ -187,7 +192,7 @@ class CompiledProgram:
         results = self.rerun_if_failed(inputs)
         return self._hand_out(inputs, made, where) if results is None else (results, [0] * len(results))
 
-    def post(self, inputs: list, addresses: list[int], dead: frozenset) -> tuple[list[np.ndarray], list[int]] | None:
+    def post(self, inputs: list, addresses: list[int], dead: frozenset | None) -> tuple[list[np.ndarray], list[int]] | None:
         """`call` that returns while the team's workers still run; `join` of the team and `rerun_if_failed` must follow.
         None: this program or this moment does not allow it."""
         if not self.asynchronous:
@@ -207,15 +212,34 @@ class CompiledProgram:
         self.flag[0] = 0
         return Interpreter().prepare(self.source)(inputs)
 
-    def _prepare(self, inputs: list, addresses: list[int], dead: frozenset) -> tuple[list[np.ndarray], list[int]]:
+    def _prepare(self, inputs: list, addresses: list[int], dead: frozenset | None) -> tuple[list[np.ndarray], list[int]]:
         """Fills the table; returns the arrays that results are made in, and their addresses."""
         self.settle()
-        made = []
-        where = []
         for i, cell, at in self.cells:
             if inputs[i].__class__ is not np.ndarray:
                 cell[0] = inputs[i]
                 addresses[i] = at
+        made, where = self._set() if dead is None else self._memories(inputs, addresses, dead)
+        self.pack(self.table, 8, *addresses, *where)
+        return made, where
+
+    def _set(self) -> tuple[list[np.ndarray], list[int]]:
+        """Memory for all results, when they are small: that of the run before the last, as far as nobody holds it any more. A state
+        that is passed from run to run lies in two places by turns, which costs less than to find out whether it can be overwritten."""
+        self.turn = 1 - self.turn
+        arrays, where = self.sets[self.turn]
+        references = list(map(sys.getrefcount, arrays))
+        if max(references, default=0) > _SET_ONLY:
+            for number, count in enumerate(references):
+                if count > _SET_ONLY:
+                    arrays[number] = a = np.empty(*self.makes[number])
+                    where[number] = address_of(a)
+        return arrays.copy(), where
+
+    def _memories(self, inputs: list, addresses: list[int], dead: frozenset) -> tuple[list[np.ndarray], list[int]]:
+        """Memory for each result: that of its donor, if it is dead, or else of its own."""
+        made = []
+        where = []
         for number, donor in enumerate(self.donors):
             if donor in dead:
                 self.refused[number] = 0
@@ -225,7 +249,6 @@ class CompiledProgram:
                 a, at = self._memory(number)
                 made.append(a)
                 where.append(at)
-        self.pack(self.table, 8, *addresses, *where)
         return made, where
 
     def _hand_out(self, inputs: list, made: list[np.ndarray], where: list[int]) -> tuple[list[np.ndarray], list[int]]:
@@ -286,6 +309,7 @@ def _calibrate() -> int:
 
 
 _KEPT_ONLY = _calibrate()
+_SET_ONLY = max(map(sys.getrefcount, [np.empty(1)]))  # what it says in `_set` of an array that only the set holds
 
 
 class NativeExecutor:

@@ -80,7 +80,7 @@ class TimedProgram(CompiledProgram):
                 times = np.zeros(2, np.int64)
             self._times.append(times)
 
-    def call(self, inputs: list, addresses: list[int], dead: frozenset = frozenset()) -> tuple[list[np.ndarray], list[int]]:
+    def call(self, inputs: list, addresses: list[int], dead: frozenset | None = frozenset()) -> tuple[list[np.ndarray], list[int]]:
         """Runs it, and reports."""
         start = perf_counter_ns()
         results = super().call(inputs, addresses, dead)

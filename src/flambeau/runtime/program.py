@@ -27,7 +27,8 @@ class Executor(Protocol):
 
     `run.compiled`, if its class has it and it is not None, is to be called instead: `compiled.call(inputs, addresses, dead)` with the
     addresses of the arrays returns (outputs, their addresses); `dead` are those inputs among `compiled.donatable` whose
-    memory it may take over, because nobody else wants them any more.
+    memory it may take over, because nobody else wants them any more, or None where `compiled.small` results shall lie in two
+    places by turns.
     """
 
     def prepare(self, graph: Graph) -> Callable[..., list[np.ndarray]]: ...

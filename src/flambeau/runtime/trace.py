@@ -321,7 +321,8 @@ def run_program(program: Program, slots: list, live: tuple[int, ...]) -> None:
             value = slots[i]
             value.buffer, value.address = buffer, 0
         return
-    dead = _unwanted(compiled.donatable, program.input_slots, slots)
+    # a replayed step, which is one call, is going to be bound to the memory that it takes over
+    dead = None if compiled.small and len(trace.records) > 1 else _unwanted(compiled.donatable, program.input_slots, slots)
     results = compiled.post(inputs, addresses, dead) if ASYNCHRONOUS else None
     if results is not None:
         made = frozenset([id(slots[i]) for i in live])
