@@ -23,6 +23,7 @@ from .tensor.attributes import every_value
 from .tensor.autocast import in_float32
 from .tensor.examples import one_by_one
 from .tensor.op import op
+from .tensor.strides import column_major
 from .tensor.tensor import Tensor
 from .tensor.views import wrap_dim
 
@@ -88,6 +89,7 @@ def slogdet(A: Tensor):
     return la.slogdet(A)
 
 
+@column_major(0)
 @op("LinalgInvExBackward0", name="linalg_inv_ex", returns=rt.linalg_inv_ex)
 def _inv_ex(A: Tensor):
     _square("linalg.inv", A)
@@ -184,6 +186,7 @@ def solve_triangular(A: Tensor, B: Tensor, *, upper, left=True, unitriangular=Fa
 
 # ------------------------------------------------------------------ factorisations
 
+@column_major(0)
 @op("LinalgCholeskyExBackward0", name="linalg_cholesky_ex", returns=rt.linalg_cholesky_ex)
 def _cholesky_ex(A: Tensor, upper):
     _square("linalg.cholesky", A, "cholesky_cpu")
@@ -211,6 +214,7 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     return result
 
 
+@column_major(0, 1)
 @op("LinalgQrBackward0", returns=rt.linalg_qr)
 def qr(A: Tensor, mode="reduced"):
     """(Q, R) with A = Q R; mode "reduced", "complete" (Q square) or "r" (Q empty)."""
@@ -221,6 +225,7 @@ def qr(A: Tensor, mode="reduced"):
     return (p.full((0,), 0, A.dtype, A.builder) if mode == "r" else q), r
 
 
+@column_major(0, 2)
 @op("LinalgSvdBackward0", returns=rt.linalg_svd)
 def svd(A: Tensor, full_matrices=True, *, driver=None):
     """(U, S, Vᴴ) with A = U diag(S) Vᴴ, S descending; full_matrices: U and V are square."""
@@ -255,6 +260,7 @@ def _uplo(UPLO: str) -> bool:
     return UPLO.upper() == "L"
 
 
+@column_major(1)
 @op("LinalgEighBackward0", returns=rt.linalg_eigh)
 def eigh(A: Tensor, UPLO="L"):
     """(ascending eigenvalues, eigenvectors as columns) of symmetric or Hermitian matrices, of which triangle UPLO is read."""
@@ -269,6 +275,7 @@ def eigvalsh(A: Tensor, UPLO="L"):
     return la.eigh(A, _uplo(UPLO))[0]
 
 
+@column_major(1)
 @op("LinalgEigBackward0", returns=rt.linalg_eig)
 def eig(A: Tensor):
     """(complex eigenvalues, eigenvectors as columns) of square matrices."""
@@ -283,6 +290,7 @@ def eigvals(A: Tensor):
     return la.eig(A)[0]
 
 
+@column_major(0)
 @op("LinalgLuFactorExBackward0", returns=rt.linalg_lu_factor)
 def lu_factor(A: Tensor, *, pivot=True):
     """(L and U in one matrix, 1-based pivots int32); see `lu_solve`."""
@@ -290,6 +298,7 @@ def lu_factor(A: Tensor, *, pivot=True):
     return lu_.lu_factor(A, bool(pivot))
 
 
+@column_major(0)
 @op("LinalgLuFactorExBackward0", name="lu_factor_ex", returns=rt.linalg_lu_factor_ex)
 def _lu_factor_ex(A: Tensor, pivot):
     _matrix("torch.linalg.lu_factor_ex", A, "lu_cpu")
@@ -359,6 +368,7 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left=True, adjoint=False)
     return x if left else la.adjoint(x)
 
 
+@column_major(0)
 @op("LinalgHouseholderProductBackward0")
 def householder_product(A: Tensor, tau: Tensor):
     """The first n columns of H₁ H₂ … with Hᵢ = I − τᵢ vᵢ vᵢᴴ; vᵢ is A's column i below its diagonal, with 1 on it."""
@@ -387,6 +397,7 @@ def reflected(A: Var, tau: Var, x: Var, adjoint: bool) -> Var:
     return p.sub(x, la.matmul(vectors, part))
 
 
+@column_major(0)
 @op("NotImplemented", name="linalg_ldl_factor_ex", returns=rt.linalg_ldl_factor_ex)
 def _ldl_factor_ex(A: Tensor, hermitian):
     _square("torch.linalg.ldl_factor_ex", A, "ldl_factor_kernel_cpu")
@@ -417,6 +428,7 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False) -> Any:
     return rt.linalg_ldl_factor((factors, pivots))
 
 
+@column_major(0)
 @op("NotImplemented")
 def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian=False):
     """X with A X = B, from A's `ldl_factor`. No gradient."""
@@ -487,6 +499,7 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
     return (values > tolerance.unsqueeze(-1)).sum(-1)
 
 
+@accepts_out
 @one_by_one
 @in_float32
 def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:
@@ -547,11 +560,21 @@ def vector_norm(x: Tensor, ord=2, dim=None, keepdim=False, *, dtype=None):
     return norms.vector_norm(p.cast(x, dtype or x.dtype), float(ord), dim, keepdim)
 
 
-def _summed_extreme(x: Var, order: float, keepdim: bool) -> Var:
-    """The largest (or smallest) sum of absolute values of a column (order ±1) or row (±inf)."""
-    over = x.ndim - 2 if abs(order) == 1 else x.ndim - 1
-    sums = p.reduce_sum(p.absolute(x), (over,))
-    return (p.reduce_max if order > 0 else p.reduce_min)(sums, (x.ndim - 2,))
+def _summed_extreme(x: Var, order: float, rows: int, columns: int, keepdim: bool) -> Var:
+    """The largest (or smallest) sum of absolute values of a column (order ±1) or row (±inf) of x, whose matrices were in the
+    dimensions rows and columns."""
+    over, along, axis = (rows, columns, x.ndim - 2) if abs(order) == 1 else (columns, rows, x.ndim - 1)
+    return _extreme(p.reduce_sum(p.absolute(x), (axis,)), order, along - (over < along and not keepdim))
+
+
+def _extreme(values: Var, order: float, dim: int) -> Var:
+    """The largest or, for a negative order, smallest along the last dimension (PyTorch's number dim); none is like 0."""
+    last = values.ndim - 1
+    if values.shape[last]:
+        return (p.reduce_max if order > 0 else p.reduce_min)(values, (last,))
+    if order < 0:
+        raise IndexError(f"amin(): Expected reduction dim {dim} to have non-zero size.")
+    return p.reduce_sum(values, (last,))
 
 
 @op("LinalgMatrixNormBackward0")
@@ -575,10 +598,9 @@ def matrix_norm(input: Tensor, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=
     if ord == "nuc":
         out = p.reduce_sum(la.svd(x)[1], (x.ndim - 2,))
     elif abs(ord) == 2:
-        s = la.svd(x)[1]
-        out = (p.reduce_max if ord > 0 else p.reduce_min)(s, (x.ndim - 2,))
+        out = _extreme(la.svd(x)[1], ord, -1)
     else:
-        out = _summed_extreme(x, float(ord), keepdim)
+        out = _summed_extreme(x, float(ord), rows, columns, keepdim)
     if keepdim:
         out = p.reshape(out, tuple(1 if i in (rows, columns) else n for i, n in enumerate(input.shape)))
     return out
@@ -595,11 +617,9 @@ def norm(input: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False,
             raise RuntimeError("linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got "
                                f"{input.ndim}D.")
         dims = tuple(range(input.ndim))
-    if len(dims) == 2:
-        return matrix_norm(input, ord, tuple(dims), keepdim, dtype=dtype)
-    if isinstance(ord, str):
-        raise RuntimeError(f"linalg.norm: If ord is a string, the input must be a matrix or dim a 2-tuple. Got {ord}")
-    return vector_norm(input, ord, dims, keepdim, dtype=dtype)
+    if len(dims) == 2 or isinstance(ord, str):
+        return matrix_norm(input, ord, dim if isinstance(dim, int) else tuple(dims), keepdim, dtype=dtype)
+    return vector_norm(input, ord, dim, keepdim, dtype=dtype)
 
 
 @accepts_out

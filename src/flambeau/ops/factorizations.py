@@ -13,6 +13,7 @@ from ..linalg import accepts_out
 from ..primitives import householder as packed
 from ..primitives import linalg as la
 from ..tensor.op import op
+from ..tensor.strides import column_major
 from ..tensor.tensor import Tensor
 from .creation import empty
 from .promotion import not_implemented
@@ -20,6 +21,7 @@ from .promotion import not_implemented
 # ------------------------------------------------------------------ QR by reflections
 
 
+@column_major(0)
 @op("GeqrfBackward0", returns=rt.geqrf)
 def geqrf(input: Tensor):
     """(a, tau): R is a's upper triangle; the columns below it and tau describe Q, see `orgqr` and `ormqr`. No
@@ -64,6 +66,7 @@ def _check_ormqr(input: Var, tau: Var, other: Var, left: bool) -> None:
                                                f"{list(other.shape[:-2])}")
 
 
+@column_major(0)
 @op("OrmqrBackward0")
 def ormqr(input: Tensor, tau: Tensor, other: Tensor, left=True, transpose=False):
     """Q · other (other · Q if not left; Qᴴ in place of Q if transpose), where input (…, m, n) and tau describe Q (m,

@@ -9,6 +9,7 @@ from .. import linalg, return_types
 from ..linalg import accepts_out, matrix_exp
 from ..primitives import linalg as la
 from ..tensor.op import op
+from ..tensor.strides import column_major
 from ..tensor.tensor import Tensor
 
 
@@ -23,6 +24,7 @@ def det(input: Tensor) -> Tensor:
     return linalg.det(input)
 
 
+@accepts_out
 def slogdet(input: Tensor) -> return_types.slogdet:
     """(sign, log |determinant|): see `torch.linalg.slogdet`."""
     return return_types.slogdet(linalg.slogdet(input))
@@ -60,6 +62,7 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
     return linalg.cholesky(input, upper=upper)
 
 
+@column_major(0)
 @op("CholeskySolveBackward0")
 def cholesky_solve(input: Tensor, L: Tensor, upper=False):
     """X with A X = input, where A = L Lᴴ, or Lᴴ L if upper."""
@@ -71,6 +74,7 @@ def cholesky_solve(input: Tensor, L: Tensor, upper=False):
     return la.solve_triangular(la.adjoint(a), la.solve_triangular(a, b, False, masked=False), True, masked=False)
 
 
+@column_major(0)
 @op("CholeskyInverseBackward0")
 def cholesky_inverse(input: Tensor, upper=False):
     """The inverse of A = L Lᴴ (Lᴴ L if upper) from its factor."""
@@ -80,6 +84,7 @@ def cholesky_inverse(input: Tensor, upper=False):
     return la.matmul(la.adjoint(inverse), inverse)
 
 
+@column_major(0, 1)
 @op("TriangularSolveBackward0", name="triangular_solve", returns=return_types.triangular_solve)
 def triangular_solve(input: Tensor, A: Tensor, upper=True, transpose=False, unitriangular=False):
     """(X with A X = input, A), reading one triangle of A; transpose: Aᵀ in place of A."""

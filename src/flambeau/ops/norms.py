@@ -22,6 +22,8 @@ def vector_norm(x: Var, order: float, dim, keepdim: bool) -> Var:
 
 def _vector_norm(x: Var, order: float, dim, keepdim: bool) -> Var:
     dims = dims_of(dim, x.ndim)
+    if order < 0 or order == math.inf:
+        _require_elements(x, order, dim, dims)
     size = p.absolute(x)
     if order == math.inf:
         out = p.reduce_max(size, dims)
@@ -39,6 +41,15 @@ def _vector_norm(x: Var, order: float, dim, keepdim: bool) -> Var:
         powers = p.select(zero, 0.0 if order > 0 else math.inf, p.power(p.select(zero, 1.0, size), order))
         out = root(p.reduce_sum(powers, dims), 1.0 / order)
     return kept(out, x, dims, keepdim)
+
+
+def _require_elements(x: Var, order: float, dim, dims: tuple[int, ...]) -> None:
+    """RuntimeError for the extreme of nothing."""
+    empty = [i for i, d in enumerate(dims) if not x.shape[d]]
+    if empty:
+        listed = () if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+        where = f"the dimension {listed[empty[0]]}because this dimension is empty and" if listed else "an empty tensor because"
+        raise RuntimeError(f"linalg.vector_norm cannot compute the {order:g} norm on {where} the operation does not have an identity")
 
 
 def root(total: Var, exponent: float) -> Var:

@@ -18,6 +18,7 @@ from ..primitives.random import STATE
 from ..runtime.levels import running
 from ..runtime.specialization import Specialization
 from ..runtime.trace import SCALAR_TYPES, Value, record, trace
+from ..tensor.op import op
 from ..tensor.device import CPU, check_device, device as device_class
 from ..tensor.placement import device_of, follow
 from ..tensor.tensor import Tensor, make_tensor
@@ -271,6 +272,15 @@ def _into(result: Tensor, out: Any) -> Tensor:
     return write_out(result, out)
 
 
+@op(lambda drawn, parameters, grad_name: grad_name, name="draw")
+def _as_function_of(drawn: Tensor, parameters: Tensors, grad_name):
+    """drawn, with a place in the autograd graph: the gradient in what it was drawn by is zero."""
+    never = p.full(drawn.shape, False, bool_, drawn.builder)
+    for x in parameters:
+        drawn = p.select(never, p.broadcast_to(p.cast(x, drawn.dtype), drawn.shape), drawn)
+    return drawn
+
+
 def _integers(state: Var, shape, low, span, dt) -> tuple[Var, Var]:
     """low + word mod span; spans of 2^28 and more use 64-bit words, for which the remainder is hardly skewed."""
     from ..dtypes import uint64
@@ -426,7 +436,9 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, out=None, dtype=None
         if isinstance(mean, Tensor) and isinstance(std, Tensor):
             shape = tuple(broadcast_tensors(mean, std)[0].shape)
         noise = make_tensor(normal_values(math.prod(shape), shape, like.dtype, _generator(generator, device_of(like))))
-        return _into((noise * std + mean).detach(), out)
+        given = [t for t in (mean, std) if isinstance(t, Tensor)]
+        number = 3 if len(given) == 2 else 1 if given[0] is mean else 2
+        return _into(_as_function_of((noise * std + mean).detach(), given, f"NormalBackward{number}"), out)
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
     shape = as_shape((tuple(size),))
@@ -484,7 +496,7 @@ def bernoulli(input, p=None, *, generator=None, out=None):
         raise NotImplementedError(f"\"bernoulli_tensor_cpu_p_\" not implemented for '{input.dtype._legacy}'")
     value = input.detach()._value()
     drawn = draw("bernoulli", _bernoulli_body, (shape, input.dtype), (), _generator(generator, device_of(input)), (value,), _check_probabilities)
-    return _into(make_tensor(drawn[0]), out)
+    return _into(_as_function_of(make_tensor(drawn[0]), [input], "BernoulliBackward0"), out)
 
 
 def _check_probabilities(operands: list) -> None:
@@ -646,7 +658,8 @@ def poisson(input, generator=None):
     from ..tensor.attributes import every_value
     if not (every_value(input.detach().double()) >= 0).all():
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
-    return make_tensor(draw("poisson", _poisson_body, (), (), _generator(generator, device_of(input)), (input.detach()._value(),))[0])
+    drawn = draw("poisson", _poisson_body, (), (), _generator(generator, device_of(input)), (input.detach()._value(),))[0]
+    return _as_function_of(make_tensor(drawn), [input], "PoissonBackward0")
 
 
 METHODS = {"uniform_": uniform_, "normal_": normal_, "random_": random_, "bernoulli": bernoulli, "bernoulli_": bernoulli_,

@@ -5,7 +5,7 @@ memory only: what reads the tensor before the program runs finds the row-major v
 """
 from __future__ import annotations
 
-from functools import lru_cache
+import functools
 from typing import Any, Callable, Sequence
 
 from ..ir.graph import Graph, trace as trace_graph
@@ -154,7 +154,7 @@ def _strides_in_order(shape: tuple[int, ...], order: Sequence[int]) -> tuple[int
 
 # ------------------------------------------------------------------ laying out
 
-@lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=4096)
 def _strides_by(rule: Rule, shape: tuple[int, ...], geometries: tuple[Geometry, ...]) -> tuple[int, ...] | None:
     return rule(shape, geometries)
 
@@ -204,3 +204,20 @@ def _permutation(type: TensorType, dims: tuple[int, ...]) -> Specialization:
 def is_permuted(view: View) -> bool:
     """Whether a view is not row-major."""
     return view.strides != contiguous_strides(view.shape)
+
+
+def column_major(*numbers: int) -> Callable[[Callable], Callable]:
+    """Lays these of a function's results (0 is the only one) out column by column, as LAPACK leaves matrices."""
+    def decorate(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def call(*args, **kwargs):
+            result = function(*args, **kwargs)
+            if kwargs.get("out") is None:
+                outs = result if isinstance(result, tuple) else (result,)
+                for out in [outs[n] for n in numbers]:
+                    if isinstance(out, Tensor) and out.numel() > 1:  # type: ignore[attr-defined]
+                        rank = out.ndim
+                        lay_out(out, _strides_in_order(out._geometry()[0], [rank - 2, rank - 1, *range(rank - 3, -1, -1)]))
+            return result
+        return call
+    return decorate

@@ -111,6 +111,19 @@ def test_gradients_of_draws():
         np.testing.assert_allclose(got, want, rtol=3e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize("expression", ["m.bernoulli(x)", "m.poisson(x)", "m.normal(x, x)", "m.normal(x[0], x)", "m.normal(x, 2.0)", "m.normal(1.0, x)"])
+def test_draws_have_a_gradient_of_zero(expression):
+    found = []
+    for module in (torch, flambeau):
+        module.manual_seed(3)
+        x = module.full((2, 3), 0.5, requires_grad=True)
+        y = eval(expression, {"m": module, "x": x})
+        y.sum().backward()
+        found.append((y.tolist(), y.grad_fn.name(), x.grad.tolist()))
+    assert found[0][1:] == found[1][1:]
+    np.testing.assert_allclose(found[1][0], found[0][0], rtol=1e-5)
+
+
 @pytest.mark.parametrize("expression", [
     "m._standard_gamma(m.ones(2).half())", "m._sample_dirichlet(m.ones(2).bfloat16())",
     "m.binomial(m.ones(2).int(), m.ones(2))",

@@ -86,3 +86,27 @@ def test_agrees(expression, is_complex):
     assert set(ours[1]) == set(expected[1])
     for name, g in expected[1].items():
         np.testing.assert_allclose(ours[1][name], g, rtol=1e-5, atol=1e-7, err_msg=name)
+
+
+@pytest.mark.parametrize("order", [1, 2, np.inf, -1, -2, -np.inf, "nuc", "fro"], ids=str)
+@pytest.mark.parametrize("shape, dim", [((0, 3), None), ((3, 0), None), ((2, 0, 3), (1, 2)), ((2, 0, 3), (0, 1)), ((0,), None), ((3, 0), 1)], ids=str)
+def test_norms_of_nothing(shape, dim, order):
+    found = []
+    for t in (torch, flambeau):
+        try:
+            found.append(t.linalg.norm(t.zeros(shape), order, dim).tolist())
+        except (RuntimeError, IndexError) as error:
+            found.append((type(error), str(error)))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("call", ["t.linalg.lstsq(a, a, out=out)", "t.slogdet(a, out=out)"])
+def test_out_of_several(call):
+    results = []
+    for t in (torch, flambeau):
+        a = t.eye(3) + 0.25
+        out = tuple(t.empty(0, dtype=t.int64 if i == 2 else t.float32) for i in range(4 if "lstsq" in call else 2))
+        results.append([r.tolist() for r in eval(call, {"t": t, "a": a, "out": out})])
+        assert results[-1] == [o.tolist() for o in out]
+    for want, got in zip(*results, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)

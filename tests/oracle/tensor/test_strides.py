@@ -99,3 +99,23 @@ def test_examples_of_a_batch_stay_as_they_are():
     x = image(flambeau, 2, 4, 6, 6)
     out = flambeau.vmap(lambda x: x.t() + 1)(x[:, 0])
     assert flambeau.equal(out, x[:, 0].transpose(1, 2) + 1)
+
+
+FACTORIZATIONS = """
+L.cholesky(s); L.cholesky(s, upper=True); L.cholesky_ex(s); t.cholesky(s); t.cholesky_inverse(s); L.inv(s); L.inv_ex(s); t.inverse(s);
+L.eig(s); L.eigh(s); L.qr(a); L.qr(a.mT); t.qr(a); L.svd(a); L.svd(a, full_matrices=False); L.lu_factor(a); L.lu_factor_ex(a); L.ldl_factor(s);
+L.householder_product(a, a[..., 0, :] * 0); t.geqrf(a); t.cholesky_solve(a, s); t.ormqr(a, a[..., 0, :] * 0, a); t.triangular_solve(a, s)
+"""
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # some of these names are old
+@pytest.mark.parametrize("batch", [(), (2,)], ids=str)
+@pytest.mark.parametrize("expression", [e.strip() for e in FACTORIZATIONS.split(";")])
+def test_matrices_by_columns(expression, batch):
+    found = []
+    for t in BOTH:
+        a = t.arange(12.0 * (2 if batch else 1)).sin().reshape(*batch, 4, 3)
+        results = eval(expression, {"t": t, "L": t.linalg, "a": a, "s": a @ a.mT + 3 * t.eye(4)})
+        found.append([(tuple(r.shape), r.stride()) for r in ((results,) if isinstance(results, t.Tensor) else results)])
+    assert found[0] == found[1]
+    assert any(strides[-2:] == (1, shape[-2]) for shape, strides in found[1] if len(shape) > 1)
