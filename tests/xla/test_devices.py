@@ -3,6 +3,7 @@ import copy
 import io
 import pickle
 
+import numpy as np
 import pytest
 
 import flambeau as torch
@@ -104,6 +105,35 @@ def test_a_loop_over_places_compiles_few_programs():
         found.append((seen, grid.tolist(), rows.tolist()))
     assert found[0] == found[1]
     assert len(home_of(XLA)._programs) - before <= MANY + 2
+
+
+def test_batches_are_where_their_samples_are():
+    rows, numbers = torch.arange(12.).view(6, 2), torch.arange(6)
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(rows.to(XLA), numbers), batch_size=3)
+    for (x, y), begin in zip(loader, (0, 3)):
+        assert (x.device, y.device) == (XLA, torch.device("cpu"))
+        assert x.tolist() == rows[begin:begin + 3].tolist() and y.tolist() == numbers[begin:begin + 3].tolist()
+    assert torch.utils.data.default_collate([rows.to(XLA)[1], rows.to(XLA)[2]]).device == XLA
+    numbers = ([1, 2], [1., 2.], [True, False], [np.ones(2), np.zeros(2)], [np.float32(1), np.float32(2)])
+    assert all(torch.utils.data.default_collate(batch).device.type == "cpu" for batch in numbers)
+    with torch.device(XLA):  # numbers and arrays become tensors where tensors are made
+        assert all(torch.utils.data.default_collate(batch).device == XLA for batch in numbers)
+        assert torch.utils.data.default_collate([rows[1], rows[2]]).device.type == "cpu"
+
+
+class Squares(torch.utils.data.Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, i):
+        return torch.full((2,), float(i)), i * i
+
+
+@pytest.mark.filterwarnings("ignore:os.fork.. was called:RuntimeWarning", "ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_worker_processes_leave_devices_alone():
+    with torch.device(XLA):
+        (x, y), = torch.utils.data.DataLoader(Squares(), batch_size=4, num_workers=1, timeout=60)
+    assert x.device.type == y.device.type == "cpu" and x[:, 0].tolist() == [0, 1, 2, 3] and y.tolist() == [0, 1, 4, 9]
 
 
 def test_saved_tensors_come_back_where_they_were_or_are_sent():

@@ -127,5 +127,10 @@ def set_default_device(device: Any) -> None:
     _defaults[0] = CPU if device is None else check_device(device)
 
 
+def forget_default_devices() -> None:
+    """Makes the CPU the default again, inside `with device`, too."""
+    _defaults[:] = [CPU]
+
+
 if os.environ.get("FLAMBEAU_DEFAULT_DEVICE"):
     set_default_device(os.environ["FLAMBEAU_DEFAULT_DEVICE"])

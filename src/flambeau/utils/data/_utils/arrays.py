@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from flambeau.dtypes import dtype as dtype_class, from_numpy_dtype
+from flambeau.dtypes import dtype as dtype_class, from_numpy_dtype, int64
 from flambeau.ir.types import contiguous_strides
 from flambeau.ops.creation import from_array
 from flambeau.tensor.attributes import stored_array
+from flambeau.tensor.device import CPU, check_device
+from flambeau.tensor.placement import device_of, moved
 from flambeau.tensor.tensor import Tensor
 
 
@@ -38,6 +40,8 @@ def as_index(indices: list) -> np.ndarray | None:
 
 def take(tensor: Tensor, index: np.ndarray) -> Tensor:
     """`tensor[index]` of a plain tensor: (N, …) by (B,) → (B, …). Errors: IndexError outside [-N, N)."""
+    if device_of(tensor) is not CPU:
+        return tensor[from_array(index, int64, tensor)]  # type: ignore[index]
     return from_array(stored_array(tensor).take(index, axis=0), tensor.dtype)
 
 
@@ -91,6 +95,11 @@ def _rows(tensors: Sequence[Any]) -> np.ndarray | None:
     if memory.size % size or memory.dtype != storage.value.type.dtype.np:
         return None
     return memory.reshape(-1, size).take(starts, axis=0).reshape(len(starts), *shape)
+
+
+def placed(tensor: Tensor) -> Tensor:
+    """The tensor where tensors are made when no device is given."""
+    return moved(tensor, check_device(None))
 
 
 def tensor_of(array: np.ndarray, dtype: dtype_class | None = None) -> Tensor | None:

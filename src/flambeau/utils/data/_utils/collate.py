@@ -121,7 +121,7 @@ def collate_numpy_array_fn(batch: Sequence[np.ndarray], *, collate_fn_map: Colla
     if collate_fn_map and collate_fn_map.get(torch.Tensor) is collate_tensor_fn:
         stacked = arrays.stack(batch) if all(isinstance(array, np.ndarray) for array in batch) else None
         if stacked is not None:
-            return stacked
+            return arrays.placed(stacked)
     return collate([torch.as_tensor(array) for array in batch], collate_fn_map=collate_fn_map)
 
 
@@ -133,13 +133,13 @@ def collate_numpy_scalar_fn(batch: Sequence[np.generic], *, collate_fn_map: Coll
 def collate_float_fn(batch: Sequence[float], *, collate_fn_map: CollateFnMap | None = None) -> torch.Tensor:
     """Python floats, as a 1-D float64 tensor."""
     values = np.array(batch)
-    return arrays.tensor_of(values) if values.dtype == np.float64 else torch.tensor(batch, dtype=torch.float64)
+    return arrays.placed(arrays.tensor_of(values)) if values.dtype == np.float64 else torch.tensor(batch, dtype=torch.float64)
 
 
 def collate_int_fn(batch: Sequence[int], *, collate_fn_map: CollateFnMap | None = None) -> torch.Tensor:
     """Python ints, as a 1-D int64 tensor (bools: bool)."""
     values = np.array(batch)
-    return arrays.tensor_of(values) if values.dtype in (np.int64, np.bool_) else torch.tensor(batch)
+    return arrays.placed(arrays.tensor_of(values)) if values.dtype in (np.int64, np.bool_) else torch.tensor(batch)
 
 
 def collate_str_fn(batch: Sequence, *, collate_fn_map: CollateFnMap | None = None) -> Sequence:

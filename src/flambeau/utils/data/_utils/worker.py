@@ -25,6 +25,7 @@ import numpy as np
 import flambeau as torch
 from flambeau.interpret import Interpreter
 from flambeau.runtime.program import set_executor
+from flambeau.tensor.device import forget_default_devices
 from flambeau.utils.data._utils.exception import ExceptionWrapper
 from flambeau.utils.data._utils.fetch import keeps_state
 from flambeau.utils.data._utils.resume import Streams, capture, program_streams, restore
@@ -269,6 +270,7 @@ def _become_worker(plan: WorkerPlan) -> None:
     _use_one_thread()
     # A forked process may not wait for its parent's compiler threads; and the next epoch's workers would compile again.
     set_executor(Interpreter())
+    forget_default_devices()  # nor may it use a device, whose threads it has not inherited: it would wait forever
     seed = plan.base_seed + plan.worker_id
     torch.manual_seed(seed)
     random.seed(seed)
