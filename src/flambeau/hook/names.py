@@ -5,7 +5,7 @@ ROOTS = {"torch": "flambeau", "torchaudio": "flambeau.audio", "torchtext": "flam
          "torchvision": "flambeau.vision"}
 
 # Modules of flambeau that have no counterpart in PyTorch. `torch.tensor` and `torch.ops` are not modules there, either.
-ROOMS = frozenset({"addresses", "audio", "autograd.engine", "autograd.function_transforms", "autograd.nested", "autograd.plan", "cli",
+ROOMS = frozenset({"addresses", "audio", "autograd.engine", "autograd.function_transforms", "autograd.nested", "autograd.plan", "autograd.recognizer", "cli",
                    "control_flow", "distributed.errors", "distributed.store", "download", "dtypes", "errors", "examples", "hook", "interpret", "ir", "misc",
                    "number_formats", "ops", "optim.elementwise", "primitives", "recording", "replay", "runtime", "safetensors", "summary",
                    "tensor", "text", "vision", "warning", "xla"})
