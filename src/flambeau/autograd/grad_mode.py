@@ -5,7 +5,7 @@ import functools
 import inspect
 from typing import Any
 
-from ..tensor.grad_mode import mode
+from ..tensor.grad_mode import inferring, mode
 
 
 _mode = mode  # where an argument has the name that PyTorch gives it
@@ -81,7 +81,7 @@ class _Fixed(_ContextDecorator):
 
     def __enter__(self) -> None:
         self.prev = mode.enabled
-        mode.enabled = self._value
+        mode.enabled = self._value and not mode.inference
 
     def __exit__(self, *exc: Any) -> None:
         mode.enabled = self.prev
@@ -122,7 +122,8 @@ class set_grad_enabled(_ContextDecorator):
 
 
 class inference_mode(_ContextDecorator):
-    """`no_grad` whose results are marked as inference tensors, which cannot take part in a later backward."""
+    """`no_grad` whose results are inference tensors (`Tensor.is_inference`): outside they cannot be written to, nor saved for a
+    backward pass; `enable_grad` inside has no effect."""
 
     def __new__(cls, mode: Any = True):
         self = object.__new__(cls)
@@ -136,6 +137,7 @@ class inference_mode(_ContextDecorator):
 
     def __enter__(self) -> None:
         self.prev = (mode.enabled, mode.inference)
+        inferring.append(None)
         if self.mode:
             mode.enabled, mode.inference = False, True
         else:
@@ -143,6 +145,7 @@ class inference_mode(_ContextDecorator):
 
     def __exit__(self, *exc: Any) -> None:
         mode.enabled, mode.inference = self.prev
+        inferring.pop()
 
     def clone(self) -> inference_mode:
         return inference_mode(self.mode)

@@ -10,9 +10,11 @@ from ..dtypes import widen
 from ..ir.types import contiguous_strides
 from ..runtime.trace import Value
 from .device import CPU
+from .grad_mode import mode
 from .layout import strided
 from .node import AccumulateGrad, Node
 from .placement import device_of, moved
+from .storage import InferenceStorage
 from .tensor import Tensor, alias
 
 
@@ -27,6 +29,18 @@ def _set_requires_grad(self, value: bool) -> None:
     requires_grad_(self, value)
 
 
+def is_inference(self: Tensor) -> bool:
+    """Whether its memory was made in inference mode."""
+    return self._storage.__class__ is InferenceStorage
+
+
+def _version(self: Tensor) -> int:
+    """How often the memory was written to; RuntimeError for inference tensors."""
+    if is_inference(self):
+        raise RuntimeError("Inference tensors do not track version counter.")
+    return self._storage.version
+
+
 def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
     """Makes this leaf require a gradient, or not."""
     node = self._node
@@ -38,6 +52,8 @@ def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
     if requires_grad:
         if self.dtype.kind not in "fc":
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
+        if is_inference(self) and not mode.inference:
+            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
         if node is None:
             self._node = AccumulateGrad(self)
             kept = self.__dict__.pop("_grad", None)
@@ -289,7 +305,7 @@ def _converted(t: Tensor) -> Tensor:
 ATTRIBUTES: dict[str, Any] = {
     "requires_grad": property(_requires_grad, _set_requires_grad), "grad": property(_grad, _set_grad, lambda self: _set_grad(self, None)),
     "grad_fn": property(_grad_fn), "is_leaf": property(_is_leaf), "data": property(alias, _set_data),
-    "output_nr": property(lambda self: self._nr), "_version": property(lambda self: self._storage.version),
+    "output_nr": property(lambda self: self._nr), "_version": property(_version), "is_inference": is_inference,
     "_base": property(lambda self: None if self._view is None else self._view.base),
     "retains_grad": property(lambda self: "_retained" in self.__dict__),
     "device": property(device_of), "is_cuda": property(lambda self: device_of(self).type == "cuda"),

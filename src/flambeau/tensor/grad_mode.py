@@ -21,4 +21,5 @@ class AnomalyMode:
 
 
 mode = GradMode()
+inferring: list[None] = []  # an entry for each inference mode that a thread is in
 anomaly = AnomalyMode()

@@ -265,7 +265,7 @@ def _maker(wrt: tuple[int, ...], saved: tuple[int, ...], watched: tuple[int, ...
     and the values that are saved, the operands first and then the results."""
     text = _MAKE.format(edges="".join(f"(tensors[{i}]._node, tensors[{i}]._nr), " for i in wrt),
                         saved=", ".join(f"operands[{i}]" if i < n else f"results[{i - n}]" for i in saved),
-                        watched=", ".join(f"(tensors[{i}]._storage, tensors[{i}]._storage.version)" for i in watched))
+                        watched=", ".join(f"(tensors[{i}]._storage, tensors[{i}]._storage.saved_version)" for i in watched))
     names: dict[str, Any] = {"OpNode": OpNode, "anomaly": anomaly, "call_site": _call_site, "hooks": hooks, "new": object.__new__,
                              "next_sequence": _next_sequence, "pack_saved": pack_saved}
     exec(compile(text, __file__, "exec"), names)

@@ -85,6 +85,22 @@ class Storage:
         self.value.pinned = lambda: True
 
 
+Storage.saved_version = Storage.version  # type: ignore[attr-defined]  # what a node reads of a storage that backward wants
+
+
+class InferenceStorage(Storage):
+    """A storage made in inference mode."""
+
+    __slots__ = ()
+
+    @property
+    def saved_version(self) -> int:
+        """RuntimeError: backward would not find out that the memory was changed."""
+        raise RuntimeError("Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+                           "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use "
+                           "it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.")
+
+
 class _Exporter:
     """Gives an array's memory out under a base of its own, so that NumPy views of the export keep the export alive."""
 

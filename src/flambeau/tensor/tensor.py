@@ -14,9 +14,9 @@ from ..primitives.shape import bitcast, reshape, strided_view
 from ..ir.graph import trace as trace_graph
 from ..runtime.specialization import Specialization
 from ..runtime.trace import Value, record, trace
-from .grad_mode import mode
+from .grad_mode import inferring, mode
 from .size import Size
-from .storage import Storage
+from .storage import InferenceStorage, Storage
 
 
 MANY, NO_GRAD = "many", "no_grad"
@@ -171,7 +171,7 @@ DENSE: set[type] = {Tensor}  # the classes whose tensors are nothing but a stora
 
 def make_tensor(value: Value, node: Any = None, nr: int = 0) -> Tensor:
     """A tensor that is the whole of a new storage holding `value`."""
-    storage = _new(Storage)
+    storage = _new(InferenceStorage if inferring and mode.inference else Storage)
     storage.value, storage.version, storage.exports = value, 0, None
     t = _new(Tensor)
     t._storage, t._view, t._node, t._nr = storage, None, node, nr

@@ -11,6 +11,7 @@ from ..primitives import bitcast, reshape, strided_view, strided_write
 from ..runtime.specialization import Specialization
 from ..runtime.trace import Value, record, trace
 from .grad_mode import mode
+from .storage import InferenceStorage
 from .strides import is_dense
 from .tensor import Tensor, make_tensor
 
@@ -69,6 +70,9 @@ def check_writable(t: Tensor) -> None:
     """PyTorch's errors for writes that would break the history or hit one element twice."""
     if not isinstance(t, Tensor):
         raise TypeError(f"expected a Tensor to write to, got {type(t).__name__}")
+    if t._storage.__class__ is InferenceStorage and not mode.inference:
+        raise RuntimeError("Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal "
+                           "tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.")
     if mode.enabled and t._node is not None:
         from .node import AccumulateGrad
         if type(t._node) is AccumulateGrad:
