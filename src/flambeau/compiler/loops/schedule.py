@@ -31,6 +31,8 @@ FMA_LATENCY = 4
 SLOW = 1.5                   # times the cycles of the multiplications alone: from here on other ways are tried
 SCATTER_CYCLES = 2.0         # to store one lane of a vector
 LOAD_CYCLES = 0.7            # a load or broadcast of a whole vector; two a cycle is what the manuals say
+FAR_BYTES = 1024             # distance of neighbours in a column from which on a vector operand is better packed
+LONG_STEPS, NEAR_BYTES = 768, 256  # length of columns whose lines overflow the first cache, which are so from a lesser distance on
 L1_BYTES = 24 * 1024         # what a tile's operands may take of the first cache
 LINE_BYTES, LINE_CYCLES = 64, 2.5  # a line from L2, measured with many streams
 
@@ -272,10 +274,11 @@ def _operands_to_pack(c: Contraction, axis: int) -> str | None:
         return None
     item = np.dtype(c.accumulate).itemsize
     steps = prod(r.size for r in c.reduced)
+    far = FAR_BYTES if steps < LONG_STEPS else NEAR_BYTES
     packed = ""
     for op in "ab":
         reuse = prod(y.size for y in c.outer if not y.stride(op))
-        coarse = bool(c.reduced) and all(abs(r.stride(op)) * item >= 1024 for r in c.reduced)
+        coarse = bool(c.reduced) and all(abs(r.stride(op)) * item >= far for r in c.reduced)
         if op in forced or (x.stride(op) and coarse and steps >= 32 and reuse >= 48 and _pack_axis(c, axis, op) is not None):
             packed += op
     return packed
