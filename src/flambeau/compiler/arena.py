@@ -5,9 +5,11 @@ another arena than at its last run writes the new addresses into its table (`Com
 """
 from __future__ import annotations
 
+import ctypes
 import itertools
 import threading
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, Iterator
 from weakref import WeakKeyDictionary
 
@@ -15,9 +17,27 @@ import numpy as np
 
 from .memory import ALIGNMENT
 
+LARGE = 1 << 24  # bytes of an arena before which free memory is given back to the system
 KEPT_BYTES = 1 << 28  # results that nobody holds any more, of all programs together
 
 _serials = itertools.count(1)
+
+
+@lru_cache(None)
+def _trim() -> Any:
+    """glibc's function that does it; None where there is none."""
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):
+        return None
+
+
+def give_back() -> None:
+    """Gives back to the system what runs of the interpreter and the compiler have left in the allocator's hands: it keeps freed
+    arrays, in case that as many come again, which they do not once a program is compiled."""
+    trim = _trim()
+    if trim is not None:
+        trim(0)
 
 
 class Arena(threading.local):
@@ -27,6 +47,8 @@ class Arena(threading.local):
         self.renew(0)
 
     def renew(self, size: int) -> None:
+        if size >= LARGE:
+            give_back()
         self._memory = np.empty(size + ALIGNMENT, np.uint8)
         self.base = -(-self._memory.ctypes.data // ALIGNMENT) * ALIGNMENT
         self.size, self.serial = size, next(_serials)

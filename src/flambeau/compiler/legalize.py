@@ -6,6 +6,8 @@ whose broadcast operand is walked along its rows. Before, `rules` puts other cal
     conv_input_grad(g, w, …)         → bordered_input_grad(pad(g), w)
     the same by minimal filtering    → see `winograd`, where that pays
     dot(aᵀ, b)                       → dot(copy(aᵀ), b)                 (a column's elements fall into few cache sets)
+
+Last, large programs compute again what would otherwise be kept for long (`rematerialize`).
 """
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ from ..primitives.shape import concat_p, pad, permute
 from . import winograd
 from .loops.contraction import ConvShape, input_grad_border
 from .lowered import LoweredPrimitive
+from .rematerialize import rematerialize
 from .rules import apply_rules
 
 
@@ -125,4 +128,4 @@ def legalize(graph: Graph) -> Graph:
         else:
             outs = builder.call(node.prim, tuple(args), node.params, [o.type for o in node.outputs])
         env.update(zip(node.outputs, outs))
-    return builder.finish([env[v] for v in graph.outputs])
+    return rematerialize(builder.finish([env[v] for v in graph.outputs]))

@@ -125,6 +125,10 @@ BINARY: dict[str, Callable] = {
     **{name: _only("f", lambda e, x, y, d, fn=fn: fn(e, x, y)) for name, fn in functions.BINARY.items()},
 }
 
+# those that take as long as some dozens of additions
+EXPENSIVE = {"exp", "expm1", "log", "log1p", "log2", "log10", "exp2", "sin", "cos", "tan", "tanh", "sigmoid", "erf", "erfc", "pow", "sinh",
+             "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "atan2", "fmod", "remainder", "floor_divide", "bce"}
+
 
 def supported(name: str, arg_dtypes: tuple[dtype, ...], out: dtype) -> bool:
     """Whether this elementwise call has a native lowering."""

@@ -14,12 +14,11 @@ from .affine import Affine, identity, linear
 from .contractions import CONTRACTIONS, ContractionKernel, leaves_gaps
 from .expression import Constant, Expression, ExpressionBuilder, Load, NeedsBuffer, loads
 from .elements import ELEMENT
-from .scalar_ops import supported
+from .scalar_ops import EXPENSIVE, supported
 
-EXPENSIVE = {"exp", "expm1", "log", "log1p", "log2", "log10", "exp2", "sin", "cos", "tan", "tanh", "sigmoid", "erf", "erfc", "pow", "sinh",
-             "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "atan2", "fmod", "remainder", "floor_divide", "bce"}
 REDUCTIONS = {"reduce_sum": "sum", "reduce_max": "max", "reduce_min": "min", "reduce_prod": "prod"}
 COPIES = {"pad", "concat", "strided_write"}
+TURNED_SIZE = 1024  # elements from which on a copy in another order is worth a buffer under it
 
 
 class Store(NamedTuple):
@@ -258,6 +257,8 @@ class Scheduler:
             value = ExpressionBuilder(x.shape, self.buffers).build(x, index)
             return Map(x.shape, (Store(value, out, linear(index, to, x.ndim).shifted(start)),))
         if name == "concat":
+            if len(node.inputs) == 1:
+                self._store_what_is_turned(node.inputs[0])
             dim, at, steps = node.params[0], 0, []
             for x in node.inputs:
                 if x.size:
@@ -282,6 +283,15 @@ class Scheduler:
         start = sum((a + c * (i + 1)) * s for a, c, i, s in zip(low, crop, inner, strides))
         to = [s * (i + 1) for s, i in zip(strides, inner)]
         return [*steps, Map(sizes, (Store(value_at, out, linear(index, to, x.ndim).shifted(start)),))]
+
+    def _store_what_is_turned(self, x: Var) -> None:
+        """A copy in another order moves blocks, which only works from memory: what it copies must lie there."""
+        turned = False
+        while x not in self.buffers and x.node is not None and x.node.prim.kind == "view" and x.node.prim.name not in COPIES:
+            turned |= x.node.prim.name == "permute"
+            x = x.node.inputs[0]
+        if turned and x not in self.buffers and x.size >= TURNED_SIZE:
+            raise NeedsBuffer(x)
 
     # ------------------------------------------------------------------ fusion of loops
 

@@ -1,5 +1,6 @@
 """Tiers: a program runs in the interpreter at first sight, is compiled in the background at the second, and runs natively
-from a fixed count on, so that the same script does the same thing every time. Large programs that do little wait longer.
+from a fixed count on, so that the same script does the same thing every time. Large programs that do little wait longer; those
+whose values would fill much memory, which compiled programs need a fraction of, are compiled at first sight.
 
 FLAMBEAU_EXECUTOR=interpreter | native forces one tier for every program.
 """
@@ -22,6 +23,8 @@ SWITCH_AT = 4   # the first native run, which waits for the compiler if it must
 LOOPS_PATIENCE = 16  # runs that a program with loops is interpreted more
 LARGE = 1000    # nodes from which on compiling takes so long that a program must be worth it (see `_patience`)
 NODE_LIMIT = 4000  # larger programs (long unrolled recurrences) stay in the interpreter: compiling them takes minutes
+HEAVY = 128 << 20  # bytes alive at once in the interpreter from which on a program of many calls is compiled at first sight
+MANY = 200         # calls: fewer are interpreted sooner than compiled
 
 _compiling = threading.RLock()  # held while a compiler thread works: a child forked then would inherit LLVM's and the importer's locks
 _forks = 0  # how many forks this process is away from the first
@@ -108,6 +111,25 @@ def _patience(graph: Graph) -> int:
     return min(10, int(nodes * 4e-3 / (8 * interpreted)))
 
 
+def _is_heavy(graph: Graph) -> bool:
+    """Whether the interpreter would hold so much at once that it decides how large the process grows."""
+    if not MANY <= len(graph.nodes) <= NODE_LIMIT:
+        return False
+    last = {v: i for i, node in enumerate(graph.nodes) for v in node.inputs}
+    gone: dict[int, int] = {}  # bytes whose last use is this node
+    alive = 0
+    for i, node in enumerate(graph.nodes):
+        if node.prim.kind not in ("view", "constant"):
+            made = sum([v.type.nbytes for v in node.outputs])
+            alive += made
+            end = max([last.get(v, i) for v in node.outputs])
+            gone[end] = gone.get(end, 0) + made
+        if alive >= HEAVY:
+            return True
+        alive -= gone.pop(i, 0)
+    return False
+
+
 _ascents: WeakKeyDictionary[Body, _Ascent] = WeakKeyDictionary()  # of the loops in interpreted programs
 
 
@@ -155,7 +177,7 @@ class Tiered:
     """The `Executor` of a normal session."""
 
     def prepare(self, graph: Graph) -> Callable[..., list[np.ndarray]]:
-        return TieredProgram(graph)
+        return _compile(graph) if _is_heavy(graph) else TieredProgram(graph)
 
 
 class Native:
