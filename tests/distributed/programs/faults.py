@@ -14,11 +14,11 @@ dist.init_process_group("gloo", timeout=timedelta(seconds=4 if fault == "slow" e
 rank = dist.get_rank()
 x = torch.ones(4)
 dist.all_reduce(x)
-model = fully_shard(torch.nn.Linear(4, 4))
-loss = model(x).sum()
+if fault == "before gradients":
+    loss = fully_shard(torch.nn.Linear(4, 4))(x).sum()
 if rank == victim:
     if fault == "slow":
-        time.sleep(8)
+        time.sleep(16)  # longer than the others wait, and then take to end
         sys.exit(0)
     os.kill(os.getpid(), signal.SIGKILL)
 try:
