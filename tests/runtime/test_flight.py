@@ -136,3 +136,19 @@ def test_fork_in_flight():
 def test_landing_twice_is_nothing():
     land()
     land()
+
+
+@pytest.mark.parametrize("n, threads", [(3, 2), (300, 2), (300, 1)])
+def test_a_run_is_prepared_once(monkeypatch, n, threads):
+    """Also one that is not worth the team, or has none."""
+    from flambeau.compiler.executor import CompiledProgram
+    torch.set_num_threads(threads)
+    x = torch.ones(n, n)
+    for _ in range(3):
+        big_step(x).sum().item()
+    prepared = []
+    original = CompiledProgram._prepare
+    monkeypatch.setattr(CompiledProgram, "_prepare", lambda self, *args: prepared.append(self) or original(self, *args))
+    for _ in range(4):
+        big_step(x).sum().item()
+    assert len(prepared) == 4

@@ -195,7 +195,7 @@ class CompiledProgram:
     def post(self, inputs: list, addresses: list[int], dead: frozenset | None) -> tuple[list[np.ndarray], list[int]] | None:
         """`call` that returns while the team's workers still run; `join` of the team and `rerun_if_failed` must follow.
         None: this program or this moment does not allow it."""
-        if not self.asynchronous:
+        if not self.asynchronous or not self.parts[0].program.is_shared():
             return None
         made, where = self._prepare(inputs, addresses, dead)
         return self._hand_out(inputs, made, where) if self.parts[0].program.post(self.table_address) else None

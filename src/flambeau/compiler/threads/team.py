@@ -256,10 +256,14 @@ class Program:
         _functions().post(team.address, self._address, buffers)
         return True
 
+    def is_shared(self) -> bool:
+        """Whether the team's workers take part, unless they are busy."""
+        return self._parallel and get_num_threads() > 1 and not _state.closed
+
     def _take_team(self) -> Team | None:
         """The team, locked and ready; None if this program or this moment has none."""
         state = _state
-        if not self._parallel or get_num_threads() < 2 or state.closed or not state.lock.acquire(blocking=False):
+        if not self.is_shared() or not state.lock.acquire(blocking=False):
             return None
         try:
             team = state.team
