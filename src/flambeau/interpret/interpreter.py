@@ -184,7 +184,7 @@ class Interpreter:
         outputs = [place[v] for v in graph.outputs]
         kept = {*outputs, *[place[v] for v in constants]}
         last = {i: step for step, (_, reads, _) in enumerate(calls) for i in reads}
-        steps = [_call(self._scan(node) if node.prim is scan_p else kernel_of(node), node.prim.n_outputs > 1, reads, writes, [i for i in set(reads) if last[i] == step and i not in kept])
+        steps = [_call(self._scan(node) if node.prim.kind == "loop" else kernel_of(node), node.prim.n_outputs > 1, reads, writes, [i for i in set(reads) if last[i] == step and i not in kept])
                  for step, (node, reads, writes) in enumerate(calls)]
         if self._around is not None:
             steps = [self._around(node, step) for (node, _, _), step in zip(calls, steps)]

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import threading
 from typing import Any, Callable
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy as np
 
 from ..interpret.interpreter import Interpreter, scan_kernel
 from ..ir.graph import Graph, GraphBuilder, Node
 from ..primitives.scan import Body, scan_p
+from .fragments import fragment_p, outlined
 from .trace import fork_locks, trace
 
 COMPILE_AT = 2  # the run that starts the compiler
@@ -154,6 +155,32 @@ def tiered_scan(node: Node) -> Callable[..., list[np.ndarray]]:
     return kernel
 
 
+class _Fragment:
+    """A part that programs have in common: interpreted at first, then native, whichever program runs it."""
+
+    def __init__(self, graph: Graph):
+        self.graph, self.ascent = graph, _Ascent()
+        self.interpreted = Interpreter().prepare(graph)
+
+    def __call__(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        run = self.ascent.run(self.graph) or self.interpreted
+        return run([np.ascontiguousarray(a).reshape(a.shape) for a in arrays])
+
+
+_fragments: WeakValueDictionary[str, _Fragment] = WeakValueDictionary()  # by the text of their graphs
+
+
+def _tiered(node: Node) -> Callable[..., list[np.ndarray]]:
+    """The kernel of a loop or a fragment in an interpreted program."""
+    if node.prim is not fragment_p:
+        return tiered_scan(node)
+    graph, text = node.params
+    fragment = _fragments.get(text)
+    if fragment is None:
+        fragment = _fragments[text] = _Fragment(graph)
+    return fragment
+
+
 class TieredProgram:
     """Counts the runs of one program and moves it from tier to tier."""
 
@@ -162,7 +189,8 @@ class TieredProgram:
     def __init__(self, graph: Graph):
         self.graph = graph
         self.ascent = _Ascent(_patience(graph)) if len(graph.nodes) <= NODE_LIMIT else None
-        self.interpreted = Interpreter(tiered_scan).prepare(graph)
+        long_interpreted = self.ascent is None or self.ascent.patience
+        self.interpreted = Interpreter(_tiered).prepare(outlined(graph) if long_interpreted else graph)
 
     @property
     def compiled(self) -> Any:
