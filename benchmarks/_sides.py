@@ -55,6 +55,11 @@ def _onnxruntime_step(torch: Any, run: Any, threads: int) -> Callable[[], Any]:
     return lambda: session.run(None, feed)[0]
 
 
+def _looked_at(run: Callable[[], Any]) -> Callable[[], Any]:
+    """The outputs as an array: what nobody looks at need not be computed."""
+    return lambda: run().numpy()
+
+
 def serve(side: str, name: str, threads: int, batch: int) -> None:
     """Runs the workload: says when it is ready, then answers lines."""
     before = _resident_mb()
@@ -69,6 +74,8 @@ def serve(side: str, name: str, threads: int, batch: int) -> None:
         step = _onnxruntime_step(torch, step, threads)
     elif variant == "compile":
         step = torch.compile(step)
+    if batch and library != "onnxruntime":
+        step = _looked_at(step)
 
     def turn(n: int) -> float:
         start = time.perf_counter()
