@@ -256,6 +256,16 @@ def other_ways_in():
         assert_raises(ValueError, "expects a mesh of one dimension", lambda: fully_shard(make(), mesh=mesh))
 
 
+def on_devices():
+    """Each process's part on a device of its own, which here is XLA's CPU."""
+    one, many = make(), sharded(make().to("xla:cpu"))
+    pair = adamw(one.parameters()), adamw(many.parameters())
+    train(one, batches(2), pair[0], 0.1)
+    train(many, ([t.to("xla:cpu") for t in mine(x, y)] for x, y in batches(2)), pair[1], 0.1)
+    assert many.head.weight.device == many.head.weight.full_tensor().device == torch.device("xla:cpu:0")
+    assert_near([t.cpu() for t in whole(many.parameters())], one.parameters())
+
+
 def different_models():
     net = fully_shard(nn.Linear(3 + rank, 8))
     assert_raises(RuntimeError, "Detected mismatch between collectives on ranks", lambda: net(torch.ones(1, 3 + rank)))
@@ -271,6 +281,7 @@ if sys.argv[1] == "all":
     beside_one(sgd, steps=2, reshard_after_forward=True, options={"recomputes": True})
     accumulation()
     half_precision()
+    on_devices()
     different_models()
 memory(state[1], state[3])
 saving(*beside_one(adamw, most=1e9))
