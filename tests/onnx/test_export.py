@@ -8,6 +8,7 @@ import pytest
 import flambeau as fb
 from flambeau import nn
 from flambeau.nn import functional as F
+from flambeau.export import Dim
 from flambeau.onnx import OnnxExporterError, TrainingMode, export, is_in_onnx_export
 
 onnx = pytest.importorskip("onnx")
@@ -256,6 +257,21 @@ def test_names_of_a_dicts_keys_and_dynamic_shapes(exported):
                      dynamic_shapes=({0: dim}, [(dim, None)]), input_names=["first"], output_names=["total"])
     assert [i.name for i in proto.graph.input] == ["first", "b"] and proto.graph.output[0].name == "total"
     assert proto.graph.input[1].type.tensor_type.shape.dim[0].dim_param == "rows"
+
+
+@pytest.mark.parametrize("shapes", [
+    {"x": {0: Dim("batch", min=1, max=64), 2: None}}, ({0: "batch"},), ((Dim("batch"), Dim.STATIC, None, 8),)])
+def test_axes_named_by_dims(exported, shapes):
+    proto = exported(Segmenter(), floats(2, 3, 8, 8), floats(5, 3, 8, 8), dynamic_shapes=shapes)
+    dims = proto.graph.input[0].type.tensor_type.shape.dim
+    assert [d.dim_param or d.dim_value for d in dims] == ["batch", 3, 8, 8]
+
+
+def test_axes_by_hints(exported):
+    proto = exported(Segmenter(), floats(2, 3, 8, 8), floats(5, 3, 9, 8),
+                     dynamic_shapes=((Dim.DYNAMIC(max=9), None, Dim.AUTO, Dim.STATIC),))
+    dims = proto.graph.input[0].type.tensor_type.shape.dim
+    assert [d.dim_param or d.dim_value for d in dims] == ["x_dim_0", 3, "x_dim_2", 8]
 
 
 def test_what_cannot_be_dynamic_says_why():

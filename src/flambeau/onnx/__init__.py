@@ -14,6 +14,7 @@ from typing import Any, Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from ..export.dynamic_shapes import _Size
 from ..nn import Module
 from ..recording import named_storages
 from ..tensor.tensor import Tensor
@@ -213,7 +214,7 @@ def _dynamic_shapes(model: Module, arguments: Arguments, shapes: Any) -> Axes:
     for name, entry in zip(arguments.names, entries):
         axes = dict(enumerate(entry)) if isinstance(entry, (tuple, list)) else entry or {}
         found[name] = {axis: _symbol(name, axis, dim) for axis, dim in axes.items()
-                       if dim is not None and not isinstance(dim, int)}
+                       if dim is not None and not isinstance(dim, int) and not getattr(dim, "is_static", False)}
     return found
 
 
@@ -221,7 +222,7 @@ def _is_axes(entry: Any) -> bool:
     if isinstance(entry, Mapping):
         return all(isinstance(axis, int) for axis in entry)
     return entry is None or isinstance(entry, tuple) and all(
-        dim is None or isinstance(dim, (int, str)) or hasattr(dim, "__name__") for dim in entry)
+        dim is None or isinstance(dim, (int, str, _Size)) or hasattr(dim, "__name__") for dim in entry)
 
 
 def _symbol(name: str, axis: int, dim: Any) -> str:
