@@ -95,9 +95,10 @@ from .misc import (are_deterministic_algorithms_enabled, compile, get_default_de
 newaxis = None  # x[newaxis] puts a dimension in
 
 # packages that load when they are first used, so that `import flambeau` stays quick
-_LAZY = frozenset(("accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions", "fft", "func", "futures", "hub",
-                   "jit", "linalg", "masked", "mps", "multiprocessing", "nn", "onnx", "optim", "overrides", "profiler", "serialization",
-                   "signal", "sparse", "special", "storage", "testing", "types", "utils", "version", "vision", "xpu"))
+_LAZY = frozenset(("accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions",
+                   "export", "fft", "func", "futures", "hub", "jit", "linalg", "masked", "mps", "multiprocessing",
+                   "nn", "onnx", "optim", "overrides", "profiler", "serialization", "signal", "sparse", "special",
+                   "storage", "testing", "types", "utils", "version", "vision", "xpu"))
 # names whose modules load when they are first used
 _LAZY_NAMES = {
     "__version__": ".torch_version", "lobpcg": ".ops.lobpcg",
