@@ -16,7 +16,6 @@ TRANSFORMS = {
     "Resize smaller": lambda M, s: M.Resize(20),
     "Resize larger": lambda M, s: M.Resize((64, 80)),
     "Resize max_size": lambda M, s: M.Resize(30, max_size=35),
-    "Resize not antialiased": lambda M, s: M.Resize((100, 90), antialias=False),
     "Resize not antialiased, small": lambda M, s: M.Resize((20, 30), antialias=False),
     "Resize nearest": lambda M, s: M.Resize((21, 77), M.InterpolationMode.NEAREST),
     "Resize nearest-exact": lambda M, s: M.Resize((21, 77), M.InterpolationMode.NEAREST_EXACT),
@@ -79,12 +78,13 @@ TRANSFORMS = {
     s: M.Compose([M.RandomCrop(32, 4), M.RandomHorizontalFlip(), M.ToTensor(), M.Normalize([0.5], [0.5])]),
     "Sequential": lambda M, s: s.torch.nn.Sequential(M.RandomCrop(32, 4), M.RandomHorizontalFlip()),
 }
-# a last bit in a float intermediate, which moves a pixel in some ten thousand by 1
+# a last bit in a float intermediate, also from one run of PyTorch to the next, which moves a pixel in ten thousand by 1
 NEARLY = {
     "AugMix": lambda M, s: M.AugMix(),
     "AugMix narrow": lambda M, s: M.AugMix(5, 2, 2, 0.3, False),
     "ElasticTransform": lambda M, s: M.ElasticTransform(),
     "ElasticTransform nearest": lambda M, s: M.ElasticTransform(30.0, (3.0, 4.0), M.InterpolationMode.NEAREST, fill=9),
+    "Resize not antialiased": lambda M, s: M.Resize((100, 90), antialias=False),
     "GaussianBlur large": lambda M, s: M.GaussianBlur(23, (3, 4)),
 }
 
