@@ -15,6 +15,7 @@ from ..dtypes import bfloat16, bool_, dtype as dtype_class, float16, float32, fl
 from ..ir.graph import Var
 from ..ir.graph import trace as trace_graph
 from ..primitives.random import STATE
+from ..random import Generator, GeneratorOn, default_generator, generator_on
 from ..runtime.levels import running
 from ..runtime.specialization import Specialization
 from ..runtime.trace import SCALAR_TYPES, Value, record, trace
@@ -23,6 +24,7 @@ from ..tensor.device import CPU, check_device, device as device_class
 from ..tensor.placement import device_of, follow
 from ..tensor.tensor import Tensor, make_tensor
 from ..tensor.views import as_shape
+from ..tensor.write import assign, check_writable, write_out
 from .promotion import not_implemented
 
 _specs: dict[tuple, Specialization] = {}
@@ -30,7 +32,6 @@ _specs: dict[tuple, Specialization] = {}
 
 def _generator(generator: Any, where: device_class = CPU):
     """The generator to draw from on a device: the given one, or the default one there."""
-    from ..random import Generator, GeneratorOn, default_generator, generator_on
     if where is not CPU or generator.__class__ is GeneratorOn:
         return generator_on(generator, where)
     if generator is None:
@@ -268,7 +269,6 @@ def randn(*size, generator=None, out=None, dtype=None, layout=None, device=None,
 def _into(result: Tensor, out: Any) -> Tensor:
     if out is None:
         return result
-    from ..tensor.write import write_out
     return write_out(result, out)
 
 
@@ -371,7 +371,6 @@ def randint_like(input, *bounds, low=None, high=None, dtype=None, layout=None, d
 
 def _fill(self: Tensor, values: Any) -> Tensor:
     """Writes values(shape, dtype) over self. Numbers are drawn in the order in which elements lie in memory."""
-    from ..tensor.write import assign, check_writable
     check_writable(self)
     target = self if self._view is None else _in_memory_order(self)
     assign(target, follow(make_tensor(values(tuple(target.shape), self.dtype)), self))  # without elements, nothing is drawn and zeros are the host's
