@@ -15,7 +15,7 @@ from .elements import memory_type, read
 from .kernel import Kernel, chunked
 from .llvm.emit import I32, I64, Emitter, Index, Value, const, itemsize
 
-FEW = 24  # elements up to which rows are sorted by insertion
+FEW = 64  # elements up to which rows are sorted by insertion
 TOP = 16  # places that `top` finds at most
 DIGIT = 8  # bits of a radix sort's digit
 BUCKETS = 1 << DIGIT
