@@ -1,10 +1,10 @@
 """Every kind of op at three sizes, compiled, in turns with PyTorch's eager op in one process.
 
-    python benchmarks/ops.py [--only REGEX] [--sizes 64,4096,1048576] [--turns 5] [--threads 1] [--json FILE]
+    python benchmarks/ops.py [--only REGEX] [--sizes 64,4096,1048576] [--turns 20] [--threads 1] [--json FILE]
 
 An op is called on several inputs in a row, as programs do, and then its results are looked at; what counts is the
-time per call, of the best turn. Compiling is left out: the first runs of a program compile it. Exits with 1 if an op that
-is not in EXCEPTIONS takes more than three times as long as PyTorch's.
+time per call, of the best turn. Compiling is left out: the first runs of a program compile it. Exits with 1 if an op takes more
+than three times as long as PyTorch's, and is not in EXCEPTIONS.
 """
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ os.environ.setdefault("FLAMBEAU_EXECUTOR", "native")  # compile at first sight
 from loading import Side, heading  # noqa: E402
 
 GOAL = 3.0
+TURN = 0.002  # seconds, if a single run takes no longer: short enough that the best turn is one that nobody else disturbed
 
 # Expressions on x, y (r, c), positive p, vector v (c), long i (r, c) below r, row numbers k (r), boolean m (r, c), long n
 # (r, c), img (N, C, H, W), kernel (8, C, 3, 3), labels (r); t is torch, F torch.nn.functional.
@@ -52,8 +53,21 @@ F.pixel_shuffle(img.repeat(1, 4, 1, 1), 2); F.scaled_dot_product_attention(x[Non
 t.rand(x.shape); t.randn(x.shape); t.randperm(x.shape[0]); t.arange(x.numel()); t.zeros(x.shape); t.eye(x.shape[0])
 """
 
-# what may take longer, and why
-EXCEPTIONS: dict[str, str] = {}
+FEW = 4096
+# what may take longer where there are no more than FEW elements, and why
+EXCEPTIONS: dict[str, str] = {
+    **dict.fromkeys(("x.uniform_()", "x.normal_()", "t.randn(x.shape)", "t.randperm(x.shape[0])"),
+                    "a draw is a recorded call from one state of the generator (5 KB) to the next"),
+    **dict.fromkeys(("x.index_select(1, k)", "x.gather(0, i)", "x.gather(1, i)", "x.scatter(0, i, y)", "x.scatter_add(0, i, y)", "x[k]",
+                     "F.embedding(k, x)"), "positions are looked at when the call is made, so that an error is raised there, and again when it runs"),
+    **dict.fromkeys(("t.cat([x, y])", "t.cat([x, y], 1)", "t.stack([x, y])"), "a call on a sequence of tensors is recorded by the general function"),
+    **dict.fromkeys(("x[m]", "t.bmm(x[None], y[None])", "t.dot(x.reshape(-1), y.reshape(-1))", "x.t().contiguous()", "F.interpolate(img, scale_factor=2)"),
+                    "several recorded calls, where PyTorch's views cost less than ours"),
+    **dict.fromkeys(("x[1:, 1:] + 1", "x.reshape(-1)[::2] + 1"), "a small part with gaps is copied, so that a loop over parts keeps one program"),
+    "x.clone()": "a result that is a program's input is copied by NumPy",
+    "t.median(x, 1)": "rows are sorted, where PyTorch selects",
+    "t.arange(x.numel())": "the general function records it",
+}
 
 
 def inputs(torch: Any, n: int) -> dict[str, Any]:
@@ -96,21 +110,21 @@ def measure(sides: list[Side], expression: str, n: int, turns: int) -> dict[str,
         run()
         run()
     once = {name: seconds(run, 1) for name, run in runs.items()}
-    repeats = {name: max(1, min(200, int(0.02 / max(spent, 1e-6)))) for name, spent in once.items()}
+    repeats = {name: max(1, min(200, int(TURN / max(spent, 1e-6)))) for name, spent in once.items()}
     best = {name: float("inf") for name in runs}
     for _ in range(turns):
         for name, run in runs.items():
             best[name] = min(best[name], seconds(run, repeats[name]) / copies)
     ratio = best["flambeau"] / best["torch"]
     return {"op": expression, "n": n, "torch_us": round(best["torch"] * 1e6, 3), "flambeau_us": round(best["flambeau"] * 1e6, 3),
-            "slower": round(ratio, 2), "reached": ratio <= GOAL or expression in EXCEPTIONS}
+            "slower": round(ratio, 2), "reached": ratio <= GOAL or n <= FEW and expression in EXCEPTIONS}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="ops that this regular expression finds")
     parser.add_argument("--sizes", default="64,4096,1048576")
-    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=20)
     parser.add_argument("--threads", type=int, default=1, help="of both libraries")
     parser.add_argument("--json", help="write the figures there, too")
     options = parser.parse_args()
@@ -129,7 +143,8 @@ def main() -> int:
             print(f"{expression:56s}{n:9d}{row['torch_us']:11.2f}{row['flambeau_us']:11.2f}{row['slower']:8.2f}"
                   f"{'' if row['reached'] else '  missed'}", flush=True)
     missed = [row for row in report["results"] if not row["reached"]]
-    print(f"\n{len(report['results']) - len(missed)} of {len(report['results'])} within {GOAL:g} ×")
+    within = sum(row["slower"] <= GOAL for row in report["results"])
+    print(f"\n{within} of {len(report['results'])} within {GOAL:g} ×; {len(missed)} others are not in EXCEPTIONS")
     if options.json:
         Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
     return int(bool(missed))
