@@ -145,6 +145,8 @@ def translated(x, known):
 def _tensor(x):
     if x.layout is not torch.strided or x.device.type != "cpu" or x.dtype.itemsize == 1 and x.is_floating_point():
         raise NoCounterpart(f"a tensor of {x.layout}, {x.dtype}")
+    if x.ndim > 64:
+        raise NoCounterpart("more dimensions than NumPy has")
     if x.is_conj():
         return _tensor(x.conj()).conj()
     x = x.resolve_neg()

@@ -221,6 +221,8 @@ def local_response_norm(input: Tensor, size, alpha=1e-4, beta=0.75, k=1.0):
     """x/(k + alpha·mean of x² over `size` neighbouring channels)^beta (Krizhevsky et al. 2012)."""
     if input.ndim < 3:
         raise ValueError(f"Expected 3D or higher dimensionality                          input (got {input.ndim} dimensions)")
+    if not input.size:
+        return input  # of any dtype
     x = to_float(input)
     n, c = x.shape[:2]
     squares = p.reshape(x * x, (n, 1, c, math.prod(x.shape[2:])))
