@@ -203,7 +203,8 @@ def test_large_messages_and_indices_both_ways():
 
 
 SCRIPT = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background, and ignore it
 sys.path.insert(0, {here!r})
 from loader_sets import Slow
 from flambeau.utils.data import DataLoader
