@@ -28,9 +28,9 @@ _LEAF = """
 """
 
 
-def recognizer(order: Sequence[Node], static_key: Callable[[Callable], Any]) -> Callable[[Node], tuple[list, tuple[Node, ...]] | None]:
-    """A function of a graph's root: (what its nodes saved, its nodes in the order of `order`), or None if it is not like the
-    graph of `order`, if somebody watches it, or if it cannot be gone through any more.
+def recognizer(order: Sequence[Node], static_key: Callable[[Callable], Any]) -> Callable[[Node, list], tuple[Node, ...] | None]:
+    """A function of a graph's root and a list: the graph's nodes in the order of `order`, or None if it is not like the graph of
+    `order`, if somebody watches it, or if it cannot be gone through any more. What the nodes saved is appended to the list.
 
     order: of op nodes, views' nodes and leaves, newest first, the root before all others. static_key: of a view's gradient.
     """

@@ -18,7 +18,7 @@ from ..tensor.grad_mode import mode
 from ..tensor.node import AccumulateGrad
 from ..tensor.parted import local_part
 from ..tensor.tensor import Tensor
-from ..tensor.write import write_values
+from ..tensor.write import write_value
 
 ParamsT = Iterable[Any]
 
@@ -75,7 +75,8 @@ def record_update(name: str, body: Callable, tensors: Sequence[Sequence[Tensor]]
         spec = _updates[key] = _specialize_update(name, body, all_rows[:len(tensors)], all_rows[len(tensors):], first_scalar, static,
                                                   types)
     new = dict(zip(operands, record(spec, operands)))  # the rewritten ones come first
-    write_values([t for row in tensors for t in row], [new[v] for v in old[:sum(lengths[:len(tensors)])]])
+    for t, v in zip(chain.from_iterable(tensors), old):
+        write_value(t, new[v])
 
 
 def _split(places: Sequence[int], lengths: tuple[int, ...]) -> list[tuple[int, ...]]:

@@ -85,10 +85,11 @@ class Flight(NamedTuple):
 class Trace:
     """The one trace of the process; all threads record into it under `lock`.
 
-    epoch: the number of this trace, unlike that of any other. pending: the values that its calls make, in order. room: what may still be recorded before it runs. sites: where
-    the user's program makes the calls that can still fail, by number of the record. flight: the program that runs while
-    Python goes on, or None. observer: None, or what looks on (see `observer`). capture: None, or who records a call of the
-    user's to replay it (see `replay`): until it is interrupted, the trace goes on over the ends of steps.
+    epoch: the number of this trace, unlike that of any other. pending: the values that its calls make, in order. room: what
+    may still be recorded before it runs. sites: where the user's program makes the calls that can still fail, by number of the
+    record. flight: the program that runs while Python goes on, or None. observer: None, or what looks on (see `observer`).
+    capture: None, or who records a call of the user's to replay it (see `replay`): until it is interrupted, the trace goes on
+    over the ends of steps.
     """
 
     __slots__ = ("lock", "epoch", "undo", "records", "slots", "pending", "sites", "room", "flight", "observer", "capture", "_epochs")
@@ -186,15 +187,7 @@ def record(spec: Specialization, operands: list) -> list[Value]:
         known = len(slots)
         for v in operands:
             if v.__class__ is Value:
-                if v.epoch == epoch:
-                    entry.append(v.slot)
-                elif v.buffer is not None and v.pinned is None:  # as `operand` does it, without a call
-                    v.epoch = epoch
-                    v.slot = len(slots)
-                    entry.append(v.slot)
-                    slots.append(v)
-                else:
-                    entry.append(t.operand(v))
+                entry.append(v.slot if v.epoch == epoch else t.operand(v))
             elif isinstance(v, Value):  # of a running transformation, which records something else
                 t.forget(known)
                 return v.record(spec, operands)  # type: ignore[attr-defined]

@@ -47,17 +47,8 @@ else:
     return general(*args)
 """
 
-_SLOT = """
-if v{i}.epoch == epoch:
-    s{i} = v{i}.slot
-elif v{i}.buffer is not None and v{i}.pinned is None:
-    v{i}.epoch = epoch
-    s{i} = v{i}.slot = len(slots)
-    slots.append(v{i})
-else:
-    s{i} = operand(v{i})
-"""
-_SCALAR_SLOT = "if v{i}.__class__ is Value:" + indent(_SLOT, " " * 4) + "else:\n    s{i} = len(slots)\n    slots.append(v{i})\n"
+_SLOT = "s{i} = v{i}.slot if v{i}.epoch == epoch else operand(v{i})\n"
+_SCALAR_SLOT = "if v{i}.__class__ is Value:\n    " + _SLOT + "else:\n    s{i} = len(slots)\n    slots.append(v{i})\n"
 
 _CHECK = """
 if trace.capture is None:  # else the program has to find out, each time

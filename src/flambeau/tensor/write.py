@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any, Iterable, NoReturn, Sequence
+from typing import Any, Iterable, NoReturn
 
 from ..dtypes import can_cast
 from ..ir.graph import trace as trace_graph
@@ -117,21 +117,6 @@ def _with_view(memory: Value, value: Value, view: Any) -> Value:
         if written is not None:
             return written
     return record(_write_specialization(memory.type, value.type, view.strides, view.offset), [memory, value])[0]
-
-
-def write_values(tensors: Sequence[Tensor], values: Sequence[Value]) -> None:
-    """Writes each value over its tensor, as `write_value` does. The values are results of one call."""
-    plain = values[0].__class__ is Value
-    for t, value in zip(tensors, values):
-        storage = t._storage
-        old = storage.value
-        if plain and old.pinned is None and t._view is None:
-            if old.buffer is not None:
-                trace.undo.append((storage, old))
-            storage.value = value
-            storage.version += 1
-        else:
-            write_value(t, value)
 
 
 def assign(t: Tensor, new: Tensor) -> None:
