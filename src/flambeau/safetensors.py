@@ -26,7 +26,8 @@ from .ir.types import contiguous_strides
 from .serialization._atomic import atomic_write
 from .serialization._location import restorer
 from .serialization._rebuild import rebuild_tensor_v2
-from .serialization._source import Source, memory_to_fill
+from .serialization._memory import memory_to_fill
+from .serialization._source import Source
 from .serialization._storages import Memory, StoredStorage
 from .serialization._tensors import buffer_of, describe
 from .tensor.tensor import Tensor

@@ -16,7 +16,8 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from ._checksum import PIECE, crc32
-from ._source import Source, memory_to_fill
+from ._memory import memory_to_fill
+from ._source import Source
 
 ALIGNMENT = 64
 MAX_VERSION = 10  # of the `version` record that this reader knows

@@ -20,7 +20,8 @@ import numpy as np
 from .. import dtypes
 from ._options import LoadEndianness, options
 from ._pickler import StorageKeys, pickler_class
-from ._source import Source, memory_to_fill
+from ._memory import memory_to_fill
+from ._source import Source
 from ._storages import Memory, StoredStorage, other_byte_order, part_of, persistent_storage
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C

@@ -10,20 +10,6 @@ import numpy as np
 
 from ._options import options
 
-_OWN_PAGES = 1 << 20  # bytes; smaller arrays come from memory that is in use already
-_POPULATE = getattr(mmap, "MAP_POPULATE", 0)  # Linux has it
-
-
-def memory_to_fill(nbytes: int) -> np.ndarray:
-    """A new array of bytes that will be written at once.
-
-    The system hands its pages out in one go. Touched one by one they cost as much as the reading, and as NumPy's huge
-    pages, which want memory in long runs, sometimes many times as much.
-    """
-    if nbytes < _OWN_PAGES or not _POPULATE:
-        return np.empty(nbytes, np.uint8)
-    return np.frombuffer(mmap.mmap(-1, nbytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _POPULATE), np.uint8)
-
 
 class Source:
     """Bytes addressed from 0. file: a binary file object; the source begins at its current position.

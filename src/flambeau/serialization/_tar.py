@@ -19,7 +19,8 @@ from ._allowlist import WeightsOnly
 from ._machine import PickleMachine
 from ._options import options
 from ._rebuild import MAX_DIMENSIONS, rebuild_tensor
-from ._source import Source, memory_to_fill
+from ._memory import memory_to_fill
+from ._source import Source
 from ._storages import Memory, StorageClass, StoredStorage, part_of
 
 _BLOCK = 512  # bytes; headers have one, data are padded to whole ones
