@@ -1,6 +1,7 @@
 """Tiers: a program runs in the interpreter at first sight, is compiled in the background at the second, and runs natively
 from a fixed count on, so that the same script does the same thing every time. Large programs that do little wait longer; those
-whose values would fill much memory, which compiled programs need a fraction of, are compiled at first sight.
+whose values would fill much memory, which compiled programs need a fraction of, and those that draw a model's first weights are
+compiled at first sight.
 
 FLAMBEAU_EXECUTOR=interpreter | native forces one tier for every program.
 """
@@ -26,6 +27,7 @@ LARGE = 1000    # nodes from which on compiling takes so long that a program mus
 NODE_LIMIT = 4000  # larger programs (long unrolled recurrences) stay in the interpreter: compiling them takes minutes
 HEAVY = 128 << 20  # bytes alive at once in the interpreter from which on a program of many calls is compiled at first sight
 MANY = 200         # calls: fewer are interpreted sooner than compiled
+DRAWN = 1 << 20    # random words from which on a program that does little else is compiled sooner than interpreted
 
 _compiling = threading.RLock()  # held while a compiler thread works: a child forked then would inherit LLVM's and the importer's locks
 _forks = 0  # how many forks this process is away from the first
@@ -131,6 +133,13 @@ def _is_heavy(graph: Graph) -> bool:
     return False
 
 
+def _mostly_draws(graph: Graph) -> bool:
+    """Whether the graph makes many random numbers, such as a model's first weights, and multiplies no matrices."""
+    if any(n.prim is scan_p or n.prim.kind == "contraction" for n in graph.nodes):
+        return False
+    return sum([n.outputs[0].size for n in graph.nodes if n.prim.kind == "random"]) >= DRAWN
+
+
 _ascents: WeakKeyDictionary[Body, _Ascent] = WeakKeyDictionary()  # of the loops in interpreted programs
 
 
@@ -205,6 +214,8 @@ class Tiered:
     """The `Executor` of a normal session."""
 
     def prepare(self, graph: Graph) -> Callable[..., list[np.ndarray]]:
+        if _mostly_draws(graph):
+            return _compile(graph, keeps=False)  # a model's weights are updated where they lie: nobody else may hold them
         return _compile(graph) if _is_heavy(graph) else TieredProgram(graph)
 
 
