@@ -60,12 +60,12 @@ Expression = Union[Load, Constant, Position, Apply]
 
 
 class ExpressionBuilder:
-    """Builds expressions over one domain. buffers: the Vars that lie in memory."""
+    """Builds expressions over one domain. buffers: the Vars that lie in memory; asked: takes those of which it mattered."""
 
-    def __init__(self, domain: Sequence[int], buffers: set[Var]):
+    def __init__(self, domain: Sequence[int], buffers: set[Var], asked: set[Var]):
         self.domain = tuple(domain)
         self.rank = len(self.domain)
-        self.buffers = buffers
+        self.buffers, self.asked = buffers, asked
         self._memo: dict[tuple, Expression] = {}
 
     def build(self, var: Var, index: tuple[Affine, ...], compute: bool = False) -> Expression:
@@ -73,6 +73,7 @@ class ExpressionBuilder:
         key = (var, index, compute)
         found = self._memo.get(key)
         if found is None:
+            self.asked.add(var)
             found = self._memo[key] = self._build(var, index, compute)
         return found
 
@@ -108,6 +109,7 @@ class ExpressionBuilder:
                                         for d, (i, n) in enumerate(zip(index, x.shape))]))
         if name == "reshape":
             flat = linear(index, contiguous_strides(var.shape), self.rank)
+            self.asked.add(x)
             if x in self.buffers:
                 return Load(x, flat)
             at = delinearize(flat, self.domain, x.shape)
@@ -116,6 +118,7 @@ class ExpressionBuilder:
             return self.build(x, at)
         if name == "strided_view":
             _, strides, offset = params
+            self.asked.add(x)
             if x not in self.buffers:
                 raise NeedsBuffer(x)
             return Load(x, linear(index, strides, self.rank).shifted(offset))

@@ -116,19 +116,23 @@ class Scheduler:
         self.graph = graph
         self.special = special
         self.loop_of = loop_of
-        self.buffers: set[Var] = set(graph.inputs)
+        self.buffers: set[Var] = set()
         self.forced: set[Var] = set()
+        self.fusable = {node: is_fusable(node) for node in graph.nodes}
+        self._built: dict[Node, tuple[list[Step], set[Var]]] = {}  # a node's steps, and the values whose place decided them
+        self._asked: set[Var] = set()  # those of the node that is being built
         self.uses: dict[Var, list[Node]] = {}
         for node in graph.nodes:
             for v in set(node.inputs):
                 self.uses.setdefault(v, []).append(node)
 
     def run(self) -> list[Step]:
-        """The steps. Operands that turn out to need memory are noted, and everything is built again, until none is new."""
+        """The steps. Operands that turn out to need memory are noted, and what that changes is built again, until none is new."""
         while True:
+            before = self.buffers
             self._choose_buffers()
             known = len(self.forced)
-            steps = self._build()
+            steps = self._build(before ^ self.buffers)
             if len(self.forced) == known:
                 return self._merge(steps)
 
@@ -138,7 +142,7 @@ class Scheduler:
         self.buffers = set(self.graph.inputs) | self.forced
         outputs = set(self.graph.outputs)
         for node in self.graph.nodes:
-            fusable = is_fusable(node)
+            fusable = self.fusable[node]
             for v in node.outputs:
                 if not fusable or v in outputs or self._worth_memory(node, v):
                     self.buffers.add(v)
@@ -167,23 +171,36 @@ class Scheduler:
     def _readable_in_place(self, node: Node, v: Var) -> bool:
         """Whether a step computes this operand itself, in its loop."""
         if node.prim.name in CONTRACTIONS:
-            return _contracts(node) and v.node is not None and v.node.prim.kind == "view" and is_fusable(v.node)
+            return _contracts(node) and self._is_view(v)
         if node.prim.name == "scan":
-            return self._loops(node) and v.node is not None and v.node.prim.kind == "view" and is_fusable(v.node)
+            return self._loops(node) and self._is_view(v)
         return _reduces_natively(node) or node.prim.name in COPIES and _native(node)
+
+    def _is_view(self, v: Var) -> bool:
+        return v.node is not None and v.node.prim.kind == "view" and self.fusable[v.node]
 
     # ------------------------------------------------------------------ steps
 
-    def _build(self) -> list[Step]:
+    def _build(self, moved: set[Var]) -> list[Step]:
+        """The steps of all nodes; moved: the values that have come to lie in memory, or no longer do, since the last time."""
         steps: list[Step] = []
         for node in self.graph.nodes:
-            try:
-                steps.extend(self._steps(node))
-            except NeedsBuffer as need:
-                if need.var in self.buffers:
-                    raise
-                self.forced.add(need.var)
+            built = self._built.get(node)
+            if built is None or not moved.isdisjoint(built[1]):
+                self._asked = set(node.outputs)
+                try:
+                    built = self._built[node] = self._steps(node), self._asked
+                except NeedsBuffer as need:
+                    if need.var in self.buffers:
+                        raise
+                    self.forced.add(need.var)
+                    self._built.pop(node, None)
+                    continue
+            steps += built[0]
         return steps
+
+    def _expressions(self, domain: Sequence[int]) -> ExpressionBuilder:
+        return ExpressionBuilder(domain, self.buffers, self._asked)
 
     def _steps(self, node: Node) -> list[Step]:
         """The steps that compute a node: none where others compute it in their loops."""
@@ -198,13 +215,13 @@ class Scheduler:
             return [self._reduce(node)]
         if name in COPIES and _native(node):
             return self._copies(node)
-        if is_fusable(node):
+        if self.fusable[node]:
             return [self._map(node.outputs[0])] if node.outputs[0] in self.buffers else []
         return [Host(node)]
 
     def _operand(self, v: Var) -> Load:
         """A contraction's operand as a strided view of a buffer."""
-        value = ExpressionBuilder(v.shape, self.buffers).build(v, identity(v.ndim))
+        value = self._expressions(v.shape).build(v, identity(v.ndim))
         if not isinstance(value, Load):
             raise NeedsBuffer(v)
         return value
@@ -232,7 +249,7 @@ class Scheduler:
         return Scan(node, tuple(operands), loop, loop.workspace(node))
 
     def _map(self, v: Var) -> Map:
-        builder = ExpressionBuilder(v.shape, self.buffers)
+        builder = self._expressions(v.shape)
         index = identity(v.ndim)
         value = builder.build(v, index, compute=True) if v.size else Constant(0, v.dtype)
         return Map(v.shape, (Store(value, v, linear(index, contiguous_strides(v.shape), v.ndim)),))
@@ -243,7 +260,7 @@ class Scheduler:
         domain = tuple([x.shape[d] for d in (*kept, *dims)])
         place = {d: i for i, d in enumerate((*kept, *dims))}
         every = identity(len(domain))
-        value = ExpressionBuilder(domain, self.buffers).build(x, tuple([every[place[d]] for d in range(x.ndim)]))
+        value = self._expressions(domain).build(x, tuple([every[place[d]] for d in range(x.ndim)]))
         return Reduce(node.outputs[0], domain[:len(kept)], domain[len(kept):], REDUCTIONS[node.prim.name], value)
 
     def _copies(self, node: Node) -> list[Step]:
@@ -254,7 +271,7 @@ class Scheduler:
 
         def piece(x: Var, to: Sequence[int], start: int) -> Map:
             index = identity(x.ndim)
-            value = ExpressionBuilder(x.shape, self.buffers).build(x, index)
+            value = self._expressions(x.shape).build(x, index)
             return Map(x.shape, (Store(value, out, linear(index, to, x.ndim).shifted(start)),))
         if name == "concat":
             if len(node.inputs) == 1:
@@ -279,7 +296,7 @@ class Scheduler:
             return steps
         index = identity(x.ndim)
         source = tuple([i.shifted(c) for i, c in zip(index, crop)])
-        value_at = ExpressionBuilder(sizes, self.buffers).build(x, source)
+        value_at = self._expressions(sizes).build(x, source)
         start = sum((a + c * (i + 1)) * s for a, c, i, s in zip(low, crop, inner, strides))
         to = [s * (i + 1) for s, i in zip(strides, inner)]
         return [*steps, Map(sizes, (Store(value_at, out, linear(index, to, x.ndim).shifted(start)),))]
@@ -288,8 +305,10 @@ class Scheduler:
         """A copy in another order moves blocks, which only works from memory: what it copies must lie there."""
         turned = False
         while x not in self.buffers and x.node is not None and x.node.prim.kind == "view" and x.node.prim.name not in COPIES:
+            self._asked.add(x)
             turned |= x.node.prim.name == "permute"
             x = x.node.inputs[0]
+        self._asked.add(x)
         if turned and x not in self.buffers and x.size >= TURNED_SIZE:
             raise NeedsBuffer(x)
 
