@@ -58,25 +58,23 @@ def record_update(name: str, body: Callable, tensors: Sequence[Sequence[Tensor]]
         _follow(tensors)
     rows = [*tensors, *readonly]
     old = [t._storage.value if t._view is None else t._value() for row in rows for t in row]
-    operands: list[Any] = list(dict.fromkeys(old))
-    first_scalar = len(operands)
-    types = [v.type for v in operands]
-    operands += [s._value() if isinstance(s, Tensor) else s for s in scalars]
-    types += [v.type if isinstance(v, Value) else SCALAR_TYPES[v.__class__] for v in operands[first_scalar:]]
-    places: list[int] | range = range(len(old))
-    if first_scalar < len(old):
-        at_value = {v: i for i, v in enumerate(operands[:first_scalar])}
-        places = [at_value[v] for v in old]
+    place = {v: i for i, v in enumerate(dict.fromkeys(old))}
+    places = None if len(place) == len(old) else tuple([place[v] for v in old])
+    operands = [*place, *[s._value() if isinstance(s, Tensor) else s for s in scalars]]
+    types = tuple([v.type if v.__class__ is Value else _type_of(v) for v in operands])
     lengths = tuple([len(row) for row in rows])
-    key = (name, static, lengths, tuple(places) if first_scalar < len(old) else None, tuple(types))
+    key = (name, static, lengths, places, types)
     spec = _updates.get(key)
     if spec is None:
-        all_rows = _split(places, lengths)
-        spec = _updates[key] = _specialize_update(name, body, all_rows[:len(tensors)], all_rows[len(tensors):], first_scalar, static,
-                                                  types)
-    new = dict(zip(operands, record(spec, operands)))  # the rewritten ones come first
-    for t, v in zip(chain.from_iterable(tensors), old):
-        write_value(t, new[v])
+        all_rows = _split(range(len(old)) if places is None else places, lengths)
+        spec = _updates[key] = _specialize_update(name, body, all_rows[:len(tensors)], all_rows[len(tensors):], len(place), static, types)
+    new = record(spec, operands)  # the rewritten ones come first
+    for t, value in zip(chain.from_iterable(tensors), new if places is None else [new[i] for i in places[:sum(lengths[:len(tensors)])]]):
+        write_value(t, value)
+
+
+def _type_of(operand: Any) -> Any:
+    return operand.type if isinstance(operand, Value) else SCALAR_TYPES[operand.__class__]
 
 
 def _split(places: Sequence[int], lengths: tuple[int, ...]) -> list[tuple[int, ...]]:

@@ -68,6 +68,14 @@ class Value:
                 raise RuntimeError(FAILED)
         return self.buffer
 
+    def location(self) -> int:
+        """Where the computed array lies in memory. RuntimeError for one that was never computed."""
+        if not self.address:
+            if self.buffer is None:
+                raise RuntimeError(FAILED)
+            self.address = address_of(self.buffer)
+        return self.address
+
 
 class Flight(NamedTuple):
     """A program under way: what it makes (values by id), and the trace that it came from, for the case that it fails."""
@@ -337,19 +345,11 @@ def _feed(input_slots: tuple[int, ...], slots: list) -> tuple[list, list[int]]:
         value = slots[i]
         if value.__class__ is Value:
             inputs.append(value.buffer)
-            addresses.append(value.address or _located(value))
+            addresses.append(value.address or value.location())
         else:
             inputs.append(value)
             addresses.append(0)
     return inputs, addresses
-
-
-def _located(value: Value) -> int:
-    """Where a computed value lies. RuntimeError for one that was never computed."""
-    if value.buffer is None:
-        raise RuntimeError(FAILED)
-    value.address = address_of(value.buffer)
-    return value.address
 
 
 _UNREFERENCED = _OWNED = 0  # what sys.getrefcount says in `_unwanted` of a value, and of its array, that nobody else refers to

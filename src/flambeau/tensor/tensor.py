@@ -162,6 +162,8 @@ def _computed_piece(base: Value, view: View) -> Value | None:
         array = np.ndarray(shape, memory.dtype, memory, offset * size, tuple([s * size for s in view.strides])).copy()
     piece = Value(t, array)
     piece.pinned = base.pinned
+    if dense:
+        piece.address = base.location() + offset * size
     return piece
 
 
