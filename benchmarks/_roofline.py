@@ -9,6 +9,15 @@ from __future__ import annotations
 
 def work(graph) -> tuple[float, float]:
     """(floating-point operations of the contractions, bytes of inputs and results) of a program."""
+    return _flops(graph), float(sum([v.type.nbytes for v in (*graph.inputs, *dict.fromkeys(graph.outputs))]))
+
+
+def _flops(graph) -> float:
+    """Of the contractions, also of those in the steps of loops."""
     from flambeau.compiler.description import flops_of
     flops = sum([flops_of(node) for node in graph.nodes if node.prim.kind == "contraction"])
-    return flops, float(sum([v.type.nbytes for v in (*graph.inputs, *dict.fromkeys(graph.outputs))]))
+    for node in graph.nodes:
+        if node.prim.kind == "loop":
+            body, _, _, length, _ = node.params
+            flops += length * _flops(body.expanded)
+    return flops
