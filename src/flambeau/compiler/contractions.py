@@ -10,9 +10,8 @@ from ..ir.graph import Node, Var
 from ..ir.types import contiguous_strides
 from .expression import Load
 from .kernel import Kernel
-from .legalize import conv_shape
 from .llvm.emit import F32, F64
-from .loops.contraction import Axis, Contraction, conv_forward, conv_input_grad, conv_weight_grad
+from .loops.contraction import Axis, Contraction, conv_forward, conv_input_grad, conv_shape, conv_weight_grad
 from .loops.contraction_kernel import write_contraction
 from .loops.schedule import make_schedule
 

@@ -10,6 +10,7 @@ from .llvm.emit import I64, PTR, Emitter, Index, Value
 from .llvm.target import Target
 
 CHUNK = 1 << 14  # elements that a chunk works on, about: large enough to pay for claiming it, small enough to balance
+FEW = 16  # chunks: with fewer it matters that each thread has as many
 
 
 class Kernel:
@@ -55,10 +56,17 @@ class Kernel:
         self.e.b.ret_void()
 
 
+def units_per_chunk(units: int, weight: int) -> int:
+    """How many units, of about `weight` elements each, make a chunk. Few chunks are an even number, for two threads."""
+    per = max(1, min(units, CHUNK // max(weight, 1)))
+    chunks = -(-units // per)
+    return -(-units // (chunks + chunks % 2)) if 1 < chunks < FEW else per
+
+
 def chunked(k: Kernel, units: int, weight: int) -> tuple[Index, Index, int]:
     """(first unit, past the last, number of chunks) of this chunk, for units of `weight` elements each."""
     e = k.e
-    per = max(1, min(max(units, 1), CHUNK // max(weight, 1)))
+    per = units_per_chunk(units, weight)
     chunks = max(1, -(-units // per))
     if chunks == 1:
         return 0, units, 1

@@ -15,7 +15,7 @@ from . import scalar_ops
 from .affine import Affine, collapse
 from .elements import memory_type, read, wide, write
 from .expression import Apply, Constant, Expression, Load, Position, loads
-from .kernel import CHUNK, Kernel
+from .kernel import Kernel, units_per_chunk
 from .llvm.emit import I64, Emitter, Index, Value, const, lanes_of, vector
 from .schedule import Fill, Map, Reduce
 from .transpose import emit_transpose, turned_axis
@@ -121,8 +121,21 @@ def _vector_loop(e: Emitter, start: Index, stop: Index, size: int, lanes: int, b
                 body(size - tail, tail)
 
 
-def _rows_per_chunk(rows: int, width: int) -> int:
-    return max(1, min(rows, CHUNK // max(width, 1)))
+CHEAP_CALLS = 4  # elementwise calls that take no longer than reading and writing their element
+
+
+def _weight(values: Sequence[Expression]) -> int:
+    """How many copies computing these for one element is worth, about."""
+    calls: dict[int, int] = {}
+
+    def visit(x: Expression) -> None:
+        if isinstance(x, Apply) and id(x) not in calls:
+            calls[id(x)] = scalar_ops.EXPENSIVE_CALLS if x.name in scalar_ops.EXPENSIVE else 1
+            for a in x.args:
+                visit(a)
+    for value in values:
+        visit(value)
+    return max(1, sum(calls.values()) // CHEAP_CALLS)
 
 
 def emit_map(k: Kernel, step: Map) -> int:
@@ -158,14 +171,15 @@ def emit_map(k: Kernel, step: Map) -> int:
     *outer, width = sizes
     lanes = k.lanes if width > 1 else 1
     rows = prod(outer)
+    weight = _weight([s.value for s in step.stores])
     if rows == 1:
-        per = max(CHUNK // lanes * lanes, lanes)
+        per = units_per_chunk(-(-width // lanes), lanes * weight) * lanes
         chunks = -(-width // per)
         start = e.mul(k.chunk, per) if chunks > 1 else 0
         stop = e.min(e.add(start, per), width) if chunks > 1 else width
         _vector_loop(e, start, stop, width, lanes, lambda i, count: point((i,), lanes, count))
     else:
-        per = _rows_per_chunk(rows, width)
+        per = units_per_chunk(rows, width * weight)
         chunks = -(-rows // per)
         start = e.mul(k.chunk, per) if chunks > 1 else 0
         stop = e.min(e.add(start, per), rows) if chunks > 1 else rows
@@ -185,7 +199,7 @@ def emit_fill(k: Kernel, step: Fill) -> int:
     def body(i: Index, count: int | None) -> None:
         p = Point(k, {}, (i,), k.lanes, count)
         p.store(v, rank_one, scalar_ops.number(v.dtype, step.value, k.lanes))
-    per = CHUNK
+    per = units_per_chunk(-(-v.size // k.lanes), k.lanes) * k.lanes
     chunks = max(1, -(-v.size // per))
     e = k.e
     start = e.mul(k.chunk, per) if chunks > 1 else 0
@@ -285,7 +299,7 @@ def _reduce_along_inner(r: _Reduction) -> int:
     *more, width = r.inner
     lanes = k.lanes if width >= 4 else 1
     unroll = 4 if width >= 4 * lanes and r.dtype is not float64 else 1
-    per = _rows_per_chunk(rows, prod(r.inner))
+    per = units_per_chunk(rows, prod(r.inner) * _weight([r.step.value]))
     chunks = -(-rows // per)
     start = e.mul(k.chunk, per) if chunks > 1 else 0
     stop = e.min(e.add(start, per), rows) if chunks > 1 else rows
@@ -338,7 +352,7 @@ def _reduce_along_outer(r: _Reduction) -> int:
     side = min(BESIDE, -(-width // lanes)) * lanes
     blocks = -(-width // side)
     units = prod(lead) * blocks
-    per = _rows_per_chunk(units, prod(r.inner) * side)
+    per = units_per_chunk(units, prod(r.inner) * side * _weight([r.step.value]))
     chunks = -(-units // per)
 
     def block(at: Sequence[Index], i: Index, size: int) -> None:

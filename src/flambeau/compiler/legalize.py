@@ -6,6 +6,7 @@ whose broadcast operand is walked along its rows. Before, `rules` puts other cal
     conv_input_grad(g, w, …)         → bordered_input_grad(pad(g), w)
     the same by minimal filtering    → see `winograd`, where that pays
     dot(aᵀ, b)                       → dot(copy(aᵀ), b)                 (a column's elements fall into few cache sets)
+    vectors across strided channels  → see `turning`
 
 Last, large programs compute again what would otherwise be kept for long (`rematerialize`).
 """
@@ -17,10 +18,11 @@ from ..ir.graph import Graph, GraphBuilder, Node, Var
 from ..ir.types import tensor_type
 from ..primitives.shape import concat_p, pad, permute
 from . import winograd
-from .loops.contraction import ConvShape, input_grad_border
+from .loops.contraction import conv_shape, input_grad_border
 from .lowered import LoweredPrimitive
 from .rematerialize import rematerialize
 from .rules import apply_rules
+from .turning import turn_operands
 
 
 COLUMN_STEPS, COLUMN_REUSE, COLUMN_BYTES = 64, 64, 1024  # least length of columns, uses of each, distance of neighbours
@@ -28,11 +30,6 @@ ROW_MAJOR_VIEWS = ("reshape",)
 
 
 BORDERED_INPUT_GRAD = LoweredPrimitive("bordered_input_grad")
-
-
-def conv_shape(out: tuple[int, ...], c_in: int, kernel, stride, dilation, groups: int) -> ConvShape:
-    """The contraction tables' description of a convolution with output shape `out` (N, O, *T)."""
-    return ConvShape(out[0], c_in, out[1], tuple(out[2:]), tuple(kernel), tuple(stride), tuple(dilation), groups)
 
 
 def _padded(x: Var, low, high) -> Var:
@@ -128,4 +125,4 @@ def legalize(graph: Graph) -> Graph:
         else:
             outs = builder.call(node.prim, tuple(args), node.params, [o.type for o in node.outputs])
         env.update(zip(node.outputs, outs))
-    return rematerialize(builder.finish([env[v] for v in graph.outputs]))
+    return rematerialize(turn_operands(builder.finish([env[v] for v in graph.outputs])))

@@ -128,6 +128,7 @@ BINARY: dict[str, Callable] = {
 # those that take as long as some dozens of additions
 EXPENSIVE = {"exp", "expm1", "log", "log1p", "log2", "log10", "exp2", "sin", "cos", "tan", "tanh", "sigmoid", "erf", "erfc", "pow", "sinh",
              "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "atan2", "fmod", "remainder", "floor_divide", "bce"}
+EXPENSIVE_CALLS = 8  # of the others that one of these is worth, about
 
 
 def supported(name: str, arg_dtypes: tuple[dtype, ...], out: dtype) -> bool:

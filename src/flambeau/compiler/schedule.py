@@ -14,7 +14,7 @@ from .affine import Affine, identity, linear
 from .contractions import CONTRACTIONS, ContractionKernel, leaves_gaps
 from .expression import Constant, Expression, ExpressionBuilder, Load, NeedsBuffer, loads
 from .elements import ELEMENT
-from .scalar_ops import EXPENSIVE, supported
+from .scalar_ops import EXPENSIVE, EXPENSIVE_CALLS, supported
 
 REDUCTIONS = {"reduce_sum": "sum", "reduce_max": "max", "reduce_min": "min", "reduce_prod": "prod"}
 COPIES = {"pad", "concat", "strided_write"}
@@ -165,7 +165,7 @@ class Scheduler:
             return 0
         seen.add(v)
         node = v.node
-        own = 0 if node.prim.kind != "elementwise" else 8 if node.prim.name in EXPENSIVE else 1
+        own = 0 if node.prim.kind != "elementwise" else EXPENSIVE_CALLS if node.prim.name in EXPENSIVE else 1
         return own + sum(self._cost(x, seen) for x in node.inputs)
 
     def _readable_in_place(self, node: Node, v: Var) -> bool:

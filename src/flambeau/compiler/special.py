@@ -153,12 +153,15 @@ def _put(k: Kernel, node: Node) -> int:
 
 # ------------------------------------------------------------------ gather and scatter: element by element
 
-def _address(e: Emitter, at: Sequence[Index], dim: int, position: Value, strides: Sequence[int]) -> Index:
-    total: Index = e.mul(position, strides[dim])
-    for d, (i, s) in enumerate(zip(at, strides)):
-        if d != dim:
-            total = e.add(total, e.mul(i, s))
+def _flat(e: Emitter, at: Sequence[Index], strides: Sequence[int]) -> Index:
+    total: Index = 0
+    for i, s in zip(at, strides):
+        total = e.add(total, e.mul(i, s))
     return total
+
+
+def _address(e: Emitter, at: Sequence[Index], dim: int, position: Value, strides: Sequence[int]) -> Index:
+    return _flat(e, [*at[:dim], position, *at[dim + 1:]], strides)
 
 
 def _gather(k: Kernel, node: Node) -> int:
@@ -194,15 +197,14 @@ def _scatter(k: Kernel, node: Node) -> int:
     with e.loop(start, stop, name="row") as row:
         _copy_range(k, out, base_source, e.mul(row, row_size), 0, row_size)
         if per_row:
+            lead = dim if together else 0
+            at = e.unravel(row, x.shape[:lead])
+            first, there, here = e.mul(row, per_row), _flat(e, at, strides), _flat(e, at, source_strides)
             with e.loop(0, per_row) as i:
-                flat = e.add(e.mul(row, per_row), i)
-                at = e.unravel(flat, index.shape)
-                position = _index(k, e.load(e.at(k.pointer(index), flat, I64), I64), x.shape[dim])
-                target = e.at(k.pointer(out), _address(e, at, dim, position, strides), t)
-                offset: Index = 0
-                for a, s in zip(at, source_strides):
-                    offset = e.add(offset, e.mul(a, s))
-                new = e.load(e.at(k.pointer(source), offset, t), t)
+                at = e.unravel(i, index.shape[lead:])
+                position = _index(k, e.load(e.at(k.pointer(index), e.add(first, i), I64), I64), x.shape[dim])
+                target = e.at(k.pointer(out), e.add(there, _address(e, at, dim - lead, position, strides[lead:])), t)
+                new = e.load(e.at(k.pointer(source), e.add(here, _flat(e, at, source_strides[lead:])), t), t)
                 e.store(_combined(e, mode, x.dtype, e.load(target, t), new) if mode != "set" else new, target)
     k.finish()
     return chunks

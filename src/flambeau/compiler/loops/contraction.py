@@ -125,6 +125,11 @@ class ConvShape:
         return tuple((t - 1) * s + (k - 1) * d + 1 for t, s, k, d in zip(self.out, self.stride, self.kernel, self.dilation))
 
 
+def conv_shape(out: Ints, c_in: int, kernel: Ints, stride: Ints, dilation: Ints, groups: int) -> ConvShape:
+    """The description of a convolution with output shape `out` (N, O, *T)."""
+    return ConvShape(out[0], c_in, out[1], tuple(out[2:]), tuple(kernel), tuple(stride), tuple(dilation), groups)
+
+
 def row_major(sizes: Ints) -> tuple[int, ...]:
     """Strides of a dense array whose last dimension is contiguous."""
     return tuple(prod(sizes[i + 1:]) for i in range(len(sizes)))

@@ -22,7 +22,7 @@ from ..llvm.target import Isa
 from .contraction import Axis, Contraction
 
 L2_BYTES = 256 * 1024        # of the least L2 that matters; half of it holds a block's operands
-CHUNK_CYCLES = 40_000        # a chunk is worth some ten microseconds: thousands of times what claiming it costs
+CHUNK_CYCLES = 10_000        # a chunk is worth some microseconds: dozens of times what claiming it costs
 MAX_CHUNKS = 256
 PANEL_ROWS = 160             # of the result, for which a panel is packed
 MAX_PARTIALS = 512 * 1024     # elements of partial results that a split reduction may write

@@ -1,0 +1,64 @@
+"""Operands of convolutions, turned so that the vectors of their kernels lie along memory.
+
+Where rows are short, vectors lie along channels, which are far apart in memory: each chunk of the kernel would gather them into
+panels, and share its panels among as much work as it can, so that few chunks are left. One copy before, with the channels
+innermost, serves all chunks.
+"""
+from __future__ import annotations
+
+from ..ir.graph import Graph, GraphBuilder, Node, Var
+from ..ir.types import contiguous_strides, tensor_type
+from ..primitives.shape import concat_p, permute
+from .affine import identity, linear
+from .contractions import CONTRACTIONS
+from .expression import Load
+from .llvm.target import host_target
+from .loops.schedule import make_schedule
+
+CONVOLUTIONS = ("conv", "conv_weight_grad", "bordered_input_grad")
+
+
+def turn_operands(graph: Graph) -> Graph:
+    """The same graph with such copies."""
+    if not any(_is_convolution(node) for node in graph.nodes):
+        return graph
+    builder = GraphBuilder()
+    env = {v: builder.input(v.type) for v in graph.inputs}
+    turned: dict[tuple[Var, int], Var] = {}
+    for node in graph.nodes:
+        builder.origin = node.origin
+        args = [env[v] for v in node.inputs]
+        if _is_convolution(node):
+            for i, dim in _dims_of_vectors(node).items():
+                key = args[i], dim
+                if key not in turned:
+                    turned[key] = _with_innermost(args[i], dim, builder)
+                args[i] = turned[key]
+        env.update(zip(node.outputs, builder.call(node.prim, tuple(args), node.params, [o.type for o in node.outputs])))
+    return builder.finish([env[v] for v in graph.outputs])
+
+
+def _is_convolution(node: Node) -> bool:
+    return node.prim.name in CONVOLUTIONS and node.outputs[0].dtype.name in ("float32", "float64") \
+        and all(v.size for v in (*node.inputs, *node.outputs))
+
+
+def _dims_of_vectors(node: Node) -> dict[int, int]:
+    """{operand: the dimension along which all of the node's kernels would gather its vectors}."""
+    operands = [Load(v, linear(identity(v.ndim), contiguous_strides(v.shape), v.ndim)) for v in node.inputs]
+    found: dict[int, set[int]] = {}
+    for kernel in CONTRACTIONS[node.prim.name](node, *operands):
+        schedule = make_schedule(kernel.contraction, host_target().isa)
+        for i, v in enumerate(node.inputs):
+            side = "a" if kernel.a is operands[i] else "b"
+            pack = schedule.pack(side)
+            stride = schedule.contraction.outer[schedule.vector_axis].stride(side) if pack else 0
+            dims = [d for d, s in enumerate(contiguous_strides(v.shape)) if s == stride and v.shape[d] > 1]
+            found.setdefault(i, set()).add(dims[0] if len(dims) == 1 else -1)
+    return {i: dim for i, (dim, *others) in found.items() if not others and 0 <= dim < node.inputs[i].ndim - 1}
+
+
+def _with_innermost(x: Var, dim: int, builder: GraphBuilder) -> Var:
+    order = (*[d for d in range(x.ndim) if d != dim], dim)
+    copy = builder.call(concat_p, (permute(x, order),), (0,), [tensor_type(x.dtype, tuple([x.shape[d] for d in order]))])[0]
+    return permute(copy, tuple([order.index(d) for d in range(x.ndim)]))
