@@ -3,6 +3,11 @@
 This file is the table of contents of `torch.*`: every public name, from the room that defines it.
 """
 # ruff: noqa: F401
+import gc as _gc
+
+_collects = _gc.isenabled()
+_gc.disable()  # what is imported is there to stay; looking through it for garbage takes a tenth of the time
+
 from . import dtypes as _dtypes
 from .dtypes import (bfloat16, can_cast, complex32, complex64, complex128, dtype, finfo, float8_e4m3fn, float8_e4m3fnuz, float8_e5m2,
                      float8_e5m2fnuz, float16, float32, float64, get_default_dtype, iinfo, int8, int16, int32, int64, set_default_dtype, uint8, uint16, uint32, uint64)
@@ -41,7 +46,6 @@ from .ops.special import (digamma, erf, erfc, erfinv, frexp, i0, igamma, igammac
 from .ops.spectral import istft, stft
 from .ops.windows import bartlett_window, blackman_window, hamming_window, hann_window, kaiser_window
 from .tensor.attributes import detach
-from .tensor.dlpack import from_dlpack, to_dlpack
 from .tensor.layout import jagged, layout, sparse_bsc, sparse_bsr, sparse_coo, sparse_csc, sparse_csr, strided
 from .tensor.legacy import (BFloat16Tensor, BoolTensor, ByteTensor, CharTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, LongTensor,
                             ShortTensor)
@@ -92,6 +96,9 @@ from .misc import (are_deterministic_algorithms_enabled, compile, get_default_de
                    set_default_tensor_type, set_deterministic_debug_mode, set_float32_matmul_precision, set_flush_denormal,
                    set_num_interop_threads, set_num_threads, typename, use_deterministic_algorithms)
 
+if _collects:
+    _gc.enable()
+
 newaxis = None  # x[newaxis] puts a dimension in
 
 # packages that load when they are first used, so that `import flambeau` stays quick
@@ -129,7 +136,7 @@ _LAZY_NAMES = {
                      "get_autocast_gpu_dtype", "set_autocast_gpu_dtype"), ".tensor.autocast"),
     **dict.fromkeys(("pixel_shuffle", "pixel_unshuffle", "channel_shuffle"), ".nn.functional.vision"),
     **dict.fromkeys(("smm", "hspmm", "sspaddmm"), ".sparse.products"), "thread_safe_generator": ".random",
-    "sparse_coo_tensor": ".sparse.coo", "sparse_csr_tensor": ".sparse.csr",
+    "from_dlpack": ".tensor.dlpack", "to_dlpack": ".tensor.dlpack", "sparse_coo_tensor": ".sparse.coo", "sparse_csr_tensor": ".sparse.csr",
     "inf": "math", "nan": "math", "pi": "math", "e": "math",
 }
 

@@ -7,7 +7,6 @@ from .dtypes import set_default_dtype
 from .ir.types import tensor_type
 from .tensor.device import get_default_device as get_default_device, set_default_device as set_default_device
 from .tensor.tensor import Tensor
-from .xla import precision as xla_precision
 
 __all__ = ["are_deterministic_algorithms_enabled", "compile", "get_deterministic_debug_mode", "get_device_module", "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads",
            "is_complex", "is_deterministic_algorithms_warn_only_enabled", "is_floating_point", "is_inference", "is_same_size",
@@ -163,7 +162,8 @@ def set_flush_denormal(mode: bool, /) -> bool:
 
 def get_float32_matmul_precision() -> str:
     """What `set_float32_matmul_precision` set."""
-    return xla_precision.current().matmul
+    from .xla import precision
+    return precision.current().matmul
 
 
 def set_float32_matmul_precision(precision: str) -> None:
@@ -171,7 +171,8 @@ def set_float32_matmul_precision(precision: str) -> None:
     a TPU) or "medium" (the fastest it has). Products on the CPU are always in full float32."""
     if precision not in ("highest", "high", "medium"):
         raise RuntimeError(f"setFloat32MatmulPrecision call failed, {precision} is not one of ['highest', 'high', 'medium']")
-    xla_precision.set_matmul(precision)
+    from .xla.precision import set_matmul
+    set_matmul(precision)
 
 
 def set_default_tensor_type(t: Any, /) -> None:

@@ -6,22 +6,23 @@ from ..ops import (arithmetic, bits, bitwise, comparison, complex, conversion, c
                    histogram, indexing, linalg, linear, masking, norms, pointwise, random, rearrange, reduction, scan, shape,
                    sorting, special, spectral, statistics, view_copies)
 from . import indexing as subscript
-from . import copying, dlpack, layouts, legacy, memory, text, views
+from . import copying, layouts, legacy, memory, text, views
 from .attributes import ATTRIBUTES
 from .tensor import Tensor
 
 FAMILIES = (creation, from_data, conversion, arithmetic, pointwise, special, comparison, bits, bitwise, complex, linear, random, reduction, shape,
             rearrange, indexing, masking, statistics, scan, sorting, histogram,
-            diagonal, view_copies, norms, einsum, linalg, factorizations, spectral, subscript, text, copying, dlpack, layouts, legacy, memory, autograd)
+            diagonal, view_copies, norms, einsum, linalg, factorizations, spectral, subscript, text, copying, layouts, legacy, memory, autograd)
 
 # methods whose module loads when they are first called
-_LATE = {"softmax": "activation", "log_softmax": "activation", "prelu": "activation", "hardshrink": "activation", "relu_": "activation"}
+_LATE = {**dict.fromkeys(("softmax", "log_softmax", "prelu", "hardshrink", "relu_"), "nn.functional.activation"),
+         **dict.fromkeys(("__dlpack__", "__dlpack_device__"), "tensor.dlpack")}
 
 
 def _late(name: str, module: str):
     def method(self, *args, **kwargs):
         from importlib import import_module
-        found = import_module("flambeau.nn.functional." + module).METHODS[name]
+        found = import_module("flambeau." + module).METHODS[name]
         setattr(Tensor, name, found)
         return found(self, *args, **kwargs)
     method.__name__ = method.__qualname__ = name
