@@ -256,7 +256,7 @@ class CompiledProgram:
             return made, where
         arrays, found = [], []
         for number, as_it_is in self.outputs:
-            arrays.append(made[number] if as_it_is else np.copy(made[number] if number >= 0 else inputs[-1 - number]))
+            arrays.append(made[number] if as_it_is else np.array(made[number] if number >= 0 else inputs[-1 - number]))
             found.append(where[number] if as_it_is else 0)
         return arrays, found
 

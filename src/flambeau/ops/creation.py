@@ -281,14 +281,17 @@ def arange(*args: Any, out: Any = None, dtype: Any = None, layout: Any = None, d
         start, end, step = int(start), int(end), int(step)
         if step == 0 and out is not None:
             raise ValueError("step must be nonzero")
-        n = len(builtins.range(start, end, step)) if step else 0
-        return finished(lambda: _rounded(start + step * np.arange(n, dtype=np.int64), dt), dt, dtype, out, device, requires_grad)
+        if step == 0:
+            end, step = start, 1
+        return finished(lambda: _rounded(np.arange(start, end, step, np.int64), dt), dt, dtype, out, device, requires_grad)
     n = math.ceil((end - start) / step)
     wide = np.longdouble  # rounds start + step · i once, as a fused multiply-add does
     return finished(lambda: _rounded(start + step * np.arange(n, dtype=wide), dt), dt, dtype, out, device, requires_grad)
 
 
 def _bounds(name: str, args: tuple, kwargs: dict) -> tuple:
+    if not kwargs and 0 < len(args) < 4:
+        return (0, *args, 1) if len(args) == 1 else (*args, 1)[:3]
     names = ("end",) if len(args) == 1 and "end" not in kwargs else ("start", "end", "step")
     given = {"start": 0, "step": 1, **dict(zip(names, args)), **kwargs}
     if len(args) > 3 or "end" not in given or not given.keys() <= {"start", "end", "step"}:

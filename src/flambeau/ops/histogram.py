@@ -2,6 +2,7 @@
 them."""
 from __future__ import annotations
 
+import math
 from typing import Any, Sequence
 
 import numpy as np
@@ -36,21 +37,18 @@ def _bounds(name: str, x: np.ndarray, low: Any, high: Any) -> tuple[Any, Any]:
     if high < low:
         raise RuntimeError(f"{name}: max must be larger than min")
     if low == high and x.size:
-        low, high = x.min(), x.max()
-    if not (np.isfinite(low) and np.isfinite(high)):
+        low, high = np.minimum.reduce(x), np.maximum.reduce(x)
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise RuntimeError(f"{name}: range of [{low}, {high}] is not finite")
     if low == high:
         low, high = low - kind(1), high + kind(1)
     return low, high
 
 
-def _uniform_bin(x: np.ndarray, low: Any, high: Any, bins: int) -> tuple[np.ndarray, np.ndarray]:
-    """(bin of each element, whether it lies inside); the last bin includes its upper edge."""
-    inside = (x >= low) & (x <= high)
-    with np.errstate(all="ignore"):
-        place = (x - low) / (high - low) * x.dtype.type(bins)
-    place = np.where(inside, place, 0).astype(np.int64)
-    return np.minimum(place, bins - 1), inside
+def _uniform_bins(x: np.ndarray, low: Any, high: Any, bins: int) -> np.ndarray:
+    """The bin of each element of x, all of which lie inside; the last bin includes its upper edge."""
+    place = (x - low) / (high - low) * x.dtype.type(bins)
+    return np.minimum(place.astype(np.int64), bins - 1)
 
 
 @one_by_one
@@ -63,8 +61,9 @@ def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0, *, out: An
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
     x = _values(input).reshape(-1)
     low, high = _bounds("torch.histc", x, min, max)
-    place, inside = _uniform_bin(x, low, high, bins)
-    return _finished(np.bincount(place[inside], minlength=bins).astype(np.float64), input.dtype, input, out)
+    if min != max:  # else the outer edges are those of the data
+        x = x[(x >= low) & (x <= high)]
+    return _finished(np.bincount(_uniform_bins(x, low, high, bins), minlength=bins), input.dtype, input, out)
 
 
 def _edges(x: np.ndarray, bins: Any, ends: Any, kind: Any) -> np.ndarray:

@@ -11,10 +11,10 @@ from ..dtypes import bool_, int64, overflow_error
 from ..ir.graph import Var
 from ..tensor.attributes import host_array
 from ..tensor.examples import of_its_own_size
-from ..tensor.indexing import known_array
+from ..tensor.indexing import known_array, true_positions
 from ..tensor.op import inplace, op
-from ..tensor.tensor import Tensor
-from ..tensor.views import unbind
+from ..tensor.placement import follow
+from ..tensor.tensor import Tensor, View
 from ..tensor.write import refuse_shared_memory
 from .creation import from_array
 
@@ -95,15 +95,23 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
 
 # ------------------------------------------------------------------ positions of what is not zero
 
+def _by_columns(columns: np.ndarray) -> Tensor:
+    """A tensor (n, d) from its columns (d, n), which stay where they are in memory."""
+    d, n = columns.shape
+    if d < 2 or n < 2:
+        return from_array(columns.reshape(n, d), int64)
+    t = from_array(columns, int64)
+    t._view = View((n, d), (1, n), 0, int64, None, False, t._storage.version)
+    return t
+
+
 @of_its_own_size("nonzero")
 def nonzero(input: Tensor, *, out: Any = None, as_tuple: bool = False) -> Any:
     """The positions of the elements that are not zero, one a row (int64); as_tuple gives a tensor for each
     dimension."""
     if as_tuple:
-        return unbind(nonzero(input if input.ndim else input.reshape(1)), 1)  # type: ignore[attr-defined]
-    found = host_array(input) != 0
-    rows = np.argwhere(found) if input.ndim else np.empty((int(found), 0))
-    result = from_array(np.ascontiguousarray(rows, np.int64), int64, input)
+        return tuple([from_array(found, int64, input) for found in true_positions(np.atleast_1d(host_array(input)))])
+    result = follow(_by_columns(true_positions(host_array(input))), input)
     if out is None:
         return result
     if out.dtype is not int64:

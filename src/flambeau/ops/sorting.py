@@ -12,7 +12,7 @@ from ..dtypes import bool_, int32, int64, promote
 from ..ir.graph import Var
 from ..tensor.attributes import host_array
 from ..tensor.examples import of_its_own_size, one_by_one
-from ..tensor.indexing import known_array
+from ..tensor.indexing import known_array, true_positions
 from ..tensor.op import op
 from ..tensor.tensor import Tensor
 from ..tensor.views import wrap_dim
@@ -301,7 +301,7 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Any =
     """The first `size` rows of `nonzero`, filled up with `fill_value`."""
     if size < 0:
         raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
-    found = np.argwhere(host_array(input) != 0) if input.ndim else np.zeros((int(bool(host_array(input))), 0), np.int64)
+    found = true_positions(host_array(input)).T
     rows = np.full((size, input.ndim), fill_value, np.int64)
     n = min(size, len(found))
     rows[:n] = found[:n]

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -302,6 +303,11 @@ def _converted(t: Tensor) -> Tensor:
     return t
 
 
+def _numel(self: Tensor) -> int:
+    """The number of elements."""
+    return prod(self._geometry()[0])
+
+
 ATTRIBUTES: dict[str, Any] = {
     "requires_grad": property(_requires_grad, _set_requires_grad), "grad": property(_grad, _set_grad, lambda self: _set_grad(self, None)),
     "grad_fn": property(_grad_fn), "is_leaf": property(_is_leaf), "data": property(alias, _set_data),
@@ -314,7 +320,7 @@ ATTRIBUTES: dict[str, Any] = {
     "is_mps": property(lambda self: False), "is_xpu": property(lambda self: False), "is_nested": property(lambda self: False),
     "is_mkldnn": property(lambda self: False), "is_sparse_csr": property(lambda self: False),
     "itemsize": property(lambda self: self.dtype.itemsize), "nbytes": property(lambda self: self.shape.numel() * self.dtype.itemsize),
-    "element_size": lambda self: self.dtype.itemsize, "numel": lambda self: self.shape.numel(), "nelement": lambda self: self.shape.numel(),
+    "element_size": lambda self: self.dtype.itemsize, "numel": _numel, "nelement": _numel,
     "dim": lambda self: self.ndim, "ndimension": lambda self: self.ndim, "size": size, "stride": _stride,
     "storage_offset": lambda self: self._geometry()[2], "is_floating_point": lambda self: self.dtype.kind == "f",
     "is_complex": lambda self: self.dtype.kind == "c", "is_signed": lambda self: self.dtype.is_signed,
@@ -322,6 +328,6 @@ ATTRIBUTES: dict[str, Any] = {
     "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook, "detach": detach, "detach_": detach_,
     "item": item, "tolist": tolist, "numpy": numpy, "__array__": _array, "__bool__": _bool, "__index__": _index, "__len__": _len,
     "__iter__": _iter, "__int__": lambda self: int(_scalar(self)), "__float__": lambda self: float(_scalar(_converted(self))),
-    "__complex__": lambda self: complex(_scalar(_converted(self))), "__hash__": object.__hash__, "__array_priority__": 1000,
+    "__complex__": lambda self: complex(_scalar(_converted(self))), "__hash__": lambda self: id(self), "__array_priority__": 1000,
 }
 

@@ -248,14 +248,35 @@ _UNSIGNED = {np.dtype(f"i{n}"): np.dtype(f"u{n}") for n in (1, 2, 4, 8)}
 
 def first_outside(index: Tensor, low: int, high: int) -> int | None:
     """The first position outside low … high-1, if the positions are known already and there is one."""
-    array = known_array(index)
-    if array is None or not array.size:
+    value = index._storage.value
+    if value.buffer is None:
         return None
-    if low == 0 and array.dtype in _UNSIGNED:  # negative numbers are the largest then: one look instead of two
-        inside = np.maximum.reduce(array.view(_UNSIGNED[array.dtype]), None) < high
+    array = value.array() if index._view is None else host_array(index)
+    if not array.size:
+        return None
+    flat = array if array.ndim == 1 else array.reshape(-1)
+    if array.size <= 16:  # NumPy's calls cost more than a loop
+        few = flat.tolist()
+        inside = max(few) < high and min(few) >= low
+    elif low == 0 and array.dtype in _UNSIGNED:  # negative numbers are the largest then: one look instead of two
+        inside = np.maximum.reduce(flat.view(_UNSIGNED[array.dtype])) < high
     else:
-        inside = np.maximum.reduce(array, None) < high and np.minimum.reduce(array, None) >= low
+        inside = np.maximum.reduce(flat) < high and np.minimum.reduce(flat) >= low
     return None if inside else int(array[(array < low) | (array >= high)].flat[0])
+
+
+def true_positions(array: np.ndarray) -> np.ndarray:
+    """The positions of the elements that are not zero, one a column. A division per dimension is cheaper than NumPy's search in
+    more than one dimension."""
+    found = array if array.dtype == bool else array != 0
+    place = found.reshape(-1).nonzero()[0]
+    positions = np.empty((array.ndim, len(place)), np.int64)
+    for d in range(array.ndim - 1, 0, -1):
+        np.divmod(place, array.shape[d], out=(positions[0], positions[d]))
+        place = positions[0]
+    if array.ndim == 1:
+        positions[0] = place
+    return positions
 
 
 def check_range(index: Tensor, size: int, dim: int) -> None:
@@ -279,9 +300,9 @@ def positions(view: Tensor, indices: Sequence[tuple[int, Tensor]]) -> tuple[tupl
             if is_transformed(index) and _has_examples(index):
                 raise RuntimeError("vmap: We do not support batching operators that can support dynamic shape. Attempting to batch over "
                                    "indexing with a boolean mask.")
-            for k, found in enumerate(np.nonzero(host_array(index))):
+            for k, found in enumerate(true_positions(host_array(index))):
                 dims.append(dim + k)
-                tensors.append(from_array(np.ascontiguousarray(found, np.int64), int64))
+                tensors.append(from_array(found, int64))
         else:
             dims.append(dim)
             tensors.append(index)
@@ -356,6 +377,12 @@ def _index_rows(input: Tensor, at: Tensor):
     return index.op.body(input, [at], (0,))
 
 
+@op("IndexBackward0", name="index")
+def _index_masked(input: Tensor, at: Tensor, n):
+    """input at the positions `at` of its first n dimensions taken as one."""
+    return p.take(p.reshape(input, (prod(input.shape[:n]), *input.shape[n:])), at, 0)
+
+
 @op("IndexPutBackward0", check=_check_index_put)
 def index_put(input: Tensor, indices: Tensors, values: Tensor, dims, accumulate):
     """input with `values` (broadcast) set at, or added to, the positions `indices` of the dimensions `dims`."""
@@ -399,11 +426,22 @@ def getitem(self: Tensor, key: Any) -> Tensor:
             return found
     if isinstance(key, Tensor) and key.dtype in (int64, int32) and key.ndim and self.ndim:
         return _index_rows(self, key)
+    if key is None:
+        return unsqueeze(self, 0)
+    if isinstance(key, Tensor) and key.dtype is bool_ and _masks_leading(key, self):
+        return _index_masked(self, from_array(np.flatnonzero(host_array(key)), int64), key.ndim)
     view, indices = parse(self, key)
     if not indices:
         return view
     dims, tensors = positions(view, indices)
     return index(view, tensors, dims)
+
+
+def _masks_leading(mask: Tensor, t: Tensor) -> bool:
+    """Whether mask has the shape of t's first dimensions, and both are on the host: the plain case of a mask."""
+    shape = mask._geometry()[0]
+    return shape != () and shape == t._geometry()[0][:len(shape)] \
+        and mask._storage.value.__class__ is Value and t._storage.value.__class__ is Value
 
 
 def row(self: Tensor, i: int) -> Tensor:

@@ -386,7 +386,7 @@ def op(grad_name: str | Callable[..., str] | None, *, name: str | None = None, r
                 return apply(entry, args)
             except NotStrided:
                 return call_sparse(entry.name, args)
-        function = functools.wraps(body)(general if TENSORS in entry.kinds else recorder(entry, general, tails))
+        function = functools.wraps(body)(recorder(entry, general, tails))
         function.op = entry  # type: ignore[attr-defined]
         function.__signature__ = _Signature(body, _OUT)  # type: ignore[attr-defined]
         return function

@@ -47,8 +47,36 @@ else:
     return general(*args)
 """
 
+_SEQUENCE = """
+if a{i}.__class__ is not list and a{i}.__class__ is not tuple:
+    return general(*args)
+v{i}, n{i} = [], []
+for x in a{i}:
+    if x.__class__ not in dense:
+        return general(*args)
+    v = x._storage.value if x._view is None else x._value()
+    if v.__class__ is not Value:
+        return general(*args)
+    v{i}.append(v)
+    n{i}.append(x._node is not None)
+t{i} = tuple([v.type for v in v{i}])
+"""
+
 _SLOT = "s{i} = v{i}.slot if v{i}.epoch == epoch else operand(v{i})\n"
 _SCALAR_SLOT = "if v{i}.__class__ is Value:\n    " + _SLOT + "else:\n    s{i} = len(slots)\n    slots.append(v{i})\n"
+_SEQUENCE_SLOT = "s{i} = [v.slot if v.epoch == epoch else operand(v) for v in v{i}]\n"
+
+# what is written for a parameter of each kind
+_ONE = {"tensor": "a{i}, ", "value": "v{i}, ", "place": "s{i}, "}
+_TEXTS: dict[int, dict[str, str]] = {
+    STATIC: {"type": "a{i}, "},
+    TENSOR: {**_ONE, "read": _TENSOR, "type": "v{i}.type, ", "need": "a{i}._node is not None, ", "slot": _SLOT,
+             "permuted": "a{i}._view is not None and is_permuted(a{i}._view)"},
+    SCALAR: {**_ONE, "read": _SCALAR, "type": "t{i}, ", "need": "n{i}, ", "slot": _SCALAR_SLOT,
+             "permuted": "a{i}.__class__ in dense and a{i}._view is not None and is_permuted(a{i}._view)"},
+    TENSORS: {"tensor": "*a{i}, ", "value": "*v{i}, ", "place": "*s{i}, ", "read": _SEQUENCE, "type": "t{i}, ", "need": "*n{i}, ",
+              "slot": _SEQUENCE_SLOT, "permuted": "any([x._view is not None and is_permuted(x._view) for x in a{i}])"},
+}
 
 _CHECK = """
 if trace.capture is None:  # else the program has to find out, each time
@@ -109,7 +137,7 @@ _NAMES = {"acquire": trace.lock.acquire, "append_call": append_call, "autocasts"
 
 def recorder(op: Any, general: Callable, tails: dict[int, tuple]) -> Callable:
     """The function that records plain calls of `op` and leaves others to `general`. tails: the defaults that complete so many
-    positional arguments. op takes no sequences of tensors."""
+    positional arguments."""
     operands = [i for i, kind in enumerate(op.kinds) if kind != STATIC]
     may_lack = [i for i in operands if op.optional[i] or op.kinds[i] == SCALAR and op.defaults[i] is not inspect.Parameter.empty]
     lacking = {f"d{i}": op.defaults[i] if op.kinds[i] == SCALAR else None for i in may_lack}
@@ -147,17 +175,10 @@ def _code(kinds: tuple[int, ...], may_lack: tuple[int, ...], checked: bool) -> C
 
 def _call(kinds: tuple[int, ...], operands: list[int], checked: bool) -> str:
     """The statements that record a call with the parameters numbered `operands` given, and return its tensor."""
-    scalars = [i for i in operands if kinds[i] == SCALAR]
-    reads = "".join((_SCALAR if i in scalars else _TENSOR).format(i=i) for i in operands)
-    slots = "".join((_SCALAR_SLOT if i in scalars else _SLOT).format(i=i) for i in operands)
-
-    def listed(letter: str) -> str:
-        return "".join(f"{letter}{i}, " for i in operands)
-    permuted = [("a{i}.__class__ in dense and " * (i in scalars) + "a{i}._view is not None and is_permuted(a{i}._view)").format(i=i)
-                for i in operands]
-    types = "".join(f"a{i}, " if i not in operands else f"t{i}, " if i in scalars else f"v{i}.type, " for i in range(len(kinds)))
-    needs = "".join(f"n{i}, " if i in scalars else f"a{i}._node is not None, " for i in operands)
+    def each(part: str, between: str = "") -> str:
+        return between.join(_TEXTS[kinds[i]][part].format(i=i) for i in operands)
+    types = "".join(_TEXTS[kinds[i] if i in operands else STATIC]["type"].format(i=i) for i in range(len(kinds)))
     check = _CHECK.format(arguments=", ".join(f"a{i}" for i in range(len(kinds)))) if checked else ""
-    return reads + _CALL.format(types=types, needs=needs, any_permuted=" or ".join(permuted) or "False", check=check,
-                                slots=indent(slots, " " * 4), places=listed("s"), tensors=f"({listed('a')})",
-                                operands=f"({listed('v')})")
+    return each("read") + _CALL.format(types=types, needs=each("need"), any_permuted=each("permuted", " or ") or "False", check=check,
+                                       slots=indent(each("slot"), " " * 4), places=each("place"), tensors=f"({each('tensor')})",
+                                       operands=f"({each('value')})")

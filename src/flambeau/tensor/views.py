@@ -541,15 +541,22 @@ def _clone(input: Tensor):
 
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """A copy with memory of its own."""
+    if memory_format is None and input._view is None:
+        return _clone(input)
     from ..ops.memory_format import in_format
     return in_format(_clone(input), memory_format, input)
 
 
 def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
     """Whether the elements lie row by row (or in the given memory format) without gaps."""
-    from ..ops.memory_format import strides_of_format
     shape, strides, _ = self._geometry()
-    want = contiguous_strides(shape) if memory_format is None else strides_of_format(shape, memory_format)
+    if memory_format is None:
+        want: tuple[int, ...] | None = contiguous_strides(shape)
+        if strides == want:
+            return True
+    else:
+        from ..ops.memory_format import strides_of_format
+        want = strides_of_format(shape, memory_format)
     return want is not None and (0 in shape or all(a == b for n, a, b in zip(shape, strides, want) if n != 1))
 
 
@@ -557,8 +564,10 @@ def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
     """self, or a contiguous copy."""
     if is_contiguous(self, memory_format):
         return self
-    from ..ops.memory_format import contiguous_format, in_format
-    return in_format(_clone(self), memory_format or contiguous_format, self)
+    if memory_format is None:
+        return _clone(self)
+    from ..ops.memory_format import in_format
+    return in_format(_clone(self), memory_format, self)
 
 
 def resize_(self: Tensor, *shape: Any, memory_format: Any = None) -> Tensor:

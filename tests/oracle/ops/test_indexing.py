@@ -1,5 +1,8 @@
 """Reading and writing at positions, masks, bins, against PyTorch: every expression for several dtypes."""
+import numpy as np
 import pytest
+
+import flambeau
 
 torch = pytest.importorskip("torch")
 
@@ -89,3 +92,31 @@ def cases(table):
 def test_positions(agree, expression):
     for dtype in DTYPES:
         agree(expression, dtype)
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (3, 4), (2, 3, 4), (0, 3), (20,)])
+def test_positions_of_true_elements_lie_column_by_column(shape):
+    values = np.random.default_rng(0).integers(0, 2, shape)
+    want, got = torch.tensor(values).nonzero(), flambeau.tensor(values).nonzero()
+    np.testing.assert_array_equal(got.numpy(), want.numpy())
+    if min(want.shape, default=0) > 1:  # else the order is nobody's business
+        assert got.stride() == want.stride()
+
+
+@pytest.mark.parametrize("mask", ["m", "m[:, 0]", "m[0, 0, 0]", "m[:1]", "m.permute(0, 2, 1)[:, :3]", "m.to(t.uint8)", "(m[:, 0], 1)"])
+@pytest.mark.filterwarnings("ignore:indexing with dtype torch.uint8")
+def test_masks_of_leading_dimensions(mask):
+    def read(t):
+        x = t.arange(24.0).reshape(2, 3, 4).requires_grad_()
+        m = t.arange(24).reshape(2, 3, 4) % 3 == 0
+        found = x[eval(mask, {"m": m, "t": t})]
+        (found * found).sum().backward()
+        return found.detach().numpy(), x.grad.numpy(), found.grad_fn.name()
+    try:
+        want = read(torch)
+    except IndexError:
+        with pytest.raises(IndexError):
+            read(flambeau)
+    else:
+        for a, b in zip(want, read(flambeau)):
+            np.testing.assert_array_equal(a, b)

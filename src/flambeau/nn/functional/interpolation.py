@@ -163,7 +163,8 @@ def _sizes(
     input: Any, size: Any, scale_factor: Any, recompute: bool | None, mode: str
 ) -> tuple[list[int], Sequence[float | None]]:
     """Output sizes, and the factors to compute with (None: the ratio of the sizes)."""
-    nd, spatial = input.ndim - 2, list(input.shape[2:])
+    spatial = list(input._geometry()[0][2:])
+    nd = input.ndim - 2
     if size is not None and scale_factor is not None:
         raise ValueError("only one of size or scale_factor should be defined")
     if size is None and scale_factor is None:
@@ -211,9 +212,10 @@ def _check(input: Any, out: list[int], mode: str) -> None:
         raise NotImplementedError(
             f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {rank}D) for the modes: {MODES} (got {mode})"
         )
-    if min(*input.shape[2:], *out) <= 0:
+    spatial = input._geometry()[0][2:]
+    if min(*spatial, *out) <= 0:
         names = "DHW"[5 - rank :]
-        before, after = (", ".join(f"{a}: {n}" for a, n in zip(names, sizes)) for sizes in (input.shape[2:], out))
+        before, after = (", ".join(f"{a}: {n}" for a, n in zip(names, sizes)) for sizes in (spatial, out))
         raise RuntimeError(
             f"Input and output sizes should be greater than 0, but got input ({before}) "
             f"{'and ' if rank == 3 else ''}output ({after})"
@@ -263,7 +265,7 @@ def interpolate(
         return {3: adaptive_avg_pool1d, 4: adaptive_avg_pool2d, 5: adaptive_avg_pool3d}[input.ndim](input, out)
     taps = [
         follow(t, input)
-        for n, o, f in zip(input.shape[2:], out, factors)
+        for n, o, f in zip(input._geometry()[0][2:], out, factors)
         for t in _tap_tensors(n, o, f, mode, bool(align_corners), bool(antialias), input.dtype is float64)
     ]
     return (_ANTIALIASED[mode] if antialias else _OPS[mode, input.ndim - 2])(input, taps)

@@ -10,8 +10,9 @@ from ... import primitives as p
 from ...dtypes import int64
 from ...ir.graph import Var
 from ...ops.promotion import not_implemented, promoted, promoted_float, to_float
+from ...tensor.attributes import host_array
 from ...tensor.autocast import in_float32
-from ...tensor.indexing import known_array
+from ...tensor.indexing import first_outside, known_array
 from ...tensor.op import op
 from ...tensor.tensor import Tensor as TensorClass
 from .activation import log1pexp, log_softmax_of
@@ -162,12 +163,9 @@ def _label(input, target):
 
 def _bad_label(target, classes: int, ignored: int) -> int | None:
     """A label outside 0 … classes−1 that is not `ignored`, where the labels are already known and there is one."""
-    labels = known_array(target)
-    if labels is None or not labels.size:
+    if first_outside(target, 0, classes) is None:
         return None
-    few = labels.ravel().tolist() if labels.size <= 64 else (labels.min(), labels.max())  # NumPy's calls cost more than a loop
-    if min(few) >= 0 and max(few) < classes:
-        return None
+    labels = host_array(target)
     bad = labels[((labels < 0) | (labels >= classes)) & (labels != ignored)]
     return int(bad.flat[0]) if bad.size else None
 
