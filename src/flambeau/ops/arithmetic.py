@@ -376,7 +376,7 @@ def nextafter(input: Tensor, other: Tensor):
     return p.nextafter(x, y)
 
 
-@op("NotImplemented")
+@op("NotImplemented", strict_out="dtype")
 def heaviside(input: Tensor, values: Tensor):
     """0 where input < 0, 1 where input > 0, and `values` where it is 0."""
     if input.dtype.kind == "c" or values.dtype.kind == "c":

@@ -106,7 +106,7 @@ def _scatter_name(input, dim, index, src, reduce) -> str:
     return "NotImplemented" if reduce is not None else "ScatterBackward1" if src.type.weak else "ScatterBackward0"
 
 
-@op(_scatter_name, name="scatter", check=_scatter_check)
+@op(_scatter_name, name="scatter", check=_scatter_check, strict_out="dtype")
 def _scatter(input: Tensor, dim, index: Tensor, src: Scalar, reduce):
     modes = {None: "set", "add": "add", "multiply": "mul"}
     if reduce not in modes:
@@ -174,7 +174,7 @@ def reduce_at(x: Var, source: Var, reduce: str, include_self: bool, write: Calla
     return p.div(result, counts) if x.dtype.kind in "fc" else p.floor_divide(result, counts)
 
 
-@op("ScatterReduceBackward0", check=_scatter_check)
+@op("ScatterReduceBackward0", check=_scatter_check, strict_out="dtype")
 def scatter_reduce(input: Tensor, dim, index: Tensor, src: Tensor, reduce, *, include_self=True):
     """input combined with src[i][j] at [index[i][j]][j] for dim 0, and so on, by "sum", "prod", "mean", "amax" or
     "amin".
@@ -256,7 +256,7 @@ def index_add(input: Tensor, dim, index: Tensor, source: Tensor, *, alpha: Scala
     return p.reshape(p.put(x, at, source, d, "add"), input.shape)
 
 
-@op("IndexReduceBackward0", check=_select_index)
+@op("IndexReduceBackward0", check=_select_index, strict_out="dtype")
 def _index_reduce(input: Tensor, dim, index: Tensor, source: Tensor, reduce, include_self):
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")

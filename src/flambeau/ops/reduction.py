@@ -242,13 +242,13 @@ def _reduce_bool(reduce, x: Var, dims: Sequence[int]) -> Var:
     return reduce(x, dims)
 
 
-@op("AmaxBackward0")
+@op("AmaxBackward0", strict_out="dtype")
 def amax(input: Tensor, dim=(), keepdim=False):
     """The largest value over `dim` (all by default). Equal values share the gradient."""
     return _extremum("amax", p.reduce_max, input, dim, keepdim)
 
 
-@op("AminBackward0")
+@op("AminBackward0", strict_out="dtype")
 def amin(input: Tensor, dim=(), keepdim=False):
     """The smallest value over `dim` (all by default). Equal values share the gradient."""
     return _extremum("amin", p.reduce_min, input, dim, keepdim)
@@ -304,12 +304,12 @@ def _min_all(input: Tensor):
     return _all_extremum("min", p.reduce_min, input)
 
 
-@op("MaxBackward0", name="max", returns=return_types.max)
+@op("MaxBackward0", name="max", returns=return_types.max, strict_out="dtype")
 def _max_dim(input: Tensor, dim, keepdim=False):
     return _arg_extremum("max", p.argmax, input, dim, keepdim)
 
 
-@op("MinBackward0", name="min", returns=return_types.min)
+@op("MinBackward0", name="min", returns=return_types.min, strict_out="dtype")
 def _min_dim(input: Tensor, dim, keepdim=False):
     return _arg_extremum("min", p.argmin, input, dim, keepdim)
 
@@ -352,13 +352,13 @@ def _arg(name: str, find, x: Var, dim: Any, keepdim: bool) -> Var:
     return kept(find(x, d), x, (d,), keepdim) if x.ndim else p.constant(0, int64, x.builder)
 
 
-@op(None)
+@op(None, strict_out="dtype")
 def argmax(input: Tensor, dim=None, keepdim=False):
     """The index of the largest value along `dim`, the first of equals; without dim, in the flattened input."""
     return _arg("argmax", p.argmax, input, dim, keepdim)
 
 
-@op(None)
+@op(None, strict_out="dtype")
 def argmin(input: Tensor, dim=None, keepdim=False):
     """The index of the smallest value along `dim`, the first of equals; without dim, in the flattened input."""
     return _arg("argmin", p.argmin, input, dim, keepdim)

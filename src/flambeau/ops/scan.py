@@ -34,7 +34,7 @@ def cumprod(input: Tensor, dim, *, dtype=None):
     return _scan(p.cumprod, integral_to_long(input, dtype), dim)
 
 
-@op("LogcumsumexpBackward0")
+@op("LogcumsumexpBackward0", strict_out="dtype")
 def logcumsumexp(input: Tensor, dim):
     """log Σ exp of the elements up to each along `dim`."""
     if input.dtype.kind not in "fc":

@@ -30,12 +30,12 @@ def sorted_pair(x: Var, dim: Any, descending: bool) -> tuple[Var, Var]:
     return p.sort(x, d, bool(descending)) if x.ndim else (x, p.constant(0, int64, x.builder))
 
 
-@op("SortBackward0", name="sort", returns=return_types.sort)
+@op("SortBackward0", name="sort", returns=return_types.sort, strict_out="dtype")
 def _sort(input: Tensor, dim=-1, descending=False):
     return sorted_pair(input, dim, descending)
 
 
-@op("SortBackward1", name="sort", returns=return_types.sort)
+@op("SortBackward1", name="sort", returns=return_types.sort, strict_out="dtype")
 def _stable_sort(input: Tensor, stable, dim, descending):
     return sorted_pair(input, dim, descending)
 
@@ -127,7 +127,7 @@ def _search(edges: Var, values: Var, right: bool, out_int32: bool) -> Var:
     return p.cast(found, int32 if out_int32 else int64)
 
 
-@op(None, name="searchsorted", check=_check_sorter)
+@op(None, name="searchsorted", check=_check_sorter, strict_out="dtype")
 def _searchsorted(sorted_sequence: Tensor, values: Scalar, out_int32, right, sorter: Tensor | None):
     _compatible(sorted_sequence, values)
     edges = sorted_sequence
@@ -170,7 +170,7 @@ def bucketize(input: Scalar, boundaries: Tensor, *, out_int32=False, right=False
     return _search(boundaries, input, bool(right), bool(out_int32))
 
 
-@op(None, name="isin")
+@op(None, name="isin", strict_out="dtype")
 def _isin(elements: Scalar, test_elements: Scalar, invert):
     from .promotion import convert, result_dtype
     for v in (elements, test_elements):

@@ -290,7 +290,7 @@ def _interpolated(values: Var, rank: Var, interpolation: str) -> Var:
     return p.select(p.eq(above, below), below, blend)
 
 
-@op("QuantileBackward0", check=_check_quantile("quantile"))
+@op("QuantileBackward0", check=_check_quantile("quantile"), strict_out="dtype")
 def quantile(input: Tensor, q: Scalar, dim=None, keepdim=False, *, interpolation="linear"):
     """The q-th quantiles (q in [0, 1], a number or a 1-D tensor, whose dimension comes first) over `dim`, or of all
     elements.
@@ -300,7 +300,7 @@ def quantile(input: Tensor, q: Scalar, dim=None, keepdim=False, *, interpolation
     return _quantile(input, q, dim, keepdim, interpolation, False)
 
 
-@op("NanquantileBackward0", check=_check_quantile("nanquantile"))
+@op("NanquantileBackward0", check=_check_quantile("nanquantile"), strict_out="dtype")
 def nanquantile(input: Tensor, q: Scalar, dim=None, keepdim=False, *, interpolation="linear"):
     """`quantile` of what is not NaN."""
     return _quantile(input, q, dim, keepdim, interpolation, True)

@@ -50,6 +50,19 @@ def adam_body(rows, reads, scalars, static):
     return new
 
 
+def _check_tensors(lr: float | Tensor, betas: tuple, refused: bool | None) -> None:
+    """ValueError for a learning rate or betas that are tensors as PyTorch does not take them. refused: it takes none at all."""
+    if refused and isinstance(lr, Tensor):
+        raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
+    if isinstance(lr, Tensor) and lr.shape.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    if isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor):
+        raise ValueError("betas must be either both floats or both Tensors")
+    for i, beta in enumerate(betas):
+        if refused and isinstance(beta, Tensor):
+            raise ValueError(f"betas[{i}] as a Tensor is not supported for capturable=False and foreach=True")
+
+
 class Adam(Optimizer):
     """Steps of size lr along the running mean of the gradients over the root of their running square.
 
@@ -60,8 +73,7 @@ class Adam(Optimizer):
     def __init__(self, params: ParamsT, lr: float | Tensor = 1e-3, betas: tuple = (0.9, 0.999), eps: float = 1e-8,
                  weight_decay: float = 0, amsgrad: bool = False, *, foreach: bool | None = None, maximize: bool = False,
                  capturable: bool = False, differentiable: bool = False, fused: bool | None = None, decoupled_weight_decay: bool = False):
-        if isinstance(lr, Tensor) and lr.shape.numel() != 1:
-            raise ValueError("Tensor lr must be 1-element")
+        _check_tensors(lr, betas, foreach and not capturable)
         if not lr >= 0.0:  # type: ignore[operator]
             raise ValueError(f"Invalid learning rate: {lr}")
         if not eps >= 0.0:

@@ -10,7 +10,7 @@ from ..ir.graph import Var
 from ..ir.types import tensor_type
 from .base import Primitive, broadcast_to, iota
 from .elementwise import cast, conj, div, eq, ones_like, select, zeros_like
-from .shape import flip, reshape
+from .shape import concat, flip, pad, reshape, slice_dim
 
 
 def _keep(shape: tuple[int, ...], dims: Sequence[int]) -> tuple[int, ...]:
@@ -66,7 +66,6 @@ def _prod_vjp(g, y, xs, dims):
 
 def _exclusive_product(x: Var, dim: int) -> Var:
     from .base import full
-    from .shape import concat, slice_dim
     n = x.shape[dim]
     head = full(tuple(1 if i == dim else s for i, s in enumerate(x.shape)), 1, x.dtype, x.builder)
     return concat([head, slice_dim(cumprod(x, dim), dim, 0, n - 1)], dim) if n > 1 else head
@@ -142,28 +141,28 @@ def cumsum(x: Var, dim: int) -> Var:
 
 
 def _cumprod_vjp(g, y, xs, dim):
-    """Sum over k >= i of g_k · prod(x_j, j <= k, j != i), without dividing by a zero x_i (an O(n²) sum then).
+    """Σ over k ≥ i of g_k · Π over j ≤ k, j ≠ i of x_j: the product before i times S_i = g_i + x_{i+1} · S_{i+1}.
 
-    With no zeros the sum is reverse-cumsum(g·y)/x. Elements from the first zero on need the product that leaves the zero
-    out, which is the cumprod with that zero replaced by one; elements after the first zero get nothing from it.
+    There is no division, so zeros need no care, here and in the gradients of this gradient.
     """
-    x = xs[0]
-    zero = eq(x, 0)
-    seen = cumsum(cast(zero, int64), dim)
-    one = eq(seen, 1)
-    first = bitwise_first(zero, one)
-    filled = select(first, ones_like(x), x)
-    without_first = cumprod(filled, dim)  # products that skip the first zero
-    before = eq(seen, 0)
-    plain = flip(cumsum(flip(select(before, g * conj(y), zeros_like(g)), (dim,)), dim), (dim,))
-    safe = select(zero, ones_like(x), x)
-    at_first = flip(cumsum(flip(select(one, g * conj(without_first), zeros_like(g)), (dim,)), dim), (dim,))
-    return (select(before, div(plain, conj(safe)), select(first, at_first, zeros_like(g))),)
+    x, n = xs[0], xs[0].shape[dim]
+    head = ones_like(slice_dim(x, dim, 0, min(n, 1)))
+    before = concat([head, slice_dim(y, dim, 0, n - 1)], dim) if n > 1 else head
+    return (conj(before) * _backward_recurrence(_later(conj(x), dim, 1), g, dim),)
 
 
-def bitwise_first(zero: Var, one: Var) -> Var:
-    from .elementwise import bitwise_and
-    return bitwise_and(zero, one)
+def _backward_recurrence(a: Var, b: Var, dim: int) -> Var:
+    """S where S_i = b_i + a_i · S_{i+1}, and nothing comes after the last: each pass doubles the terms that are summed."""
+    step = 1
+    while step < b.shape[dim]:
+        a, b, step = a * _later(a, dim, step), b + a * _later(b, dim, step), 2 * step
+    return b
+
+
+def _later(x: Var, dim: int, step: int) -> Var:
+    """The element `step` places further along `dim`; 0 after the last."""
+    shift = [step if d == dim else 0 for d in range(x.ndim)]
+    return pad(x, [-n for n in shift], shift)
 
 
 cumprod_p = Primitive("cumprod", lambda x, dim: x, _accumulated(np.cumprod), _cumprod_vjp, kind="scan")

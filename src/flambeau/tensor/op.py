@@ -4,7 +4,7 @@
     def softplus(input: Tensor, beta=1, threshold=20):
         ...plain Python over primitives, on Vars...
 
-Annotations say what a parameter is: `Tensor` (or `Tensor | None`), `Tensors` (a sequence of tensors), `Scalar` (a tensor or
+Annotations say what a parameter is: `Tensor` (or `Tensor | None`), `Tensors` (a sequence of tensors; with `| None` some may lack), `Scalar` (a tensor or
 a Python number that is a runtime input, except when it is the default), anything else is static and part of the signature.
 Called with tensors the function records one call; called with Vars, in another op's body, it is inlined.
 """
@@ -29,7 +29,7 @@ from .strides import follow, is_permuted, rule_of
 from .tensor import Tensor, make_tensor
 
 NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
-_KINDS = {"Tensor": TENSOR, "Tensor | None": TENSOR, "Tensors": TENSORS, "Scalar": SCALAR, "Scalar | None": SCALAR}
+_KINDS = {"Tensor": TENSOR, "Tensor | None": TENSOR, "Tensors": TENSORS, "Tensors | None": TENSORS, "Scalar": SCALAR, "Scalar | None": SCALAR}
 
 
 _EMPTY = inspect.Parameter.empty
@@ -291,7 +291,7 @@ def _collect_other(op: Op, position: int, a: Any, kind: int, key: list, operands
             operands.append(value)
             types.append(value.type)
             tensors.append(x)
-        elif x is None:
+        elif x is None and op.optional[position]:
             types.append(None)
         elif x.__class__ is Var:
             return False

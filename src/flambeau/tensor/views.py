@@ -422,7 +422,7 @@ def make_views(t: Tensor, geometries: Sequence[tuple], grad_name: str, backward:
 
 
 @op("CatBackward0")
-def _join_gradients(grads: Tensors, shapes, dtype, dim, stacked):
+def _join_gradients(grads: Tensors | None, shapes, dtype, dim, stacked):
     """The gradient of a tensor from those of its parts along `dim`; a missing one is zero."""
     from ..primitives import concat, full, reshape
     builder = next(g.builder for g in grads if g is not None)

@@ -13,7 +13,7 @@ t.log10(x); t.log1p(x); t.logit(x); t.reciprocal(x); t.rsqrt(x); t.sigmoid(x); t
 t.special.erfcx(x); t.special.i1e(x); t.special.log_ndtr(x); t.special.ndtri(x); t.special.xlog1py(x, x); t.pow(x, 3); t.pow(x, x);
 t.pow(2.0, x); t.atan2(x, x + 1); t.hypot(x, x * x); t.lerp(x, x * 2, x); t.addcmul(x, x, x); t.addcdiv(x, x, x + 2); t.xlogy(x, x);
 t.where(x > 0.5, x * x, x); t.logaddexp(x, x * x); t.sum(x, 0); t.mean(x); t.prod(x); t.prod(x, 1); t.var(x, 1); t.std(x, 0); t.amax(x, 1);
-t.median(x); t.norm(x); t.norm(x, 3); t.norm(x, dim=1); t.logsumexp(x, 1); t.cumsum(x, 0); t.cumprod(x, 1); t.logcumsumexp(x, 0);
+t.median(x); t.norm(x); t.norm(x, 3); t.norm(x, dim=1); t.logsumexp(x, 1); t.cumsum(x, 0); t.cumprod(x, 1); t.cumprod(x * (x > 0.4), 1); t.cumprod(x * (x > 0.6), 0); t.logcumsumexp(x, 0);
 t.softmax(x, 1); t.log_softmax(x, 0); t.sort(x, 1)[0]; t.topk(x, 2, 1)[0]; t.quantile(x, 0.3, 1); t.cov(x); t.corrcoef(x); t.mm(x, x.t());
 t.einsum('ij,kj->ik', x, x); t.bmm(x[None], x.t()[None]); t.gather(x * x, 1, t.tensor([[0, 1]])); t.take(x * x, t.tensor([1, 1]));
 t.masked_select(x * x, x > 0.5); t.cat([x * x, x]); t.flip(x * x, (0,)); t.trapezoid(x * x); t.linalg.det(x @ x.t());

@@ -8,7 +8,8 @@ torch = pytest.importorskip("torch")
     "equal(2.5, x)", "equal(x, None)", "broadcast_tensors(x, 2)", "cross(x.t(), y.t().long(), dim=1)",
     "linalg.cross(x[:, :3], y[:, :3].long(), dim=1)", "cross(mask, mask, dim=0)", "aminmax(x * 1j)", "trace(mask[:, :3])",
     "special.zeta(x.half(), x.half())", "special.hermite_polynomial_h(x.half(), 2)", "special.chebyshev_polynomial_t(x.bfloat16(), 2)",
-    "special.ndtri(u.half())", "special.bessel_j0(x.bfloat16())",
+    "special.ndtri(u.half())", "special.bessel_j0(x.bfloat16())", "cat([x, None])", "stack([None, x])", "argmax(x, out=x)",
+    "sort(x, out=(x.double(), x.long()))", "max(x, 1, out=(u.double(), u.long()))", "scatter(x, 0, x.long(), 1.0, out=x.double())",
 ])
 def test_refused(call):
     import flambeau

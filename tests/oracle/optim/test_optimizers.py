@@ -181,6 +181,14 @@ def test_errors_about_parameters():
             t.optim.LBFGS([{"params": [t.ones(2, requires_grad=True)]}, {"params": [t.ones(2, requires_grad=True)]}])
 
 
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+@pytest.mark.parametrize("options", [lambda t: dict(lr=t.tensor(0.1), foreach=True), lambda t: dict(betas=(0.9, t.tensor(0.99))),
+                                     lambda t: dict(betas=(t.tensor(0.9), t.tensor(0.99)), foreach=True), lambda t: dict(lr=t.ones(2))])
+def test_tensors_that_adam_refuses(name, options):
+    want, got = outcome(torch, name, options(torch)), outcome(flambeau, name, options(flambeau))
+    assert want is not None and got == want
+
+
 def rosenbrock(x):
     return ((1 - x[:-1]) ** 2).sum() + (10 * (x[1:] - x[:-1] ** 2) ** 2).sum()
 

@@ -434,7 +434,7 @@ def _fractional_max_pool(nd: int):
             if size[d] + kernel[d] - 1 > x.shape[2 + d]:
                 raise RuntimeError(f"{what}_out(): pool {'time height width'.split()[d - nd]} {kernel[d]} too large relative to input "
                                    f"{x.shape[2 + d]}")
-        values, index = _fractional(x, _random_samples, kernel, size)
+        values, index = _fractional(x, _random_samples[:x.shape[0]], kernel, size)
         return (values, index) if batched else (values.squeeze(0), index.squeeze(0))
 
     def fractional_max_pool(input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None):
