@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import Site, describe
 from ..ir.graph import trace as trace_graph
-from ..ir.types import TensorType
+from ..ir.types import TensorType, contiguous_strides
 from ..primitives.shape import strided_view_at, strided_write_at
 from .program import CACHE_SIZE, ProgramKey, flatten
 from .specialization import Specialization
@@ -27,6 +27,8 @@ from .transform import Batched, Dual, Transformed
 
 
 MANY = 5  # so many offsets of like views make a program that is told the offset worth its run
+REPEATED = 2  # the same for rows of memory that is computed already, as a loop over batches reads: each would make a program of its own
+LITTLE = 1 << 20  # bytes of results that nobody wants, at most, for which another program's code is used
 
 
 class Resident(Value):
@@ -61,7 +63,8 @@ class Resident(Value):
     def read_view(self, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Resident | None:
         """A strided view of this value's memory, read by a call that is told the offset, so that a loop over slices does not make a
         program for each. None where few offsets have been seen: programs are simpler if they know it."""
-        if not prod(shape) or not self.home.is_at_many((self.type, shape, strides), offset):
+        rows = self.data is not None and strides == contiguous_strides(shape)
+        if not prod(shape) or not self.home.is_at_many((self.type, shape, strides), offset, REPEATED if rows else MANY):
             return None
         return self.home.record(_view_at(self.type, shape, strides), [self, offset])[0]  # type: ignore[return-value]
 
@@ -97,6 +100,7 @@ class DeviceTrace:
         self._offsets: dict[tuple, set[int]] = {}  # of views read and written, by the types and the strides
         self._latest: list[weakref.ref] = []  # the arrays that the last program makes
         self._programs: OrderedDict[ProgramKey, Any] = OrderedDict()
+        self._returned: dict[tuple, list[tuple[int, ...]]] = {}  # of each list of records: the live slots of its programs
         self._clear()
         at_boundaries.append(self.flush)
         renewals.append(self._clear)
@@ -108,28 +112,32 @@ class DeviceTrace:
         self.sites: list[Site] = []
         self.room = ROOM
 
-    def is_at_many(self, geometry: tuple, offset: int) -> bool:
+    def _clear_programs(self) -> None:
+        self._programs.clear()
+        self._returned.clear()
+
+    def is_at_many(self, geometry: tuple, offset: int, many: int = MANY) -> bool:
         """Whether so many offsets of views of this geometry were seen that programs are to be told them."""
         if self.shares is not None:  # what several devices share is better cut where a program knows
             return False
         seen = self._offsets.setdefault(geometry, set())
-        if len(seen) < MANY:
+        if len(seen) < many:
             seen.add(offset)
-        return len(seen) >= MANY
+        return len(seen) >= many
 
     def widen(self, devices: tuple) -> None:
         """From now on divides programs among several devices, of which this one is the first. What was computed before is copied to all
         of them when it is used."""
         self.flush()
         self.place, self.shares = _among(devices)
-        self._programs.clear()
+        self._clear_programs()
 
     def divide(self, shape: tuple[int, ...]) -> None:
         """From now on cuts what programs make of this shape among the devices, along the first dimension that they divide evenly."""
         count = len(self.place.device_set)
         dim = next((d for d, n in enumerate(shape) if n and n % count == 0), None)
         if dim is not None and self.divided.setdefault(shape, dim) == dim:
-            self._programs.clear()
+            self._clear_programs()
 
     def place_of(self, shape: tuple[int, ...]) -> Any:
         """Where an array of this shape lies if nothing else is said."""
@@ -186,9 +194,27 @@ class DeviceTrace:
             self._clear()
             observer = trace.observer
             if live:
-                key = ProgramKey(tuple(records), live)
+                key = self._like(ProgramKey(tuple(records), live), slots)
                 program = self._find_program(key, slots) if observer is None else observer.find(self._find_program, key, slots, records)
-                self._run(program, slots, live, sites)
+                self._run(program, slots, key.live, sites)
+
+    def _like(self, key: ProgramKey, slots: list) -> ProgramKey:
+        """The key of a program that was made for the same calls and returns a little more than is wanted, or `key` itself. Whether a loop
+        still holds its last loss, say, is not worth a program of its own."""
+        if key in self._programs:
+            return key
+        earlier = self._returned.setdefault(key.records, [])
+        for live in earlier:
+            if set(live) >= set(key.live) and sum(slots[i].type.nbytes for i in set(live) - set(key.live)) <= LITTLE:
+                return ProgramKey(key.records, live)
+        earlier.append(key.live)
+        return key
+
+    def _forget(self, key: ProgramKey) -> None:
+        returned = self._returned[key.records]
+        returned.remove(key.live)
+        if not returned:
+            del self._returned[key.records]
 
     def _find_program(self, key: ProgramKey, slots: list) -> Any:
         program = self._programs.get(key)
@@ -197,7 +223,7 @@ class DeviceTrace:
             program = self._programs[key] = DeviceProgram(*flatten(key, slots), self.place, self.platform,
                                                                    self.place_of if self.divided else None)
             if len(self._programs) > CACHE_SIZE:
-                self._programs.popitem(last=False)
+                self._forget(self._programs.popitem(last=False)[0])
         else:
             self._programs.move_to_end(key)
         return program

@@ -29,9 +29,11 @@ def rules() -> dict[str, Rule]:
 
 
 @lru_cache(None)
-def host_calls() -> frozenset[str]:
-    """The primitives that the host computes with their NumPy kernels: they divide a program into parts."""
-    return frozenset(name for family in FAMILIES for name in getattr(import_module(f".rules.{family}", __package__), "HOST", ()))
+def host_calls(platform: str) -> frozenset[str]:
+    """The primitives that the host computes with their NumPy kernels: they divide a program into parts. platform: jax's name of it."""
+    lists = ("HOST", "HOST_OF_CPU") if platform == "cpu" else ("HOST",)
+    families = [import_module(f".rules.{family}", __package__) for family in FAMILIES]
+    return frozenset(name for family in families for which in lists for name in getattr(family, which, ()))
 
 
 class Fault:

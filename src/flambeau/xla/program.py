@@ -11,6 +11,10 @@ from . import backend, precision
 from .lowering import Context, Fault, host_calls, lower
 
 
+SMALL = 1 << 22  # elements of all values of a program: where there are fewer, compiling takes longer than the code ever runs
+FEW = 1 << 16  # bytes of an operand that results do not take over
+
+
 class Noted(NamedTuple):
     """What a part that ran says of its errors: device arrays of which happened and with what value, and their words."""
 
@@ -49,13 +53,13 @@ class Part:
         return f"on the host: {', '.join(names)}" if self.on_host else f"on the device: {len(self.nodes)} primitives"
 
 
-def divide(graph: Graph) -> list[Part]:
-    """The parts of a graph, in order: device and host by turns, each node as early as its operands allow."""
+def divide(graph: Graph, platform: str) -> list[Part]:
+    """The parts of a graph, in order: host and device by turns, each node as early as its operands allow."""
     at: dict[Var, int] = {}
     groups: dict[int, list[Node]] = {}
     for node in graph.nodes:
-        number = max((at.get(v, 0) for v in node.inputs), default=0)
-        number += (number + (node.prim.name in host_calls())) % 2  # even numbers are the device's
+        number = max((at.get(v, -1) for v in node.inputs), default=-1)
+        number += (number + (node.prim.name in host_calls(platform))) % 2  # even numbers are the device's
         groups.setdefault(number, []).append(node)
         at.update((v, number) for v in node.outputs)
     later = set(graph.outputs)
@@ -79,7 +83,7 @@ class DeviceProgram:
     def __init__(self, graph: Graph, input_slots: tuple[int, ...], place: Any, platform: str,
                  place_of: Callable[[tuple[int, ...]], Any] | None = None):
         self.graph, self.input_slots, self.place, self.platform, self.place_of = graph, input_slots, place, platform, place_of
-        self.parts = divide(graph)
+        self.parts = divide(graph, platform)
 
     def run(self, inputs: Sequence[Any], dead: frozenset[int]) -> tuple[list[Any], list[Noted]]:
         env: dict[Var, Any] = dict(zip(self.graph.inputs, inputs))
@@ -121,6 +125,8 @@ class DeviceProgram:
         options: dict[str, Any] = {"out_shardings": self.place} if free else {}
         if self.place_of is not None:
             options = {"out_shardings": ([self._chosen(v, free) for v in part.writes], self.place if free else None)}
+        if self.platform == "cpu":
+            options["compiler_options"] = backend.cpu_options(sum(v.type.size for n in part.nodes for v in n.outputs) < SMALL)
         return backend.jax().jit(function, donate_argnums=donated, **options), context
 
     def _chosen(self, v: Var, free: bool) -> Any:
@@ -137,14 +143,15 @@ class DeviceProgram:
 
 
 def _useful(part: Part, dead: Sequence[int]) -> tuple[int, ...]:
-    """Those of the dead operands whose memory a result can take: one for each result of the same type."""
+    """Those of the dead operands whose memory a result can take: one for each result of the same type. Few bytes are not taken: what is
+    dead changes from step to step, and would make a program of its own each time."""
     wanted: dict[Any, int] = {}
     for v in part.writes:
         wanted[v.type] = wanted.get(v.type, 0) + 1
     chosen = []
     for i in sorted(dead):
         t = part.reads[i].type
-        if wanted.get(t, 0):
+        if wanted.get(t, 0) and t.nbytes > FEW:
             wanted[t] -= 1
             chosen.append(i)
     return tuple(chosen)
