@@ -18,7 +18,6 @@ def test_every_primitive_has_a_rule():
     made_of_nothing = {"full", "iota"}  # no operands, so never batched
     # gamma and Dirichlet draws are made at once, which vmap refuses before it meets these (they are there once draws are)
     made_of_nothing |= {"gamma_draw", "gamma_gradient", "dirichlet_draw", "dirichlet_gradient"}
-    made_of_nothing |= {"strided_view_at", "strided_write_at"}  # devices record these for calls that no transformation has kept
 
     def has_rule(primitive):
         try:
@@ -58,6 +57,8 @@ CASES = {
     "strided_write": (lambda x, y: p.strided_write(x, y, (1, 4), 1), (4, 5), (2, 3)),
     "strided_sum": (lambda x: p.strided_sum(x, (3, 3), (1, 2), 1), (2, 3)),
     "strided_view": (lambda x: p.strided_view(x, (2, 2), (1, 3), 2), (4, 3)),
+    "strided_write_at": (lambda x, y: p.strided_write_at(x, y, p.constant(1, int64, x.builder), (1, 4)), (4, 5), (2, 3)),
+    "strided_view_at": (lambda x: p.strided_view_at(x, p.constant(2, int64, x.builder), (2, 2), (1, 3)), (4, 3)),
     "broadcast_to": (lambda x: p.broadcast_to(x, (2, 3, 4)), (3, 1)),
     "max_pool": (lambda x: p.max_pool(x, (2, 2), (1, 2), (0, 1), (0, 0), (1, 1))[0], (2, 3, 5, 5)),
     "pad": (lambda x: p.pad(x, (1, 0), (-1, 2), (0, 1), 3.0), (3, 4)),

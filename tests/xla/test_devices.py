@@ -107,6 +107,37 @@ def test_a_loop_over_places_compiles_few_programs():
     assert len(home_of(XLA)._programs) - before <= MANY + 2
 
 
+def test_a_loop_over_recorded_writes_compiles_few_programs():
+    """Writes at places that change from step to step, with a gradient through each, and a gradient of the gradient."""
+    from flambeau.runtime.resident import MANY, home_of
+    steps, found = 20, []
+    for where in ("cpu", XLA):
+        x = torch.tensor([0.5, 2.0, -1.0], device=where, requires_grad=True)
+        grid, seen = torch.zeros(steps, 3, device=where), []
+        before = len(home_of(XLA)._programs)
+        for i in range(steps):
+            grid[i] = x ** 2 * (i + 1)
+            seen.append(grid.sum().item())
+        made = len(home_of(XLA)._programs) - before
+        grad, = torch.autograd.grad((grid ** 2).sum(), x, create_graph=True)
+        twice, = torch.autograd.grad(grad.sum(), x)
+        found.append((seen, grid.tolist(), grad.tolist(), twice.tolist()))
+    assert found[0] == found[1] and grad.grad_fn is not None
+    assert made <= MANY + 2
+
+
+def test_gradients_of_recorded_writes_for_many_cotangents():
+    found = []
+    for where in ("cpu", XLA):
+        x = torch.tensor([1., 2.], device=where, requires_grad=True)
+        rows = torch.zeros(8, 2, device=where)
+        for i in range(8):
+            rows[i] = x ** 2 * i
+        many = torch.arange(32., device=where).view(2, 8, 2)
+        found.append(torch.autograd.grad(rows, x, many, is_grads_batched=True)[0].tolist())
+    assert found[0] == found[1]
+
+
 def test_batches_are_where_their_samples_are():
     rows, numbers = torch.arange(12.).view(6, 2), torch.arange(6)
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(rows.to(XLA), numbers), batch_size=3)

@@ -78,6 +78,15 @@ _same_call("strided_write", lambda n, xs, strides, offset: ((xs[0].size // n, *s
 _same_call("strided_sum", lambda n, xs, shape, strides, offset: ((n, *shape), (prod(shape), *strides), offset))
 
 
+@rule("strided_view_at", "strided_write_at")
+def _strided_at(n, batched, xs, *params):
+    *arrays, at = xs  # a number of the user's program, which all examples share
+    arrays = _all_batched(n, batched, arrays)
+    *shape, strides = params
+    return PRIMITIVES["strided_view_at" if shape else "strided_write_at"]((*arrays, at), *[(n, *s) for s in shape],
+                                                                          (arrays[0].size // n, *strides))
+
+
 @rule("broadcast_to")
 def _broadcast(n, batched, xs, shape):
     x = xs[0]

@@ -215,16 +215,30 @@ def strided_write(x: Var, new: Var, strides: Sequence[int], offset: int) -> Var:
     return strided_write_p((x, new), tuple(strides), offset)
 
 
-# What devices record for views at many offsets of a memory: one program is told the offset. They have no gradient, as views' gradients do
-# not come from how their values are read.
+# What devices record for views at many offsets of a memory: one program is told the offset. Views' gradients do not come from how their
+# values are read, so what is differentiated are writes, and gradients of writes: views that do not overlap themselves.
 
 def _strided_write_at_kernel(x, new, at, strides):
     return _strided_write_kernel(x, new, strides, int(at))
 
 
+def _strided_view_at_vjp(g, y, xs, shape, strides):
+    x, at = xs
+    zeros = broadcast_to(constant(0, g.dtype, g.builder), x.shape)
+    return strided_write_at(zeros, g, at, strides), None
+
+
+def _strided_write_at_vjp(g, y, xs, strides):
+    _, new, at = xs
+    zeros = broadcast_to(constant(0, g.dtype, g.builder), new.shape)
+    return strided_write_at(g, zeros, at, strides), strided_view_at(g, at, new.shape, strides), None
+
+
 strided_view_at_p = Primitive("strided_view_at", lambda x, at, shape, strides: tensor_type(x.dtype, shape),
-                              lambda x, at, shape, strides: _strided_view_kernel(x, shape, strides, int(at)), None, moves_data=True)
-strided_write_at_p = Primitive("strided_write_at", lambda x, new, at, strides: x, _strided_write_at_kernel, None, moves_data=True)
+                              lambda x, at, shape, strides: _strided_view_kernel(x, shape, strides, int(at)), _strided_view_at_vjp,
+                              moves_data=True)
+strided_write_at_p = Primitive("strided_write_at", lambda x, new, at, strides: x, _strided_write_at_kernel, _strided_write_at_vjp,
+                               moves_data=True)
 
 
 def strided_view_at(x: Var, at: Var, shape: Sequence[int], strides: Sequence[int]) -> Var:

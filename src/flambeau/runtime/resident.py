@@ -68,13 +68,13 @@ class Resident(Value):
             return None
         return self.home.record(_view_at(self.type, shape, strides), [self, offset])[0]  # type: ignore[return-value]
 
-    def write_view(self, new: Value, strides: tuple[int, ...], offset: int) -> Resident | None:
-        """This value with a strided view of its memory overwritten, by a call that is told the offset. None as for `read_view`, or if the
+    def write_at(self, new: Value, strides: tuple[int, ...], offset: int) -> Specialization | None:
+        """The call on this value, `new` and an offset that overwrites a strided view of its memory. None as for `read_view`, or if the
         memory is read as another dtype."""
         if new.__class__ is not Resident or new.type.dtype is not self.type.dtype or not new.type.size \
                 or not self.home.is_at_many((self.type, new.type, strides), offset):
             return None
-        return self.home.record(_write_at(self.type, new.type, strides), [self, new, offset])[0]  # type: ignore[return-value]
+        return _write_at(self.type, new.type, strides)
 
     def array(self) -> np.ndarray:
         """A copy on the host. Waits for the device, and raises the errors of what it has done so far."""
@@ -285,7 +285,7 @@ def _view_at(memory: TensorType, shape: tuple[int, ...], strides: tuple[int, ...
 @lru_cache(maxsize=4096)
 def _write_at(memory: TensorType, new: TensorType, strides: tuple[int, ...]) -> Specialization:
     graph, _ = trace_graph(lambda x, y, at: strided_write_at(x, y, at, strides), [memory, new, SCALAR_TYPES[int]])
-    return Specialization("strided_write", None, graph, True)
+    return Specialization("strided_write", "CopySlices", graph, True)
 
 
 def mixed_devices(first: Any, second: Any) -> RuntimeError:

@@ -111,12 +111,18 @@ def write_value(t: Tensor, value: Value) -> None:
 
 def _with_view(memory: Value, value: Value, view: Any) -> Value:
     """The memory with a view of it replaced by `value`."""
+    spec, offsets = _write_call(memory, value, view)
+    return record(spec, [memory, value, *offsets])[0]
+
+
+def _write_call(memory: Value, value: Value, view: Any) -> tuple[Specialization, list[int]]:
+    """The call that replaces a view of the memory by `value`, and what it is told besides the two: the offset, or nothing."""
     if memory.__class__ is not Value and trace.capture is None:
-        write = getattr(memory, "write_view", None)  # devices have a rule of their own
-        written = None if write is None else write(value, view.strides, view.offset)
-        if written is not None:
-            return written
-    return record(_write_specialization(memory.type, value.type, view.strides, view.offset), [memory, value])[0]
+        tell = getattr(memory, "write_at", None)  # devices have a rule of their own
+        spec = None if tell is None else tell(value, view.strides, view.offset)
+        if spec is not None:
+            return spec, [view.offset]
+    return _write_specialization(memory.type, value.type, view.strides, view.offset), []
 
 
 def assign(t: Tensor, new: Tensor) -> None:
@@ -135,8 +141,8 @@ def assign(t: Tensor, new: Tensor) -> None:
     if mode.enabled and view.tracked and base is not None and (new._node is not None or base._node is not None):
         from .op import record_specialization
         if base._view is None:
-            spec = _write_specialization(storage.value.type, value.type, view.strides, view.offset)
-            whole = record_specialization(spec, [base, new])[0]
+            spec, offsets = _write_call(storage.value, value, view)
+            whole = record_specialization(spec, [base, new, *offsets])[0]
             storage.write(whole._value())
         else:
             memory = storage.value
