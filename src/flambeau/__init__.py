@@ -111,7 +111,7 @@ _LAZY_NAMES = {
     "__version__": ".torch_version", "lobpcg": ".ops.lobpcg",
     **dict.fromkeys(("_dirichlet_grad", "_sample_dirichlet", "_standard_gamma", "_standard_gamma_grad", "binomial"), ".ops.draws"),
     "install": ".hook", "explain": ".runtime.explain",
-    "GradScaler": ".amp", **dict.fromkeys(("save", "load"), ".serialization"),
+    "Stream": ".tensor.streams", "Event": ".tensor.streams", "GradScaler": ".amp", **dict.fromkeys(("save", "load"), ".serialization"),
     **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"), ".ops.recurrent"),
     **dict.fromkeys(("celu", "celu_", "hardshrink", "prelu", "relu_", "rrelu", "rrelu_", "selu", "selu_", "threshold", "threshold_"),
                     ".nn.functional.activation"),

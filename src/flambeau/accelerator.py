@@ -3,7 +3,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .dtypes import ALL
 from .tensor.device import check_device, current_index, device as device_class, set_current_index
+from .tensor.streams import Stream
 from .xla import backend
 
 _KINDS = ("cuda", "tpu")
@@ -56,6 +58,41 @@ def set_device_index(device: Any, /) -> None:
     index = device if isinstance(device, int) else check_device(device).index
     if index >= 0:
         set_current_index(kind, check_device(f"{kind}:{index}").index)
+
+
+current_device_idx, set_device_idx = current_device_index, set_device_index  # their names before
+
+
+class device_index:
+    """A context in which the accelerator's device of this index is the current one. None changes nothing."""
+
+    def __init__(self, device: int | None, /) -> None:
+        self.idx = device
+
+    def __enter__(self) -> None:
+        if self.idx is not None:
+            self.prev_idx = current_device_index()
+            set_device_index(self.idx)
+
+    def __exit__(self, *exc: object) -> None:
+        if self.idx is not None:
+            set_device_index(self.prev_idx)
+
+
+def get_device_capability(device: Any = None, /) -> dict[str, Any]:
+    """What a device can do. supported_dtypes: the dtypes of tensors on it, which are all."""
+    home_of(device)
+    return {"supported_dtypes": set(ALL)}
+
+
+def current_stream(device: Any = None, /) -> Stream:
+    """The one stream of a device."""
+    return Stream(home_of(device).device)
+
+
+def set_stream(stream: Stream) -> None:
+    """Makes the device of a stream the current one; among its streams there is no choice."""
+    set_device_index(stream.device)
 
 
 def synchronize(device: Any = None, /) -> None:
@@ -127,3 +164,8 @@ def get_memory_info(device: Any = None, /) -> tuple[int, int]:
 
 def empty_cache() -> None:
     """Does nothing: XLA keeps the memory that it has."""
+
+
+def empty_host_cache() -> None:
+    """Does nothing: the host's memory that XLA copies from is NumPy's."""
+    _required()

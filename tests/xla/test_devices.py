@@ -227,6 +227,9 @@ def test_without_a_gpu():
     assert torch.cuda.device_count() == 0 and torch.cuda.memory_allocated() == 0 and torch.accelerator.current_accelerator() is None
     torch.cuda.manual_seed_all(0)
     torch.cuda.empty_cache()
+    assert torch.cuda.get_arch_list() == [] and torch.cuda.get_gencode_flags() == "" and torch.cuda.default_generators == ()
+    with pytest.raises(TypeError, match="type torch.cuda.FloatTensor not available. Torch not compiled with CUDA enabled."):
+        torch.cuda.FloatTensor(3)
     for call in (torch.ones(1).cuda, torch.cuda.synchronize, torch.cuda.current_device, lambda: torch.cuda.get_device_name(0)):
         with pytest.raises(AssertionError, match="Torch not compiled with CUDA enabled"):
             call()
@@ -278,6 +281,61 @@ def test_events_and_streams(cuda):
     stream.synchronize()
     assert stream.query() and stream == torch.cuda.current_stream() == torch.cuda.default_stream()
     assert product[0, 0].item() == 65
+
+
+@pytest.mark.parametrize("kind", ["cuda", "xla:cpu"])
+def test_streams_of_any_device(cuda, kind):
+    stream = torch.Stream(kind, priority=-1)
+    assert stream.device == torch.device(kind, 0) and stream.device_index == 0 and stream.stream_id == 0 and not stream.is_capturing()
+    start, end = torch.Event(kind, enable_timing=True), torch.Event(stream.device, enable_timing=True)
+    with stream:
+        start.record()
+        kept = torch.ones(64, 64, device=kind) @ torch.ones(64, 64, device=kind)
+        end.record(stream)
+    stream.wait_event(end)
+    stream.wait_stream(torch.Stream(kind))
+    assert end.query() and start.elapsed_time(end) > 0 and kept[0, 0].item() == 64
+    assert repr(stream) == f"torch.Stream device_type={kind}, device_index=0, stream_id=0"
+    assert repr(stream.record_event()) == f"torch.Event device_type={kind}, device_index=0, event_flag=0, event_id=0"
+
+
+def test_the_accelerators_stream(cuda):
+    stream = torch.accelerator.current_stream()
+    assert isinstance(torch.cuda.Stream(), torch.Stream) and isinstance(torch.cuda.Event(), torch.Event)
+    assert stream == torch.Stream() == torch.cuda.current_stream() == torch.Stream(0) != torch.Stream("cpu")
+    torch.accelerator.set_stream(stream)
+    with torch.accelerator.device_index(0), torch.cuda.stream(torch.cuda.Stream()):
+        assert torch.accelerator.current_device_idx() == 0
+    assert torch.float16 in torch.accelerator.get_device_capability()["supported_dtypes"]
+    assert torch.cuda.Event().device == stream.device and torch.cuda.Stream().record_event().device == stream.device
+
+
+def test_streams_of_the_cpu():
+    stream, event = torch.Stream("cpu"), torch.Event("cpu")
+    assert stream.query() and event.query() and stream.device_type == 0 and stream.device_index == -1
+    assert stream == torch.Stream(device="cpu") and hash(stream) == hash(torch.Stream("cpu")) and stream != 3
+    for call in (stream.record_event, event.record):
+        with pytest.raises(RuntimeError, match="cpu backend doesn't support events"):
+            call()
+    with pytest.raises(ValueError, match="must be recorded"):
+        torch.Event("cpu", enable_timing=True).elapsed_time(torch.Event("cpu", enable_timing=True))
+
+
+def test_legacy_types_of_gpus(cuda):
+    x = torch.cuda.FloatTensor([1.5, 2])
+    assert x.is_cuda and x.type() == "torch.cuda.FloatTensor" and x.type(torch.cuda.LongTensor).type() == "torch.cuda.LongTensor"
+    assert isinstance(x, torch.cuda.FloatTensor) and not isinstance(x, (torch.FloatTensor, torch.cuda.DoubleTensor))
+    assert x.type("torch.DoubleTensor").device.type == "cpu" and torch.ones(1).type("torch.cuda.HalfTensor").is_cuda
+    assert len(torch.cuda.default_generators) == torch.cuda.device_count() and "XLA" in torch.cuda.memory_summary()
+
+
+def test_old_names_of_counters(cuda):
+    for old, new in (("memory_cached", "memory_reserved"), ("max_memory_cached", "max_memory_reserved")):
+        with pytest.warns(FutureWarning, match=f"renamed to `torch.cuda.{new}`"):
+            assert getattr(torch.cuda, old)() == getattr(torch.cuda, new)()
+    for old in ("reset_max_memory_allocated", "reset_max_memory_cached"):
+        with pytest.warns(FutureWarning, match="resets /all/ peak memory stats"):
+            getattr(torch.cuda, old)()
 
 
 def test_cuda_synchronize_raises_what_the_device_met(cuda):

@@ -2,7 +2,7 @@
 and counters and switches are idle."""
 from __future__ import annotations
 
-import contextlib
+import warnings
 from typing import Any, Iterable, NamedTuple
 
 from .. import accelerator, random as _random
@@ -12,7 +12,13 @@ from ..tensor.placement import device_of as _tensor_device
 from ..tensor.tensor import Tensor
 from ..xla import backend as _backend
 from . import amp as amp
-from .streams import Event as Event, Stream as Stream
+from .streams import Event as Event, Stream as Stream, StreamContext as StreamContext
+from .tensor_types import (BFloat16Tensor as BFloat16Tensor, BoolTensor as BoolTensor, ByteTensor as ByteTensor, CharTensor as CharTensor,
+                           DoubleTensor as DoubleTensor, FloatTensor as FloatTensor, HalfTensor as HalfTensor, IntTensor as IntTensor,
+                           LongTensor as LongTensor, ShortTensor as ShortTensor)
+
+has_half = True
+has_magma = False  # decompositions are computed by LAPACK on the host
 
 
 # ------------------------------------------------------------------ which devices there are
@@ -118,6 +124,16 @@ def get_device_properties(device: Any = None) -> DeviceProperties:
     return DeviceProperties(handle.device_kind, *get_device_capability(device), limit, getattr(handle, "core_count", 0))
 
 
+def get_arch_list() -> list[str]:
+    """What XLA compiles for: the architectures of the GPUs that are there ("sm_90"); none without."""
+    return sorted({"sm_%d%d" % get_device_capability(i) for i in range(device_count())})
+
+
+def get_gencode_flags() -> str:
+    """The same as options of NVIDIA's compiler."""
+    return " ".join(f"-gencode compute=compute_{arch[3:]},code={arch}" for arch in get_arch_list())
+
+
 def _handle(device: Any) -> Any:
     return _backend.devices("cuda")[_index(device)]
 
@@ -142,13 +158,18 @@ def current_stream(device: Any = None) -> Stream:
 default_stream = current_stream
 
 
-def stream(stream: Stream | None) -> contextlib.AbstractContextManager:
+def stream(stream: Stream | None) -> StreamContext:
     """A context in which calls go to a stream: to the device's only one."""
-    return contextlib.nullcontext(stream)
+    return StreamContext(stream)
 
 
 def set_stream(stream: Stream) -> None:
     """Chooses among a GPU's streams, of which there is one."""
+
+
+def is_current_stream_capturing() -> bool:
+    """False: there are no CUDA graphs."""
+    return False
 
 
 # ------------------------------------------------------------------ memory, as XLA counts it; 0 without a GPU
@@ -182,9 +203,47 @@ def reset_peak_memory_stats(device: Any = None) -> None:
     _counted(accelerator.reset_peak_memory_stats, device)
 
 
+def _warn(message: str) -> None:
+    warnings.warn(message, FutureWarning, stacklevel=3)
+
+
+def memory_cached(device: Any = None) -> int:
+    """`memory_reserved` by its old name."""
+    _warn("`torch.cuda.memory_cached` has been renamed to `torch.cuda.memory_reserved`")
+    return memory_reserved(device)
+
+
+def max_memory_cached(device: Any = None) -> int:
+    """`max_memory_reserved` by its old name."""
+    _warn("`torch.cuda.max_memory_cached` has been renamed to `torch.cuda.max_memory_reserved`")
+    return max_memory_reserved(device)
+
+
+_RESETS_ALL = "torch.cuda.{} now calls torch.cuda.reset_peak_memory_stats, which resets /all/ peak memory stats."
+
+
+def reset_max_memory_allocated(device: Any = None) -> None:
+    """`reset_peak_memory_stats` by an old name."""
+    _warn(_RESETS_ALL.format("reset_max_memory_allocated"))
+    reset_peak_memory_stats(device)
+
+
+def reset_max_memory_cached(device: Any = None) -> None:
+    """`reset_peak_memory_stats` by an old name."""
+    _warn(_RESETS_ALL.format("reset_max_memory_cached"))
+    reset_peak_memory_stats(device)
+
+
 def memory_stats(device: Any = None) -> dict[str, int]:
     """XLA's counters, by XLA's names."""
     return _counted(accelerator.memory_stats, device, {})
+
+
+def memory_summary(device: Any = None, abbreviated: bool = False) -> str:
+    """XLA's counters as a table, one a line. abbreviated: only those of memory in bytes."""
+    stats = {name: n for name, n in memory_stats(device).items() if not abbreviated or "bytes" in name}
+    width = max(map(len, stats), default=0)
+    return "\n".join([f"XLA's memory, device {_index(device) if is_available() else '-'}", *[f"{name:<{width}} {n:>16,}" for name, n in stats.items()]])
 
 
 def mem_get_info(device: Any = None) -> tuple[int, int]:
@@ -204,6 +263,12 @@ def ipc_collect() -> None:
 
 def _generators() -> list[_random.Generator]:
     return [_random.default_generator_of(check_device(f"cuda:{i}")) for i in range(device_count())]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "default_generators":  # one for each GPU, once it is known which there are
+        return tuple(_generators())
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _generator(device: Any) -> _random.Generator:

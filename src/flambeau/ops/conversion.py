@@ -9,6 +9,7 @@ from .. import dtypes
 from .. import primitives as p
 from ..dtypes import dtype as dtype_class, get_default_dtype
 from ..tensor.device import CPU, check_device, device as device_class
+from ..tensor.legacy import tensortype
 from ..tensor.op import inplace, op
 from ..tensor.placement import device_of, moved
 from ..tensor.tensor import Tensor
@@ -110,15 +111,20 @@ def _invalid_arguments(args: tuple, kwargs: dict) -> TypeError:
 def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False, **kwargs: Any) -> Any:
     """The name of self's legacy type ("torch.FloatTensor"), or, given a type, dtype or type name, self converted to it."""
     if dtype is None:
-        return f"torch.{self.dtype._legacy}Tensor"
+        return f"torch.{'cuda.' if device_of(self).type == 'cuda' else ''}{self.dtype._legacy}Tensor"
     if isinstance(dtype, dtype_class):
         return converted(self, dtype)
-    name = dtype if isinstance(dtype, str) else f"torch.{dtype.__name__}" if hasattr(dtype, "dtype") else getattr(dtype, "__name__", dtype)
+    if isinstance(dtype, tensortype):
+        name = f"torch.{'cuda.' if dtype.is_cuda else ''}{dtype.__name__}"
+    else:
+        name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", dtype)
     if dtype is Tensor or name == "torch.Tensor":
         return converted(self, get_default_dtype())
     for d in dtypes.ALL:
         if name == f"torch.{d._legacy}Tensor":
-            return converted(self, d)
+            return converted(cpu(self) if device_of(self).type == "cuda" else self, d)
+        if name == f"torch.cuda.{d._legacy}Tensor":
+            return converted(cuda(self), d)
     raise ValueError(f"invalid type: '{name}'")
 
 

@@ -5,8 +5,10 @@ from typing import Any
 
 from .. import dtypes
 from ..dtypes import dtype as dtype_class, get_default_dtype
+from ..xla import backend
 from .device import check_device
 from .layout import strided
+from .placement import moved
 from .size import Size
 from .tensor import Tensor, alias
 
@@ -58,37 +60,42 @@ Tensor.__new__ = staticmethod(_new_tensor)  # type: ignore[method-assign, assign
 
 
 class tensortype(type):
-    """The type of the legacy types: isinstance asks for the dtype."""
+    """The type of the legacy types: isinstance asks for the dtype, and whether the tensor is on a GPU."""
 
     dtype: dtype_class
     is_cuda = is_sparse = False
     layout = strided
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        return isinstance(instance, Tensor) and instance.dtype is cls.dtype
+        return isinstance(instance, Tensor) and instance.dtype is cls.dtype and instance.is_cuda == cls.is_cuda  # type: ignore
 
     def __call__(cls, *args: Any, device: Any = None) -> Tensor:
-        check_device(device)
-        return construct(args, cls.dtype)
+        if not cls.is_cuda:
+            check_device(device)
+            return construct(args, cls.dtype)
+        if not backend.devices("cuda"):
+            raise TypeError(f"type torch.cuda.{cls.__name__} not available. Torch not compiled with CUDA enabled.")
+        return moved(construct(args, cls.dtype), check_device("cuda" if device is None else device))
 
 
-def _legacy(dtype: dtype_class) -> tensortype:
-    name = dtype._legacy + "Tensor"
-    return tensortype(name, (), {"dtype": dtype, "__module__": __name__, "__doc__": f"Makes {dtype!r} tensors as `Tensor` does."})
+def legacy_type(dtype: dtype_class, is_cuda: bool = False) -> tensortype:
+    """The type with `dtype`, of the CPU or of GPUs."""
+    members = {"dtype": dtype, "is_cuda": is_cuda, "__module__": __name__, "__doc__": f"Makes {dtype!r} tensors as `Tensor` does."}
+    return tensortype(dtype._legacy + "Tensor", (), members)
 
 
-FloatTensor = _legacy(dtypes.float32)
-DoubleTensor = _legacy(dtypes.float64)
-HalfTensor = _legacy(dtypes.float16)
-BFloat16Tensor = _legacy(dtypes.bfloat16)
-ByteTensor = _legacy(dtypes.uint8)
-CharTensor = _legacy(dtypes.int8)
-ShortTensor = _legacy(dtypes.int16)
-IntTensor = _legacy(dtypes.int32)
-LongTensor = _legacy(dtypes.int64)
-BoolTensor = _legacy(dtypes.bool_)
-ComplexFloatTensor = _legacy(dtypes.complex64)
-ComplexDoubleTensor = _legacy(dtypes.complex128)
+FloatTensor = legacy_type(dtypes.float32)
+DoubleTensor = legacy_type(dtypes.float64)
+HalfTensor = legacy_type(dtypes.float16)
+BFloat16Tensor = legacy_type(dtypes.bfloat16)
+ByteTensor = legacy_type(dtypes.uint8)
+CharTensor = legacy_type(dtypes.int8)
+ShortTensor = legacy_type(dtypes.int16)
+IntTensor = legacy_type(dtypes.int32)
+LongTensor = legacy_type(dtypes.int64)
+BoolTensor = legacy_type(dtypes.bool_)
+ComplexFloatTensor = legacy_type(dtypes.complex64)
+ComplexDoubleTensor = legacy_type(dtypes.complex128)
 
 
 def _new(self: Tensor, *args: Any, device: Any = None) -> Tensor:
