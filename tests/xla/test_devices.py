@@ -76,6 +76,13 @@ def test_writes_and_views():
     assert x.copy_(torch.full((2, 3), 2.)).sum().item() == 12
 
 
+def test_what_makes_tensors_of_tensors_moves_them_to_a_default_device():
+    x = torch.ones(2)
+    with torch.device(XLA):
+        assert torch.as_tensor(x).device == torch.asarray(x).device == XLA and torch.as_tensor(x, device="cpu") is x
+    assert torch.as_tensor(x) is x and torch.as_tensor(x.to(XLA)).device == XLA
+
+
 def test_a_loop_over_slices_compiles_few_programs():
     from flambeau.runtime.resident import MANY, home_of
     x, on = (torch.arange(60., device=where).view(20, 3).requires_grad_() for where in ("cpu", XLA))

@@ -150,8 +150,9 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
 
 
 def _where(data: Any, device: Any) -> device_class:
-    """The device asked for, or else that of a tensor that is given, or else the default one."""
-    return device_of(data) if device is None and isinstance(data, Tensor) else check_device(device)
+    """The device asked for, or else the default one if one was set, or else that of a tensor that is given."""
+    where = check_device(device)
+    return device_of(data) if device is None and where is CPU and isinstance(data, Tensor) else where
 
 
 def _leaf(t: Tensor, requires_grad: bool) -> Tensor:

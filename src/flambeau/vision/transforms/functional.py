@@ -115,7 +115,7 @@ def pil_to_tensor(pic: Any) -> Any:
     """A PIL image as a Tensor (C, H, W) of the same dtype and values."""
     if not _is_pil_image(pic):
         raise TypeError(f"pic should be PIL Image. Got {type(pic)}")
-    return as_tensor(_pixels(pic)).permute((2, 0, 1))
+    return torch.as_tensor(_pixels(pic)).permute((2, 0, 1))
 
 
 def convert_image_dtype(image: Any, dtype: Any = None) -> Any:
