@@ -328,6 +328,6 @@ ATTRIBUTES: dict[str, Any] = {
     "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook, "detach": detach, "detach_": detach_,
     "item": item, "tolist": tolist, "numpy": numpy, "__array__": _array, "__bool__": _bool, "__index__": _index, "__len__": _len,
     "__iter__": _iter, "__int__": lambda self: int(_scalar(self)), "__float__": lambda self: float(_scalar(_converted(self))),
-    "__complex__": lambda self: complex(_scalar(_converted(self))), "__hash__": lambda self: id(self), "__array_priority__": 1000,
+    "__complex__": lambda self: complex(_scalar(_converted(self))), "__hash__": object.__hash__, "__array_priority__": 1000,
 }
 
