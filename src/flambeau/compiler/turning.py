@@ -2,7 +2,7 @@
 
 Where rows are short, vectors lie along channels, which are far apart in memory: each chunk of the kernel would gather them into
 panels, and share its panels among as much work as it can, so that few chunks are left. One copy before, with the channels
-innermost, serves all chunks.
+innermost, serves all chunks. Operands that overflow a cache are left to panels, which hold together what is used together.
 """
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .affine import identity, linear
 from .contractions import CONTRACTIONS
 from .expression import Load
 from .llvm.target import host_target
-from .loops.schedule import make_schedule
+from .loops.schedule import L2_BYTES, make_schedule
 
 CONVOLUTIONS = ("conv", "conv_weight_grad", "bordered_input_grad")
 
@@ -55,7 +55,8 @@ def _dims_of_vectors(node: Node) -> dict[int, int]:
             stride = schedule.contraction.outer[schedule.vector_axis].stride(side) if pack else 0
             dims = [d for d, s in enumerate(contiguous_strides(v.shape)) if s == stride and v.shape[d] > 1]
             found.setdefault(i, set()).add(dims[0] if len(dims) == 1 else -1)
-    return {i: dim for i, (dim, *others) in found.items() if not others and 0 <= dim < node.inputs[i].ndim - 1}
+    return {i: dim for i, (dim, *others) in found.items()
+            if not others and 0 <= dim < node.inputs[i].ndim - 1 and node.inputs[i].type.nbytes <= L2_BYTES}
 
 
 def _with_innermost(x: Var, dim: int, builder: GraphBuilder) -> Var:
