@@ -6,6 +6,7 @@ set is closed under differentiation. Layouts: input (N, C, *S), weight (O, C/gro
 from __future__ import annotations
 
 import math
+from itertools import product
 from typing import Sequence
 
 import numpy as np
@@ -19,6 +20,7 @@ from .kernels.blas import threads_for
 from .shape import permute, slice_dim
 
 Ints = Sequence[int]
+SLAB_BYTES = 8 << 20  # of windows that are copied at a time
 
 
 def _free(ndim: int, contract: Ints, batch: Ints) -> list[int]:
@@ -97,6 +99,12 @@ def _windows(x: np.ndarray, kernel: Ints, out: Ints, stride: Ints, dilation: Int
                       (*x.strides[:2], *[a * b for a, b in zip(s, stride)], *[a * b for a, b in zip(s, dilation)]), writeable=False)
 
 
+def _slabs(n: int, nbytes: int) -> list[slice]:
+    """The examples of a batch, in parts whose windows (of `nbytes` for all) do not fill much memory once they are copied."""
+    step = max(1, n * SLAB_BYTES // max(nbytes, 1))
+    return [slice(i, i + step) for i in range(0, max(n, 1), step)]
+
+
 def _padded(x: np.ndarray, low: Ints, high: Ints) -> np.ndarray:
     if not any(low) and not any(high):
         return np.ascontiguousarray(x)
@@ -121,7 +129,8 @@ def _conv_kernel(x, w, stride, low, high, dilation, groups):
     for g in range(groups):
         part = windows[:, g * c:(g + 1) * c]
         kernel_part = w[g * (o // groups):(g + 1) * (o // groups)]
-        results.append(_tensordot(part, kernel_part, ((1, *k_axes), tuple(range(1, 2 + nd)))))  # (N, *T, O/g)
+        results.append(np.concatenate([_tensordot(part[s], kernel_part, ((1, *k_axes), tuple(range(1, 2 + nd))))
+                                       for s in _slabs(n, part.nbytes)]))  # (N, *T, O/g)
     y = results[0] if groups == 1 else np.concatenate(results, axis=-1)
     return np.ascontiguousarray(np.moveaxis(y, -1, 1)).astype(x.dtype, copy=False).reshape(n, o, *out)
 
@@ -147,13 +156,14 @@ def _conv_input_grad_kernel(g, w, size, stride, low, high, dilation, groups):
     span = tuple(max(f, (t - 1) * s + d * (k - 1) + 1) for f, t, s, d, k in zip(full, out, stride, dilation, kernel))
     x = np.zeros((n, c * groups, *span), g.dtype)
     og = o // groups
-    for q in range(groups):
+    slabs = _slabs(n, n * c * math.prod((*out, *kernel)) * g.itemsize)
+    for q, part in product(range(groups), slabs):
         # (N, *T, C, *K): all products at once, then one shifted add per kernel position
-        products = _tensordot(g[:, q * og:(q + 1) * og], w[q * og:(q + 1) * og], ((1,), (0,)))
+        products = _tensordot(g[part, q * og:(q + 1) * og], w[q * og:(q + 1) * og], ((1,), (0,)))
         products = np.moveaxis(products, len(out) + 1, 1)
         for at in np.ndindex(*kernel):
             place = tuple(slice(i * d, i * d + (t - 1) * s + 1, s) for i, d, t, s in zip(at, dilation, out, stride))
-            x[(slice(None), slice(q * c, (q + 1) * c), *place)] += products[(Ellipsis, *at)]
+            x[(part, slice(q * c, (q + 1) * c), *place)] += products[(Ellipsis, *at)]
     crop = tuple(slice(lo, lo + a) if lo >= 0 else slice(0, a) for lo, a in zip(low, size))
     if any(lo < 0 for lo in low):
         x = np.pad(x, [(0, 0), (0, 0)] + [(max(-lo, 0), 0) for lo in low])
@@ -196,8 +206,9 @@ def _conv_weight_grad_kernel(x, g, kernel, stride, low, high, dilation, groups):
         x = np.pad(x, [(0, 0), (0, 0)] + [(0, m) for m in short])
     windows = _windows(x, kernel, out, stride, dilation)
     c, o = x.shape[1] // groups, g.shape[1] // groups
-    t_axes = tuple(range(2, 2 + nd))
-    parts = [_tensordot(g[:, q * o:(q + 1) * o], windows[:, q * c:(q + 1) * c], ((0, *t_axes), (0, *t_axes)))
+    axes = (0, *range(2, 2 + nd))
+    slabs = _slabs(x.shape[0], windows[:, :c].nbytes)
+    parts = [sum(_tensordot(g[s, q * o:(q + 1) * o], windows[s, q * c:(q + 1) * c], (axes, axes)) for s in slabs)
              for q in range(groups)]  # (O/g, C/g, *K)
     return parts[0] if groups == 1 else np.concatenate(parts)
 
