@@ -109,6 +109,18 @@ def test_batched_and_strided_matmul(m, n, k):
     check(matmul(m, n, k, a=(0, 1), b=(0, 1)))  # broadcast operands
 
 
+@pytest.mark.parametrize("k", [5, 8, 61, 1500])
+@pytest.mark.parametrize("packed, tile", [("b", (6, 16)), ("b", (3, 8)), ("a", (6, 16)), ("ab", (4, 24))])
+def test_operands_packed_by_rows_of_the_reduction(packed, tile, k):
+    check(c := matmul(45, 59, k, a=(k, 1), b=(1, k)), force(c, 1, tile, packed=packed if "b" in packed else packed + "b"))
+
+
+def test_both_operands_of_a_batch_are_packed_where_their_columns_are_far_apart():
+    rows = 512
+    c = matmul(64, 64, 96, a=(1, rows), b=(rows, 1), batch=[(8, 64 * 64, 64, 64)])
+    assert len(check(c).packs) == 2
+
+
 CONVS = [
     # n, c_in, c_out, size, kernel, stride, pad, dilation, groups
     (2, 3, 5, (9,), (3,), (1,), (1,), (1,), 1),

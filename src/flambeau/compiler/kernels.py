@@ -20,6 +20,7 @@ from .llvm.emit import I64, Emitter, Index, Value, const, lanes_of, vector
 from .schedule import Fill, Map, Reduce
 from .transpose import emit_transpose, turned_axis
 
+MOST_APART = 4  # elements' distance up to which whole vectors are loaded for those that are wanted
 
 
 def offset(e: Emitter, m: Affine, index: Sequence[Index]) -> Index:
@@ -79,6 +80,8 @@ class Point:
             raw = e.splat(e.load(base, t), lanes)
         elif step == 1:
             raw = e.load_some(base, vector(t, lanes), lanes if self.count is None else self.count)
+        elif 1 < step <= MOST_APART and self.count is None:
+            raw = e.load_apart(base, vector(t, lanes), step)
         else:
             raw = ir.Constant(vector(t, lanes), ir.Undefined)
             last = lanes if self.count is None else self.count

@@ -29,7 +29,8 @@ def turned_axis(step: Map, sizes: Sequence[int], source: Affine, target: Affine,
 
 
 def emit_transpose(k: Kernel, step: Map, sizes: Sequence[int], source: Affine, target: Affine, axis: int) -> int:
-    """Writes the copy; returns its number of chunks. A strip is two vectors wide in the target: a cache line or so."""
+    """Writes the copy; returns its number of chunks. A strip is four vectors wide in the target: two cache lines or
+    so of each of its rows, which may all lie on pages of their own."""
     e, store = k.e, step.stores[0]
     assert isinstance(store.value, Load)
     t = memory_type(store.target.dtype)
@@ -39,7 +40,7 @@ def emit_transpose(k: Kernel, step: Map, sizes: Sequence[int], source: Affine, t
     last = len(sizes) - 1
     width, height = sizes[last], sizes[axis]
     rest = [d for d in range(last) if d != axis]
-    strip = 2 * lanes
+    strip = 4 * lanes
     strips = -(-width // strip)
     items = prod([sizes[d] for d in rest]) * strips
     per = max(1, min(items, CHUNK // (strip * height)))
@@ -83,13 +84,6 @@ def transpose_block(e: Emitter, t: ir.Type, lanes: int, x: Value, x_stride: int,
     """y[r, c] = x[c, r] for r < rows, c < columns, both at most `lanes`."""
     zero = const(vector(t, lanes), 0 if isinstance(t, ir.IntType) else 0.0)
     values = [e.load_some(e.at(x, c * x_stride, t), vector(t, lanes), rows) if c < columns else zero for c in range(lanes)]
-    step = 1
-    while step < lanes:  # swap the off-diagonal quarters of each 2·step square
-        for i in range(lanes):
-            if not i & step:
-                a, b = values[i], values[i | step]
-                values[i] = e.shuffle(a, b, [j + lanes - step if j & step else j for j in range(lanes)])
-                values[i | step] = e.shuffle(a, b, [j + lanes if j & step else j + step for j in range(lanes)])
-        step *= 2
+    values = e.transpose(values)
     for r in range(rows):
         e.store_some(values[r], e.at(y, r * y_stride, t), columns)

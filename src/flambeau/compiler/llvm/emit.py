@@ -274,6 +274,18 @@ class Emitter:
         fn = declare(self.module, f"llvm.masked.store.v{n}{_suffix(element)}.p0", VOID, [t, PTR, I32, vector(I1, n)])
         self.b.call(fn, [value, pointer, I32(itemsize(element)), self._mask(n, count)])
 
+    def load_apart(self, pointer: Value, t: ir.Type, step: int) -> Value:
+        """A vector of elements `step` apart, out of whole vectors; memory beyond the last one is not touched."""
+        element, n = element_of(t), lanes_of(t)
+        last = (n - 1) * step
+        result: Value = ir.Constant(t, ir.Undefined)
+        for number in range(last // n + 1):
+            start = min(number * n, last + 1 - n)
+            inside = [i * step // n == number for i in range(n)]
+            result = self.shuffle(result, self.load(self.at(pointer, start, element), t),
+                                  [n + i * step - start if here else i for i, here in enumerate(inside)])
+        return result
+
     # -------------------------------------------------------------- vectors
 
     def splat(self, value: Value, lanes: int) -> Value:
@@ -287,6 +299,18 @@ class Emitter:
     def shuffle(self, x: Value, y: Value, lanes: Sequence[int]) -> Value:
         """Lanes of the concatenation of x and y, by number."""
         return self.b.shuffle_vector(x, y, ir.Constant(vector(I32, len(lanes)), list(lanes)))
+
+    def transpose(self, rows: Sequence[Value]) -> list[Value]:
+        """The columns of a square block, each a vector, from its rows."""
+        values, lanes, step = list(rows), len(rows), 1
+        while step < lanes:  # swap the off-diagonal quarters of each 2·step square
+            for i in range(lanes):
+                if not i & step:
+                    a, b = values[i], values[i | step]
+                    values[i] = self.shuffle(a, b, [j + lanes - step if j & step else j for j in range(lanes)])
+                    values[i | step] = self.shuffle(a, b, [j + lanes if j & step else j + step for j in range(lanes)])
+            step *= 2
+        return values
 
     def horizontal(self, op: str, value: Value) -> Value:
         """Reduces the lanes of a vector in a fixed halving order; op names a builder method (`fadd`) or an intrinsic."""

@@ -227,15 +227,30 @@ class _Kernel:
         def row(level: int, x: Value, y: Value) -> None:
             if level < len(self.inner):
                 count: Index = steps if level == 0 and s.block_axis >= 0 else self.inner[level].size
-                with e.loop(0, count, name="pack") as k:
-                    row(level + 1, e.at(x, e.mul(k, self.inner[level].stride(op)), self.elements[op]),
-                        e.at(y, e.mul(k, walk.reduced[level]), self.sum_type))
+                strides = self.inner[level].stride(op), walk.reduced[level]
+                turned = 0
+                if stride != 1 and strides[0] == 1 and level == len(self.inner) - 1 and s.lanes > 1:
+                    turned = count // s.lanes * s.lanes if isinstance(count, int) else e.b.and_(count, I64(-s.lanes))
+                    with e.loop(0, turned, s.lanes, "turn") as k:
+                        self._turn(op, e.at(x, k, self.elements[op]), stride, extent,
+                                   e.at(y, e.mul(k, strides[1]), self.sum_type), strides[1])
+                with e.loop(turned, count, name="pack") as k:
+                    row(level + 1, e.at(x, e.mul(k, strides[0]), self.elements[op]), e.at(y, e.mul(k, strides[1]), self.sum_type))
                 return
             # whole vectors: what sticks out over the row is overwritten by the next one
             for j in range(0, s.tile[pack.axis], s.lanes):
                 n = max(0, min(s.lanes, extent - j))
                 e.store(self._gather(op, e.at(x, j * stride, self.elements[op]), stride, n), e.at(y, j, self.sum_type))
         row(0, source, panel)
+
+    def _turn(self, op: str, source: Value, stride: int, extent: int, panel: Value, width: int) -> None:
+        """Copies a vector's length of steps, which lie side by side in each of `extent` lines: blocks are transposed in registers."""
+        e, lanes = self.e, self.s.lanes
+        for j in range(0, width, lanes):
+            lines = [self._gather(op, e.at(source, (j + i) * stride, self.elements[op]), 1, lanes if j + i < extent else 0)
+                     for i in range(lanes)]
+            for i, line in enumerate(e.transpose(lines)):
+                e.store_some(line, e.at(panel, i * width + j, self.sum_type), min(lanes, width - j))
 
     def _gather(self, op: str, pointer: Value, stride: int, count: int) -> Value:
         """`count` elements, `stride` apart, as a vector with zeros in the other lanes."""

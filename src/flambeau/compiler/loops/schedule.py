@@ -24,7 +24,8 @@ from .contraction import Axis, Contraction
 L2_BYTES = 256 * 1024        # of the least L2 that matters; half of it holds a block's operands
 CHUNK_CYCLES = 10_000        # a chunk is worth some microseconds: dozens of times what claiming it costs
 MAX_CHUNKS = 256
-PANEL_ROWS = 160             # of the result, for which a panel is packed
+PANEL_ROWS = 160             # of the result, for which a panel is packed at least
+PANEL_CHUNKS = 64            # enough for many threads: with more, panels are packed again for nothing
 MAX_PARTIALS = 512 * 1024     # elements of partial results that a split reduction may write
 FEW_CHUNKS = 16              # where chunks are to be large
 FMA_LATENCY = 4
@@ -265,9 +266,9 @@ def _along_output(c: Contraction, isa: Isa, axis: int, lanes: int) -> list[_Cand
 def _operands_to_pack(c: Contraction, axis: int) -> str | None:
     """The operands that are to be packed for vectors along this output axis; None if that takes more than packing.
 
-    One whose stride there is neither 0 nor 1; and the vectors' operand where it is walked in steps so large that a tile's
-    lines fall into few cache sets (and each on a page of its own), while other tiles use them again. (The broadcast operand
-    can be packed, too, but in the kernel it would be so for every chunk: better copied once, before.)"""
+    One whose stride there is neither 0 nor 1; and one that is walked in steps so large that a tile's lines fall into few cache
+    sets (and each on a page of its own), while other tiles use them again. (The broadcast operand only in batches, which chunks
+    do not share: otherwise it would be packed for every chunk, and is better copied once, before.)"""
     x = c.outer[axis]
     forced = [op for op in "ab" if x.stride(op) not in (0, 1)]
     if len(forced) == 2 or (forced and all(x.stride(op) for op in "ab")):
@@ -275,11 +276,12 @@ def _operands_to_pack(c: Contraction, axis: int) -> str | None:
     item = np.dtype(c.accumulate).itemsize
     steps = prod(r.size for r in c.reduced)
     far = FAR_BYTES if steps < LONG_STEPS else NEAR_BYTES
+    batched = any(y.a and y.b for y in c.outer)
     packed = ""
     for op in "ab":
         reuse = prod(y.size for y in c.outer if not y.stride(op))
         coarse = bool(c.reduced) and all(abs(r.stride(op)) * item >= far for r in c.reduced)
-        if op in forced or (x.stride(op) and coarse and steps >= 32 and reuse >= 48 and _pack_axis(c, axis, op) is not None):
+        if op in forced or ((x.stride(op) or batched) and coarse and steps >= 32 and reuse >= 48 and _pack_axis(c, axis, op) is not None):
             packed += op
     return packed
 
@@ -459,6 +461,9 @@ def _keep_panels(c: Contraction, best: _Candidate, order: tuple[int, ...], depth
         return depth, group
     rows = PANEL_ROWS if x.stride(moved) == 1 else 4 * PANEL_ROWS
     first = 1 + max(p for p, i in enumerate(order) if c.outer[i].stride(moved))  # from here on loops share a panel
+    panels = prod(ceil(c.outer[i].size / best.tile[i]) for i in order[:first])
+    sharing = prod(c.outer[i].size for i in order[first:])
+    rows = max(rows, sharing // ceil(PANEL_CHUNKS / panels))
     below = 1
     for position in range(len(order) - 1, first - 1, -1):
         axis = c.outer[order[position]]
@@ -488,9 +493,9 @@ def _packs(c: Contraction, best: _Candidate, order: tuple[int, ...], chunk_depth
 
 
 def _reduced_order(c: Contraction, best: _Candidate) -> tuple[int, ...]:
-    """Reduced axes from the outermost in, by the distance they move; the vectors' axis last."""
+    """Reduced axes from the outermost in, by the distance that operands move which are not packed; the vectors' axis last."""
     def key(i: int) -> tuple:
         r = c.reduced[i]
         vectors = best.vector_axis < 0 and best.lanes > 1 and r.a in (0, 1) and r.b in (0, 1) and r.a + r.b > 0
-        return (r.size if vectors else 0, -abs(r.a) - abs(r.b))
+        return (r.size if vectors else 0, -sum(abs(r.stride(op)) for op in "ab" if op not in best.packed), -abs(r.a) - abs(r.b))
     return tuple(sorted(range(len(c.reduced)), key=key))
