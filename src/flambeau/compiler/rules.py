@@ -1,6 +1,8 @@
 """Calls that have no kernel of their own, in terms of others: what `legalize` rewrites first. One row a primitive.
 
     dot, conv, … of half precision   → cast(dot(cast(a), cast(b)))       (in float32, rounded once)
+    permute(dot(a, b)), turned       → dot(b, a)                         (which writes its rows where they are wanted)
+    strided_view that overlaps not   → permute(slice(reshape(x)))        (which needs no memory under it)
     sort along an inner dimension    → permute(sort(permute(x)))
     the first few places of a sort   → top                               (where nothing else of it is wanted)
     window_sum                       → a sum of strided slices
@@ -49,6 +51,41 @@ def in_float32(node: Node, args: list[Var], builder: GraphBuilder, uses: Uses) -
         return None
     wide, = builder.call(node.prim, tuple([cast(v, float32) for v in args]), node.params, [tensor_type(float32, out.shape)])
     return (cast(wide, out.dtype),)
+
+
+def _turned_dot(node: Node, args: list[Var], builder: GraphBuilder, uses: Uses) -> tuple[Var, ...] | None:
+    """A product of which only the transpose is wanted, with its operands exchanged."""
+    dot, (order,) = args[0].node, node.params
+    if dot is None or dot.prim.name != "dot" or uses.readers[node.inputs[0]] != [node] or node.inputs[0] in uses.results:
+        return None
+    (a, b), (ca, cb, ba, bb) = dot.inputs, dot.params
+    first, second, end = len(ba), a.ndim - len(ca), args[0].ndim
+    if order != (*range(first), *range(second, end), *range(first, second)):
+        return None
+    return builder.call(dot.prim, (b, a), (cb, ca, bb, ba), [node.outputs[0].type])
+
+
+# ------------------------------------------------------------------ views
+
+def _strided_view(node: Node, args: list[Var], builder: GraphBuilder, uses: Uses) -> tuple[Var, ...] | None:
+    """A view by strides as one dimension by dimension, where each stride is a multiple of the next: the sizes that the strides
+    imply, cut to those of the view, in its order."""
+    x, (shape, strides, offset) = args[0], node.params
+    axes = sorted([d for d, n in enumerate(shape) if n != 1], key=lambda d: -strides[d])
+    sizes, starts, stops, step = [], [], [], x.size
+    for d in axes:
+        if strides[d] <= 0 or step % strides[d]:
+            return None
+        sizes.append(step // strides[d])
+        step = strides[d]
+        start, offset = divmod(offset, step)
+        starts.append(start)
+        stops.append(start + shape[d])
+    if any(stop > size for stop, size in zip(stops, sizes)):
+        return None
+    # last, what the smallest stride leaves out
+    view = slice_(reshape(x, (*sizes, step)), (*starts, offset), (*stops, offset + 1), (1,) * (len(axes) + 1))
+    return (reshape(permute(view, (*[axes.index(d) for d in sorted(axes)], len(axes))), shape),)
 
 
 # ------------------------------------------------------------------ sorting
@@ -154,7 +191,7 @@ RULES: dict[str, Rule] = {
     **{name: in_float32 for name in ("dot", "conv", "conv_weight_grad", "conv_input_grad")},
     **{name: _reduce for name in ("reduce_sum", "reduce_prod", "reduce_max", "reduce_min")},
     **{name: _divide_integers for name in DIVISIONS},
-    "sort": _sort, "window_sum": _window_sum, "window_spread": _window_spread,
+    "permute": _turned_dot, "strided_view": _strided_view, "sort": _sort, "window_sum": _window_sum, "window_spread": _window_spread,
 }
 
 
