@@ -5,6 +5,7 @@ from ..ir.graph import Graph, Var
 from .expression import Load, loads
 from .schedule import Contract, Fill, Host, Map, Reduce, Scan, Special, Step
 from .special import CHECKED
+from .zeros import operands
 
 ALIGNMENT = 64
 
@@ -83,7 +84,7 @@ def reads_of(steps: list[Step]) -> list[set[Var]]:
         elif isinstance(step, Scan):
             result.append({x.var for x in step.operands})
         else:
-            result.append(set(step.node.inputs))
+            result.append(set(step.node.inputs if isinstance(step, Host) else operands(step.node)))
     return result
 
 

@@ -15,6 +15,7 @@ from .contractions import CONTRACTIONS, ContractionKernel, leaves_gaps
 from .expression import Constant, Expression, ExpressionBuilder, Load, NeedsBuffer, loads
 from .elements import ELEMENT
 from .scalar_ops import EXPENSIVE, EXPENSIVE_CALLS, supported
+from .zeros import operands
 
 REDUCTIONS = {"reduce_sum": "sum", "reduce_max": "max", "reduce_min": "min", "reduce_prod": "prod"}
 COPIES = {"pad", "concat", "strided_write"}
@@ -174,7 +175,12 @@ class Scheduler:
             return _contracts(node) and self._is_view(v)
         if node.prim.name == "scan":
             return self._loops(node) and self._is_view(v)
+        if self._is_special(node):
+            return v not in operands(node)
         return _reduces_natively(node) or node.prim.name in COPIES and _native(node)
+
+    def _is_special(self, node: Node) -> bool:
+        return node.prim.name in self.special and _native(node) and all(v.size for v in (*node.inputs, *node.outputs))
 
     def _is_view(self, v: Var) -> bool:
         return v.node is not None and v.node.prim.kind == "view" and self.fusable[v.node]
@@ -205,7 +211,7 @@ class Scheduler:
     def _steps(self, node: Node) -> list[Step]:
         """The steps that compute a node: none where others compute it in their loops."""
         name = node.prim.name
-        if name in self.special and _native(node) and all(v.size for v in (*node.inputs, *node.outputs)):
+        if self._is_special(node):
             return [Special(node, self.special[name])]
         if _contracts(node):
             return self._contract(node)
@@ -335,11 +341,28 @@ def _contracts(node: Node) -> bool:
 def _can_merge(a: Map, b: Map) -> bool:
     if a.domain != b.domain or len(a.stores) >= 8:
         return False
-    written = {s.target: s.offset for s in a.stores}
+    written: dict[Var, list[Affine]] = {}
+    for s in a.stores:
+        written.setdefault(s.target, []).append(s.offset)
     for store in b.stores:
-        if store.target in written:
+        if not all(_are_apart(a.domain, store.offset, offset) for offset in written.get(store.target, ())):
             return False
         for x in loads(store.value):
-            if isinstance(x, Load) and x.var in written and written[x.var] != x.offset:
+            if isinstance(x, Load) and x.offset not in written.get(x.var, (x.offset,)):
                 return False
     return True
+
+
+def _are_apart(domain: Sequence[int], a: Affine, b: Affine) -> bool:
+    """Whether no element is at one of these places for some point of the domain, and at the other for some point."""
+    distance = abs(a.constant - b.constant)
+    if a.coefficients != b.coefficients or min(a.coefficients, default=0) < 0:
+        return False
+    reach = 0  # of the smaller steps together; none may bring one place to the other
+    for step, n in sorted(zip(a.coefficients, domain)):
+        if n > 1 and distance < step <= distance + reach:
+            return False
+        reach += step * (n - 1)
+        if step <= distance <= reach:
+            return False
+    return distance > 0

@@ -10,7 +10,7 @@ from typing import Hashable
 from ..ir.graph import Var
 from .expression import Apply, Constant, Expression, Load, Position
 from .schedule import Contract, Fill, Host, Map, Reduce, Scan, Special, Step
-from .special import is_zero
+from .zeros import is_zero, operands
 
 
 class _Signature:
@@ -55,7 +55,7 @@ class _Signature:
             return k.contraction, k.offsets, self.buffer(k.out), tuple([(self.buffer(x.var), x.offset) for x in (k.a, k.b)])
         assert isinstance(step, Special)
         node = step.node  # a kernel of its own may look at a node's parameters and types, and at which operands are zeros
-        return (node.prim.name, repr(node.params), tuple([self.buffer(v) for v in (*node.inputs, *node.outputs)]),
+        return (node.prim.name, repr(node.params), tuple([self.buffer(v) for v in (*operands(node), *node.outputs)]),
                 tuple([is_zero(v) for v in node.inputs]))
 
 

@@ -20,6 +20,7 @@ from .llvm.mersenne import define_mt19937
 from .order import ORDER
 from .scans import SCANS
 from .winograd_kernels import conv, filters, products, weight
+from .zeros import is_zero
 
 
 def _index(k: Kernel, position: Value, size: int) -> Value:
@@ -29,13 +30,6 @@ def _index(k: Kernel, position: Value, size: int) -> Value:
     with e.when(bad, likely=False):
         k.fail()
     return e.b.select(bad, e.i64(0), position)
-
-
-def is_zero(v: Var) -> bool:
-    """Whether a value is known to be all zeros: a broadcast constant 0."""
-    while v.node is not None and v.node.prim.name in ("broadcast_to", "reshape"):
-        v = v.node.inputs[0]
-    return v.node is not None and v.node.prim.name == "full" and v.node.params[0] == 0
 
 
 def _copy_range(k: Kernel, out: Var, source: Var | None, base: Index, start: Index, width: int) -> None:

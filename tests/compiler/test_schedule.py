@@ -1,0 +1,63 @@
+"""Which loops become one, and what need not lie in memory."""
+from itertools import product
+
+import numpy as np
+import pytest
+
+from flambeau import primitives as p
+from flambeau.compiler.affine import Affine
+from flambeau.compiler.executor import CompiledProgram
+from flambeau.compiler.schedule import Scheduler, _are_apart
+from flambeau.compiler.special import SPECIAL
+from flambeau.dtypes import float32, int64
+from flambeau.interpret import Interpreter
+from flambeau.ir.graph import GraphBuilder
+from flambeau.ir.types import tensor_type
+
+
+def kinds(graph):
+    return [type(step).__name__ for step in Scheduler(graph, SPECIAL).run()]
+
+
+def assert_interpreted_alike(graph):
+    rng = np.random.default_rng(0)
+    arrays = [rng.integers(0, 5, v.shape) if v.dtype is int64 else rng.standard_normal(v.shape, np.float32) for v in graph.inputs]
+    for got, want in zip(CompiledProgram(graph)(arrays), Interpreter().prepare(graph)(arrays)):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dim", [0, 1])
+def test_parts_of_one_result_are_one_loop(dim):
+    builder = GraphBuilder()
+    x, y = [builder.input(tensor_type(float32, (20, 16))) for _ in range(2)]
+    graph = builder.finish([p.concat([p.mul(x, y), p.add(x, y), p.sub(x, y)], dim)])
+    assert kinds(graph) == ["Map"]
+    assert_interpreted_alike(graph)
+
+
+def test_a_write_over_a_part_comes_after_what_it_overwrites():
+    builder = GraphBuilder()
+    x, y = [builder.input(tensor_type(float32, (20, 16))) for _ in range(2)]
+    graph = builder.finish([p.strided_write(x, y, (16, -1), 15)])
+    assert kinds(graph) == ["Map"] * 2
+    assert_interpreted_alike(graph)
+
+
+@pytest.mark.parametrize("primitive", [p.put, p.scatter])
+def test_zeros_that_values_are_put_into_are_not_stored(primitive):
+    builder = GraphBuilder()
+    index, x = builder.input(tensor_type(int64, (6,))), builder.input(tensor_type(float32, (6,)))
+    zeros = p.broadcast_to(p.full((), 0.0, float32, builder), (9,))
+    graph = builder.finish([primitive(zeros, index, x, 0, "add")])
+    assert kinds(graph) == ["Special"]
+    assert_interpreted_alike(graph)
+
+
+@pytest.mark.parametrize("distance", range(14))
+def test_places_are_apart(distance):
+    for domain, steps in [((3, 2), (6, 1)), ((2, 3), (1, 4)), ((2, 2, 2), (8, 3, 1)), ((1, 4), (5, 2)), ((), ())]:
+        a, b = Affine(1, steps), Affine(1 + distance, steps)
+        places = [{m.constant + sum(c * i for c, i in zip(steps, at)) for at in product(*map(range, domain))} for m in (a, b)]
+        if _are_apart(domain, a, b):
+            assert places[0].isdisjoint(places[1])
+    assert _are_apart((3, 2), Affine(0, (6, 1)), Affine(distance, (6, 1))) == (distance in (2, 3, 4))
