@@ -11,10 +11,10 @@ import numpy as np
 from ..dtypes import bool_, default_complex, dtype as dtype_class, get_default_dtype, int64, narrow
 from ..ir.types import contiguous_strides, tensor_type
 from ..runtime.trace import Value
-from ..tensor.device import check_device
+from ..tensor.device import CPU, META, check_device
 from ..tensor.layout import sparse_coo, strided
 from ..tensor.not_strided import NotStrided, call_sparse
-from ..tensor.placement import device_of, follow, moved
+from ..tensor.placement import device_of, follow, home_of, moved
 from ..tensor.tensor import Tensor, make_tensor
 from ..tensor.views import as_strided, permute
 from .conversion import as_dtype
@@ -34,8 +34,11 @@ def from_array(array: np.ndarray, dt: dtype_class, beside: Tensor | None = None)
     return t if beside is None else follow(t, beside)
 
 
-def filled(shape: tuple[int, ...], value: Any, dt: dtype_class) -> Tensor:
-    """A new tensor of one repeated value, computed at once (allocation is cheaper than a recorded call)."""
+def filled(shape: tuple[int, ...], value: Any, dt: dtype_class, device: Any = CPU) -> Tensor:
+    """A new tensor of one repeated value, computed at once (allocation is cheaper than a recorded call). device: the one that it is going
+    to be moved to; on "meta" it is already, as it may be larger than memory."""
+    if device is not CPU and check_device(device) is META:
+        return make_tensor(home_of(META).of([tensor_type(dt, shape)])[0])
     if dt.encoded:
         return from_array(np.full(shape, narrow(np.asarray(value, dt.wide), dt), dt.np), dt)
     array = np.zeros(shape, dt.np) if value.__class__ in (int, float, bool) and value == 0 and str(value)[0] != "-" \
@@ -92,7 +95,7 @@ def _factory(name: str, value: Any, doc: str) -> Any:
         if layout is not None and layout is not strided:
             return _not_strided(shape, value, layout, dtype, device, requires_grad)
         dt = as_dtype(dtype) if dtype is not None else out.dtype if out is not None else get_default_dtype()
-        return finished(lambda: _in_memory_format(filled(shape, value, dt), memory_format), dt, dtype, out, device, requires_grad)
+        return finished(lambda: _in_memory_format(filled(shape, value, dt, device), memory_format), dt, dtype, out, device, requires_grad)
     factory.__name__ = factory.__qualname__ = name
     factory.__doc__ = doc
     return factory
@@ -151,7 +154,7 @@ def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layo
     value = _number(fill_value)
     dt = as_dtype(dtype) if dtype is not None else out.dtype if out is not None else _fill_dtype(value)
     shape = sizes("full", (size,))
-    return finished(lambda: filled(shape, _check_value(value, dt), dt), dt, dtype, out, device, requires_grad)
+    return finished(lambda: filled(shape, _check_value(value, dt), dt, device), dt, dtype, out, device, requires_grad)
 
 
 def _like(input: Tensor, value: Any, dtype: Any, device: Any, requires_grad: bool, memory_format: Any) -> Tensor:
@@ -159,9 +162,10 @@ def _like(input: Tensor, value: Any, dtype: Any, device: Any, requires_grad: boo
         raise TypeError(f"argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     dt = input.dtype if dtype is None else as_dtype(dtype)
     value = _check_value(_number(value), dt)
+    device = device_of(input) if device is None else device
     try:
-        made = finished(lambda: in_format(filled(tuple(input.shape), value, dt), memory_format, input), dt, dtype, None,
-                        device_of(input) if device is None else device, requires_grad)
+        made = finished(lambda: in_format(filled(tuple(input.shape), value, dt, device), memory_format, input), dt, dtype, None, device,
+                        requires_grad)
     except NotStrided:
         if value != 0:
             raise NotStrided("fill_") from None

@@ -159,15 +159,17 @@ class DeviceTrace:
             self.records.append(tuple(entry))
             if site is not None:
                 self.sites.append(site)
-            outputs: list[Value] = []
-            for type in spec.out_types:
-                made = Resident(type, self)
-                self._enter(made)
-                outputs.append(made)
+            outputs = self.of(spec.out_types)
+            for made in outputs:
+                self._enter(made)  # type: ignore[arg-type]
             self.room -= spec.cost
             if self.room <= 0:
                 self.flush()
             return outputs
+
+    def of(self, types: Sequence[TensorType]) -> list[Value]:
+        """New values of these types, pending."""
+        return [Resident(t, self) for t in types]
 
     def _enter(self, value: Resident) -> int:
         value.era, value.place = self.epoch, len(self.slots)
@@ -334,6 +336,9 @@ _homes: dict[Any, DeviceTrace] = {}
 def home_of(device: Any) -> DeviceTrace:
     """The trace of a device, which has an index and is there."""
     found = _homes.get(device)
+    if found is None and device.type == "meta":
+        from .meta import MetaTrace
+        found = _homes[device] = MetaTrace(device)
     if found is None:
         from ..xla import backend
         place = backend.jax().sharding.SingleDeviceSharding(backend.devices(device.type)[device.index])
@@ -356,6 +361,8 @@ def moved(value: Value, to: DeviceTrace | None, split: int | None = None) -> Val
         return Dual(moved(value.primal, to), moved(value.tangent, to), value.level, value.swapped)
     if to is None:
         return Value(value.type, value.array())
+    if to.platform == "meta":
+        return to.of([value.type])[0]
     from ..xla import backend
     place = to.place_of(value.type.shape) if split is None or to.shares is None else to.shares(split)
     if isinstance(value, Resident):

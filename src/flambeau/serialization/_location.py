@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ..tensor.device import CPU, device
+from ..tensor.device import CPU, META, device
 from ..tensor.placement import value_device
 from ..tensor.storage import Storage
 from ..xla import backend
@@ -50,7 +50,9 @@ def _device_tag(storage: Any) -> str | None:
 
 
 def _on_device(storage: Any, location: str) -> Any:
-    """The storage on a device of XLA's, where that is what the tag names and it is there."""
+    """The storage on a device of XLA's, where that is what the tag names and it is there, or on the meta device."""
+    if location == "meta":
+        return storage.to(device=META)
     kind = next((kind for kind in backend.PLATFORMS if location.startswith(kind)), "")
     return storage.to(device=location) if backend.devices(kind) else None
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..dtypes import widen
 from ..ir.types import contiguous_strides
 from ..runtime.trace import Value
-from .device import CPU
+from .device import CPU, META
 from .grad_mode import mode
 from .layout import strided
 from .node import AccumulateGrad, Node
@@ -209,13 +209,19 @@ def item(self: Tensor) -> Any:
     """The only element as a Python number."""
     if self.shape.numel() != 1:
         raise RuntimeError(f"a Tensor with {self.shape.numel()} elements cannot be converted to Scalar")
-    return host_array(self).item()
+    return _only_value(self)
 
 
 def _scalar(self: Tensor) -> Any:
     """`item` for Python's conversions, which have an error of their own."""
     if self.shape.numel() != 1:
         raise ValueError("only one element tensors can be converted to Python scalars")
+    return _only_value(self)
+
+
+def _only_value(self: Tensor) -> Any:
+    if device_of(self) is META:
+        raise RuntimeError("Tensor.item() cannot be called on meta tensors")
     return host_array(self).item()
 
 
@@ -255,7 +261,7 @@ def _bool(self: Tensor) -> bool:
     if self._storage.value.__class__ is not Value:
         from .transforms import check_control_flow
         check_control_flow(self)
-    return bool(host_array(self).item())
+    return bool(_only_value(self))
 
 
 def _index(self: Tensor) -> int:
@@ -316,7 +322,7 @@ ATTRIBUTES: dict[str, Any] = {
     "retains_grad": property(lambda self: "_retained" in self.__dict__),
     "device": property(device_of), "is_cuda": property(lambda self: device_of(self).type == "cuda"),
     "is_cpu": property(lambda self: device_of(self) is CPU),
-    "layout": property(lambda self: strided), "is_sparse": property(lambda self: False), "is_quantized": property(lambda self: False), "is_meta": property(lambda self: False),
+    "layout": property(lambda self: strided), "is_sparse": property(lambda self: False), "is_quantized": property(lambda self: False), "is_meta": property(lambda self: device_of(self) is META),
     "is_mps": property(lambda self: False), "is_xpu": property(lambda self: False), "is_nested": property(lambda self: False),
     "is_mkldnn": property(lambda self: False), "is_sparse_csr": property(lambda self: False),
     "itemsize": property(lambda self: self.dtype.itemsize), "nbytes": property(lambda self: self.shape.numel() * self.dtype.itemsize),

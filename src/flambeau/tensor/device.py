@@ -1,6 +1,7 @@
 """`device`: where a tensor lives: on the CPU, whose programs flambeau compiles itself, or on a device of XLA's (the extra `xla`).
 
-"cuda" and "tpu" are accelerators; "xla:cpu" is XLA's own CPU, for trying programs without one.
+"cuda" and "tpu" are accelerators; "xla:cpu" is XLA's own CPU, for trying programs without one. On "meta" tensors have a shape and a
+dtype, but no data.
 """
 from __future__ import annotations
 
@@ -70,8 +71,8 @@ class device:
         _defaults.pop()
 
 
-CPU = device("cpu")
-_present: dict[tuple[str, int | None], device] = {("cpu", None): CPU, ("cpu", 0): CPU}  # the devices that tensors can be put on, each once
+CPU, META = device("cpu"), device("meta")
+_present: dict[tuple[str, int | None], device] = {("cpu", None): CPU, ("cpu", 0): CPU, ("meta", None): META, ("meta", 0): META}  # the devices that tensors can be put on, each once
 _defaults: list[device] = [CPU]  # where new tensors are made: set_default_device's, then that of each `with device` around
 _current: dict[str, int] = {}  # the index of a device type without one, where it is not 0
 
@@ -83,7 +84,7 @@ def check_device(where: Any) -> device:
     if where is CPU:
         return CPU
     d = device(where)
-    index = _current.get(d.type, 0) if d.index is None and d.type != "cpu" else d.index
+    index = _current.get(d.type, 0) if d.index is None and d.type not in ("cpu", "meta") else d.index
     found = _present.get((d.type, index))
     return _found(d, index) if found is None else found
 

@@ -10,14 +10,16 @@ from ..addresses import address_of
 from ..dtypes import from_numpy_dtype, narrow
 from ..runtime.trace import Value
 from .attributes import host_array
+from .device import META
 from .layout import strided
+from .placement import device_of
 from .tensor import Tensor, alias
 from .write import assign, check_writable
 
 
 def data_ptr(self: Tensor) -> int:
     """The address of the first element (0 if there is none), until the tensor is next written to."""
-    if not self._storage.value.type.size:
+    if not self._storage.value.type.size or device_of(self) is META:
         return 0
     return address_of(self._storage.value.array()) + self._geometry()[2] * self.dtype.itemsize
 

@@ -60,20 +60,25 @@ def printoptions(**settings):
 
 
 def format_tensor(array: np.ndarray, *, dtype: object, default_dtype: object = "float32", requires_grad: bool = False,
-                  grad_fn_name: str | None = None, prefix: str = "tensor(", device: str | None = None) -> str:
+                  grad_fn_name: str | None = None, prefix: str = "tensor(", device: str | None = None,
+                  contents: str | None = None) -> str:
     """The repr of a tensor with the values of `array`.
 
     dtype, default_dtype: dtype objects or names ("float32", "torch.float32"). bfloat16 and other types that NumPy lacks
                   arrive widened to a NumPy type and keep their own name here.
     grad_fn_name: class name of the node that made the tensor, shown instead of requires_grad=True.
     prefix:       what opens the text; the class name and "(" for a subclass of Tensor.
-    device:       the name of the device, unless that is the CPU.
+    device:       the name of the device, unless that is the CPU; on "meta" there are no values, and `contents` is needed.
+    contents:     what stands for the values.
     """
     dtype, default_dtype = (str(name).removeprefix("torch.") for name in (dtype, default_dtype))
     inferred = {default_dtype, "complex128" if default_dtype == "float64" else "complex64", "int64", "bool"}
     size = f"size={tuple(array.shape)}"
     suffixes = [] if device is None else [f"device='{device}'"]
-    if array.size == 0:
+    if device == "meta":
+        inferred = {default_dtype}
+        suffixes.append(size)
+    elif array.size == 0:
         inferred = {default_dtype}  # no element from which a reader could tell the type
         if array.ndim != 1:
             suffixes.append(size)
@@ -85,7 +90,8 @@ def format_tensor(array: np.ndarray, *, dtype: object, default_dtype: object = "
         suffixes.append(f"grad_fn=<{grad_fn_name}>")
     elif requires_grad:
         suffixes.append("requires_grad=True")
-    return _add_suffixes(prefix + format_values(array, indent=len(prefix)), suffixes, indent=len(prefix))
+    values = format_values(array, indent=len(prefix)) if contents is None else contents
+    return _add_suffixes(prefix + values, suffixes, indent=len(prefix))
 
 
 def format_values(array: np.ndarray, indent: int) -> str:

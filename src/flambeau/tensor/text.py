@@ -1,25 +1,32 @@
 """`repr`, `str` and `format` of tensors; `printing.py` knows how numbers look."""
 from __future__ import annotations
 
+import numpy as np
+
 from ..dtypes import get_default_dtype
 from ..runtime.levels import running
 from .attributes import host_array
-from .device import CPU
+from .device import CPU, META
 from .placement import device_of, is_transformed
 from .printing import format_tensor
 from .tensor import Tensor, make_tensor
 
 
 def representation(self: Tensor, *, tensor_contents: str | None = None) -> str:
-    """The values, and what of dtype and gradient a reader could not tell from them."""
+    """The values (or `tensor_contents`, where something else is to stand for them), and what of dtype and gradient a reader could not
+    tell from them."""
     if is_transformed(self):
         return _transformed(self)
     kind, where = type(self), device_of(self)
     plain = kind is Tensor or kind.__name__ == "Parameter"
     node = self.grad_fn  # type: ignore[attr-defined]
-    return format_tensor(host_array(self), dtype=self.dtype, default_dtype=get_default_dtype(),
+    if where is META:
+        array, tensor_contents = np.broadcast_to(np.zeros((), np.bool_), self.shape), "..."
+    else:
+        array = host_array(self)
+    return format_tensor(array, dtype=self.dtype, default_dtype=get_default_dtype(),
                          requires_grad=self.requires_grad, grad_fn_name=None if node is None else node.name(),
-                         device=None if where is CPU else str(where),
+                         device=None if where is CPU else str(where), contents=tensor_contents,
                          prefix="tensor(" if plain else f"{kind.__name__}(")
 
 

@@ -231,6 +231,10 @@ class StateDict:
             if given.shape != tensor.shape:
                 return (f"size mismatch for {key}: copying a param with shape {given.shape} from checkpoint, the shape "
                         f"in current model is {tensor.shape}.")
+        if not assign and tensor.is_meta and not given.is_meta:
+            warnings.warn(f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current model, which "
+                          "is a no-op. (Did you mean to pass `assign=True` to assign items in the state dictionary to their corresponding "
+                          "key in the module instead of copying them in place?)", stacklevel=2)
         try:
             with flambeau.no_grad():
                 if not assign:

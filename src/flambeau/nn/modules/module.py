@@ -414,16 +414,19 @@ class Module(HookedCall, StateDict):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Module:
         """Replace the data of every parameter, its gradient and every buffer by fn of it; the parameters stay the same
-        objects."""
+        objects, but where they go to the meta device or leave it."""
         if recurse:
             for module in self.children():
                 module._apply(fn)
         with flambeau.no_grad():
-            for param in self._parameters.values():
+            for name, param in self._parameters.items():
                 if param is None:
                     continue
-                grad = param.grad
-                param.data = fn(param)
+                grad, data = param.grad, fn(param)
+                if data.is_meta is param.is_meta:
+                    param.data = data
+                else:
+                    param = self._parameters[name] = Parameter(data, param.requires_grad)
                 if grad is not None:
                     grad.data = fn(grad)
                     param.grad = grad
@@ -454,7 +457,13 @@ class Module(HookedCall, StateDict):
                 return t.to(device, wanted, non_blocking, memory_format=memory_format)
             return t.to(device, wanted, non_blocking)
 
-        return self._apply(convert)
+        try:
+            return self._apply(convert)
+        except NotImplementedError as error:
+            if not any(t.is_meta for t in (*self.parameters(), *self.buffers())):
+                raise
+            raise NotImplementedError(f"{error} Please use torch.nn.Module.to_empty() instead of torch.nn.Module.to() when moving module "
+                                      "from meta to a different device.") from None
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Module:
         """Move the parameters and buffers to `device` without their values. Returns self."""
