@@ -87,3 +87,13 @@ def test_inputs_that_cannot_be_checked():
         gradcheck(torch.sin, _randn(2), check_backward_ad=False)
     with pytest.warns(UserWarning, match="not a double precision"), pytest.raises(GradcheckError):
         gradcheck(torch.sin, torch.ones(2, requires_grad=True))
+
+
+def test_second_order_draws_as_pytorch_does():
+    torch.manual_seed(0)
+    gradgradcheck(torch.sin, (_randn(2),))
+    after = torch.rand(1)
+    torch.manual_seed(0)
+    _randn(2)
+    torch.empty(2, dtype=torch.float64).uniform_(-1, 1)
+    assert torch.equal(after, torch.rand(1))

@@ -333,8 +333,5 @@ def gradgradcheck(func: Callable, inputs: Any, grad_outputs: Any = None, *, eps:
 
 
 def _random_like(o: Tensor, strided: bool) -> Tensor:
-    from ..ops.random import randn
-    made = randn(*o.shape, dtype=o.dtype)
-    if strided and made.ndim:
-        made = made.unsqueeze(-1).expand(*made.shape, 2).clone().select(-1, 0)  # type: ignore[attr-defined]
-    return made.detach().requires_grad_()  # type: ignore[attr-defined]
+    from ..testing import make_tensor
+    return make_tensor(o.shape, dtype=o.dtype, device=o.device, low=-1, high=1, noncontiguous=strided, requires_grad=True)  # type: ignore

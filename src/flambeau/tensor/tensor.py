@@ -131,7 +131,8 @@ class Tensor:
         if not view.tracked or base is None:
             return
         if base._node is None:
-            self._node = None
+            if not self.is_leaf:  # type: ignore[attr-defined]  # a leaf has a history of its own
+                self._node = None
         elif view.origin is MANY and mode.enabled:
             from .write import refuse_write
             refuse_write(self, "its base or another view of its base has been modified inplace")

@@ -113,3 +113,16 @@ def test_conversion_of_a_tensor_with_history_warns(monkeypatch):
         assert float(x) == 2.0
     float(x)  # only once: warnings are errors here
     float(flambeau.tensor(1.0))
+
+
+def test_a_view_that_is_a_leaf_stays_one():
+    def leaf(t, write):
+        base = t.zeros(4)
+        view = base[1::2].requires_grad_()
+        with t.no_grad():
+            write(base, view)
+        (view * view).sum().backward()
+        return view.requires_grad, view.is_leaf, view.grad.tolist(), base.requires_grad
+
+    for write in (lambda base, view: view.add_(1), lambda base, view: base.add_(1)):
+        assert leaf(flambeau, write) == leaf(torch, write) == (True, True, [2, 2], False)
