@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.lib.stride_tricks import as_strided
 
 from flambeau.compiler.llvm import emit, jit, vector_math
 from flambeau.compiler.llvm.emit import I64, PTR, Emitter
@@ -49,8 +50,20 @@ def reach(strides_and_sizes):
     return -low, high + 1
 
 
-def check(c, schedule=None, rng=None, tolerance=None):
-    """Runs a contraction and compares; returns the schedule."""
+def fill_borders(c, a, value):
+    """Writes where the contraction says that operand a has zeros; `a` begins with the element with all indices 0."""
+    axes = c.outer + c.reduced
+    view = as_strided(a, [x.size for x in axes], [x.a * a.itemsize for x in axes])
+    index = np.indices(view.shape, sparse=True)
+    for border in c.borders:
+        forth, back = ([i for i, x in enumerate(part, start) if x.a == stride and x.size > 1]
+                       for part, start, stride in ((c.outer, 0, border.stride), (c.reduced, len(c.outer), -border.stride)))
+        position = sum([index[i] for i in forth]) - sum([index[i] for i in back])
+        view[np.broadcast_to((position < border.low) | (position >= border.high), view.shape)] = value
+
+
+def check(c, schedule=None, rng=None, tolerance=None, border=0):
+    """Runs a contraction and compares; returns the schedule. border: what the kernel finds in borders."""
     rng = rng or np.random.default_rng(0)
     s = schedule or make_schedule(c, TARGET.isa)
     offsets, arrays = [], []
@@ -62,8 +75,10 @@ def check(c, schedule=None, rng=None, tolerance=None):
         x = np.full(before + after + 2 * GUARD, np.nan, dtype)
         x[GUARD:-GUARD] = rng.standard_normal(before + after)
         arrays.append(x)
+    fill_borders(c, arrays[0][offsets[0]:], 0)
     want = arrays[2].copy()
     c.reference(*arrays[:2], want, tuple(offsets))
+    fill_borders(c, arrays[0][offsets[0]:], border)
     call(compile_contraction(s, offsets), *arrays)
     steps = np.prod([r.size for r in c.reduced])
     tolerance = tolerance or (2e-6 if c.accumulate == "float32" else 1e-14)
@@ -153,6 +168,18 @@ def test_convolution_and_its_gradients(case, layout):
     y = layout((n, c_out, *[t + 2 * b for t, b in zip(shape.out, border)]))
     for phase in conv_input_grad(shape, pad, size, y, w, layout((n, c_in, *size)), border):
         check(phase.contraction)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_rows_of_a_border_are_not_read(rows):
+    """Channels last, so that the taps are not the innermost loop; y's rows are apart, so that they stay an axis of their own."""
+    shape, _ = conv_case(2, 16, 6, (14, 16), (5, 1), (1, 1), (0, 0), (1, 1), 1)
+    y, x = channels_last((2, 6, 10 + 8, 17)), channels_last((2, 16, 14, 16))
+    phase, = conv_input_grad(shape, (0, 0), (14, 16), y, (80, 1, 16, 16), x, (4, 0))
+    outer = phase.contraction.simplify().outer
+    tile = tuple([16 if axis.b == 1 else rows if axis.size == 14 else 1 for axis in outer])
+    schedule = force(phase.contraction, [axis.b for axis in outer].index(1), tile)
+    check(schedule.contraction, schedule, border=np.nan if rows == 1 else 0)
 
 
 @pytest.mark.parametrize("case", CONVS, ids=str)

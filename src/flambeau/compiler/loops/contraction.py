@@ -34,13 +34,24 @@ class Axis:
 
 
 @dataclass(frozen=True)
+class Border:
+    """Zeros around operand a: it has others only where the index on the output axis that walks it by `stride`, less that on the
+    reduced axis that walks it by −`stride`, is one of low … high−1."""
+
+    stride: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
 class Contraction:
-    """Output axes, reduced axes and the dtypes (NumPy names) of a, b, out and the sum."""
+    """Output axes, reduced axes and the dtypes (NumPy names) of a, b, out and the sum. borders: zeros that may be left out."""
 
     outer: tuple[Axis, ...]
     reduced: tuple[Axis, ...]
     dtypes: tuple[str, str, str] = ("float32", "float32", "float32")
     accumulate: str = "float32"
+    borders: tuple[Border, ...] = ()
 
     @property
     def multiplications(self) -> int:
@@ -186,16 +197,16 @@ def conv_input_grad(c: ConvShape, low: Ints, size: Ints, y: Ints, w: Ints, x: In
     zero there.
     """
     o, i = _channel_axes(c)
-    phases: list[tuple[list[Axis], list[Axis], int, int, int]] = [([], [], 0, 0, 0)]
+    phases: list[tuple[list[Axis], list[Axis], list[Border], int, int, int]] = [([], [], [], 0, 0, 0)]
     for axis, (k, s, d, lo, n) in enumerate(zip(c.kernel, c.stride, c.dilation, low, size)):
         sy, sw, sx = y[2 + axis], w[2 + axis], x[2 + axis]
         phases = [(outer + [Axis(count, s * sx, sy, 0)], reduced + [Axis(taps, None, step_t * sy, step_k * sw)],
-                   oy + t0 * sy, ow + k0 * sw, ox + p0 * sx)
-                  for outer, reduced, oy, ow, ox in phases
+                   borders + [Border(sy, -t0, c.out[axis] - t0)], oy + t0 * sy, ow + k0 * sw, ox + p0 * sx)
+                  for outer, reduced, borders, oy, ow, ox in phases
                   for p0, count, k0, step_k, taps, t0, step_t in _classes(k, s, d, lo, n)]
     head = [Axis(c.n, x[0], y[0], 0), Axis(c.groups, i * x[1], o * y[1], o * w[0]), Axis(i, x[1], 0, w[1])]
-    return [Phase(Contraction((*head, *outer), (Axis(o, None, y[1], w[0]), *reduced), (dtype,) * 3, dtype), oy, ow, ox)
-            for outer, reduced, oy, ow, ox in phases]
+    return [Phase(Contraction((*head, *outer), (Axis(o, None, y[1], w[0]), *reduced), (dtype,) * 3, dtype, tuple(borders)), oy, ow, ox)
+            for outer, reduced, borders, oy, ow, ox in phases]
 
 
 def _classes(kernel: int, stride: int, dilation: int, low: int, size: int) -> list[tuple[int, ...]]:

@@ -350,23 +350,40 @@ class _Tile:
         count: Index = self.steps if level == 0 and self.s.block_axis >= 0 else inner[level].size // width
         tail = inner[level].size % width
 
-        def move(a: Value, b: Value, steps: int) -> tuple[Value, Value]:
-            return tuple(e.at(p, steps * width * stride, self.k.walks[op].element)
+        def move(a: Value, b: Value, steps: Index) -> tuple[Value, Value]:
+            return tuple(e.at(p, e.mul(steps, width * stride), self.k.walks[op].element)
                          for op, p, stride in zip("ab", (a, b), strides))
 
         def body(a: Value, b: Value, sums: list[Value]) -> list[Value]:
             for u in range(unroll):
                 sums = self._nest(level + 1, *move(a, b, u), sums)
             return sums
-        if isinstance(count, int) and count <= unroll:
-            sums = body(a, b, sums) if count else sums
-            a, b = move(a, b, count)
+        start, stop = self._inside_border(level) or (0, count)
+        a, b = move(a, b, start)
+        if isinstance(stop, int) and stop <= unroll:
+            sums = body(a, b, sums) if stop else sums
+            a, b = move(a, b, stop)
         else:
-            with e.carried_loop(0, count, [a, b, *sums], f"k{level}", unroll) as (_, state):
+            with e.carried_loop(start, stop, [a, b, *sums], f"k{level}", unroll) as (_, state):
                 a, b, *sums = state
                 state[:] = [*move(a, b, unroll), *body(a, b, sums)]
             a, b, *sums = state
         return self._step(a, b, sums, tail) if tail else sums
+
+    def _inside_border(self, level: int) -> tuple[Index, Index] | None:
+        """The indices on a reduced axis with which the tile does not read operand a's border; None where all do, or it
+        would not pay to ask. At least one: a loop runs once, over zeros if it must."""
+        r, s, e = self.k.inner[level], self.s, self.e
+        border = next((x for x in self.k.c.borders if x.stride == -r.a), None)
+        axes = [i for i, x in enumerate(self.k.outer) if x.a == -r.a]
+        if border is None or len(axes) != 1 or level == len(self.k.inner) - 1 or s.block_axis >= 0 or s.pack("a") is not None:
+            return None
+        first, extent = self.index[axes[0]], self.extents[axes[0]]
+        if extent >= r.size:
+            return None
+        start = e.min(e.intrinsic("smax", e.i64(e.sub(first, border.high - 1)), I64(0)), r.size - 1)
+        stop = e.intrinsic("smax", e.i64(e.min(e.sub(e.add(first, extent), border.low), r.size)), e.i64(e.add(start, 1)))
+        return start, stop
 
     def _step(self, a: Value, b: Value, sums: list[Value], count: int) -> list[Value]:
         """One step of the reduction: every product of the tile. Each element is loaded once."""
