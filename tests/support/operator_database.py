@@ -27,8 +27,11 @@ class Disagreement(Exception):
     """Where a result differs."""
 
 
+NOT_PUBLIC = ("_", "jiterator", "torch.", "native_dropout_backward", "slice")
+
+
 def operator_database():
-    """The database; None where this PyTorch cannot load it. Its one foreign dependency, which it needs not, is stood in for."""
+    """The database's public operators; None where this PyTorch cannot load it. Its one foreign dependency, which it needs not, is stood in for."""
     try:
         import expecttest  # noqa: F401
     except ImportError:
@@ -41,7 +44,7 @@ def operator_database():
             from torch.testing._internal.common_methods_invocations import op_db
     except ImportError:
         return None
-    return op_db
+    return [op for op in op_db if not op.name.startswith(NOT_PUBLIC) or op.name.startswith("__")]
 
 
 # ------------------------------------------------------------------ functions
@@ -226,20 +229,29 @@ def compare(want, got, values=True):
         raise Disagreement(f"wanted {want!r}, got {got!r}")
 
 
-def gradients(module, function, finish, args, kwargs):
-    """The gradients of a weighted sum of the differentiable results in the arguments; None where there is none."""
+def _weighted_sum(module, results):
+    """A number that depends on all elements of the differentiable results, each in its own way; None where there are none."""
     total = None
-    for leaf in tensors_of(finish(function(*args, **kwargs)), module.Tensor):
+    for leaf in tensors_of(results, module.Tensor):
         if leaf.requires_grad:
             leaf = leaf.real + leaf.imag if leaf.is_complex() else leaf
             leaf = leaf.float() if leaf.dtype in (module.float16, module.bfloat16) else leaf
             weights = module.from_numpy((0.5 + 0.01 * (np.arange(leaf.numel()) % 7)).reshape(tuple(leaf.shape)))
             term = (leaf * weights.to(leaf.dtype)).sum().double()
             total = term if total is None else total + term
+    return total
+
+
+def gradients(module, function, finish, args, kwargs, order=1):
+    """The gradients of a weighted sum of the differentiable results in the arguments; None where there is none. order 2: those
+    of a weighted sum of the gradients."""
     inputs = [t for t in tensors_of([args, kwargs], module.Tensor) if t.requires_grad]
-    if total is None or not inputs:
-        return None
-    found = module.autograd.grad(total, inputs, allow_unused=True)
+    found = finish(function(*args, **kwargs))
+    for remaining in reversed(range(order)):
+        total = _weighted_sum(module, found)
+        if total is None or not inputs:
+            return None
+        found = module.autograd.grad(total, inputs, allow_unused=True, create_graph=remaining > 0)
     return [module.zeros_like(t) if g is None else g for t, g in zip(inputs, found)]
 
 
@@ -254,10 +266,30 @@ def _outcome(module, run):
         return None, error
 
 
+def _arguments(sample):
+    """(args, kwargs, flambeau's args and kwargs) of a sample, with tensors of their own."""
+    args, kwargs = copied([[sample.input, *sample.args], sample.kwargs], {})
+    return args, kwargs, *translated([args, kwargs], {})
+
+
+def _gradient(op, function, sample, order):
+    """What differs in a sample's gradients."""
+    args, kwargs, ours, our_kwargs = _arguments(sample)
+    finish = sample.output_process_fn_grad
+    want, refused = _outcome(torch, lambda: gradients(torch, op.op, finish, args, kwargs, order))
+    if refused is None and want is not None:
+        got, raised = _outcome(flambeau, lambda: gradients(flambeau, function, counterpart(finish), ours, our_kwargs, order))
+        if raised is not None:
+            return f"gradient raised {raised!r}"
+        if got is None:
+            got = [flambeau.zeros_like(t) for t in tensors_of([ours, our_kwargs], flambeau.Tensor) if t.requires_grad]
+        compare(want, got)
+    return None
+
+
 def _sample(op, function, sample, values):
     """What differs on one good sample, as a sentence; None if nothing does, or PyTorch refuses it."""
-    args, kwargs = copied([[sample.input, *sample.args], sample.kwargs], {})
-    ours, our_kwargs = translated([args, kwargs], {})
+    args, kwargs, ours, our_kwargs = _arguments(sample)
     want, refused = _outcome(torch, lambda: op.op(*args, **kwargs))
     if refused is not None:
         return None
@@ -267,15 +299,7 @@ def _sample(op, function, sample, values):
     try:
         compare(want, got, values)
         if any(t.requires_grad for t in tensors_of([args, kwargs], torch.Tensor)):
-            args, kwargs = copied([[sample.input, *sample.args], sample.kwargs], {})
-            ours, our_kwargs = translated([args, kwargs], {})
-            finish = sample.output_process_fn_grad
-            want, refused = _outcome(torch, lambda: gradients(torch, op.op, finish, args, kwargs))
-            if refused is None and want is not None:
-                got, raised = _outcome(flambeau, lambda: gradients(flambeau, function, counterpart(finish), ours, our_kwargs))
-                if raised is not None:
-                    return f"gradient raised {raised!r}"
-                compare(want, got)
+            return _gradient(op, function, sample, 1)
     except Disagreement as difference:
         return str(difference)
     return None
@@ -312,4 +336,29 @@ def disagreements(op, dtypes, count, values=True):
             ran += 1
             if want is not None and not isinstance(got, type(want)):
                 found.append(f"{op.name} bad input: PyTorch {want!r}, flambeau {got!r}")
+    return ran, found
+
+
+def second_disagreements(op, dtype, count):
+    """(samples run, sentences on those whose second gradients differ): `count` samples, evenly spaced."""
+    function = counterpart(op.op)
+    if not op.supports_gradgrad or dtype not in op.supported_backward_dtypes("cpu"):
+        return 0, []
+    ran, found = 0, []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(0)
+        samples = list(op.sample_inputs("cpu", dtype, requires_grad=True))
+        for i in range(0, len(samples), -(-len(samples) // count)):
+            if sum(t.numel() for t in tensors_of([samples[i].input, samples[i].args, samples[i].kwargs], torch.Tensor)) > LARGEST:
+                continue
+            ran += 1
+            try:
+                difference = _gradient(op, function, samples[i], 2)
+            except NoCounterpart:
+                continue
+            except Disagreement as differing:
+                difference = str(differing)
+            if difference:
+                found.append(f"{op.name} {dtype} sample {i}: {difference}")
     return ran, found

@@ -18,7 +18,6 @@ EXCEPT = {
     "special.bessel_j0": "PyTorch's is good to seven digits", "special.bessel_y1": "likewise",
     **dict.fromkeys(("__radd__", "__rdiv__", "__rmul__", "__rand__", "__ror__", "__rxor__"), "methods called on numbers"),
 }
-NOT_PUBLIC = ("_", "jiterator", "torch.", "native_dropout_backward", "slice")
 NOT_UNIQUE = {"svd", "linalg.svd", "linalg.eig", "linalg.eigh", "geqrf", "linalg.qr", "qr", "ormqr", "svd_lowrank", "pca_lowrank",
               "linalg.lstsq", "linalg.ldl_factor", "linalg.ldl_factor_ex"}
 UNDEFINED = {"empty", "empty_like", "new_empty", "new_empty_strided", "empty_strided", "empty_permuted", "resize_", "resize_as_"}
@@ -34,8 +33,7 @@ SHARDS = 24
 def database():
     from operator_database import operator_database
     ops = operator_database()
-    return None if ops is None else [op for op in ops if op.name not in EXCEPT and
-                                     not (op.name.startswith(NOT_PUBLIC) and not op.name.startswith("__"))]
+    return None if ops is None else [op for op in ops if op.name not in EXCEPT]
 
 
 def differences(ops, dtypes, count):
