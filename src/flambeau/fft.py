@@ -10,15 +10,18 @@ precision, complex input of a real transform, a dimension named twice.
 """
 from __future__ import annotations
 
+import functools
 from typing import Any, Callable
 
 from . import primitives as p
 from .dtypes import dtype as dtype_class, get_default_dtype
 from .ir.graph import Var
+from .ir.types import contiguous_strides
 from .ops.creation import arange
 from .ops.pointwise import named
 from .primitives.fourier import c2c, c2r, r2c
 from .tensor.op import op
+from .tensor.strides import lay_out, strides_in_order
 from .tensor.tensor import Tensor
 from .tensor.views import wrap_dim
 
@@ -115,12 +118,58 @@ def _to_real(x: Var, sizes: dict, norm: str | None, forward: bool) -> Var:
     return c2r(p.conj(x) if forward else x, last, n, _scale(norm, forward))
 
 
+# ------------------------------------------------------------------ the order in memory
+
+def _ordered(kind: Callable[..., Var], forward: bool) -> Callable[[Callable], Callable]:
+    """Lays results out as PyTorch does: in each of its passes the dimensions that are transformed become the fastest."""
+    def decorate(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Tensor:
+            result = function(*args, **kwargs)
+            if kwargs.get("out") is None:
+                input, sizes, dim, _ = function.op.bind(args, {k: v for k, v in kwargs.items() if k != "out"})  # type: ignore[attr-defined]
+                shape, strides, _ = input._geometry()
+                if len(shape) > 1:
+                    wanted = _dims_and_sizes(input, sizes, dim)
+                    if any(n is not None and n > shape[d] for d, n in _read(kind, wanted).items()):
+                        strides = contiguous_strides(shape)  # what is filled with zeros is a copy
+                    slowest_first = sorted(range(len(shape)), key=lambda d: (-strides[d], d))
+                    order = _order(kind, forward, tuple(wanted), tuple(slowest_first))
+                    lay_out(result, strides_in_order(tuple(result._geometry()[0]), order[::-1]))
+            return result
+        return call
+    return decorate
+
+
+def _read(kind: Callable[..., Var], sizes: dict[int, int | None]) -> dict[int, int | None]:
+    """How many elements of each transformed dimension are read, for given sizes of the result; None: all."""
+    if kind is not _to_real or not sizes:
+        return sizes
+    last, n = list(sizes.items())[-1]
+    return {**sizes, last: None if n is None else n // 2 + 1}
+
+
+@functools.lru_cache(maxsize=256)
+def _order(kind: Callable[..., Var], forward: bool, dims: tuple[int, ...], order: tuple[int, ...]) -> tuple[int, ...]:
+    """The dimensions of a transform's result, the slowest first, from those of its input."""
+    if not dims:
+        return order
+    others, last = tuple([d for d in order if d in dims[:-1]]), dims[-1:]
+    if kind is _complex:
+        passes = [tuple([d for d in order if d in dims])]
+    else:
+        passes = [others, last] if kind is _to_real else [others + last] if forward else [last, others]
+    for transformed in passes:
+        order = tuple([d for d in order if d not in transformed]) + transformed
+    return order
+
+
 def _of_one(name: str, kind: Callable[..., Var], forward: bool, grad_name: Any, doc: str) -> Any:
     def body(input: Tensor, n=None, dim=-1, norm=None):
         if kind is _from_real:
             input = _as_real(name, "real", input)
         return kind(input, {_one_dim(input, dim): n}, norm, forward)
-    return op(grad_name, name=name)(named(body, name, doc))
+    return _ordered(kind, forward)(op(grad_name, name=name)(named(body, name, doc)))
 
 
 def _check_several(name: str, kind: Callable[..., Var], x: Var, sizes: dict) -> Var:
@@ -136,14 +185,14 @@ def _of_two(name: str, kind: Callable[..., Var], forward: bool, grad_name: str, 
     def body(input: Tensor, s=None, dim=(-2, -1), norm=None):
         sizes = _dims_and_sizes(input, s, dim)
         return kind(_check_several(name, kind, input, sizes), sizes, norm, forward)
-    return op(grad_name, name=name)(named(body, name, doc))
+    return _ordered(kind, forward)(op(grad_name, name=name)(named(body, name, doc)))
 
 
 def _of_any(name: str, kind: Callable[..., Var], forward: bool, grad_name: str, doc: str) -> Any:
     def body(input: Tensor, s=None, dim=None, norm=None):
         sizes = _dims_and_sizes(input, s, dim)
         return kind(_check_several(name, kind, input, sizes), sizes, norm, forward)
-    return op(grad_name, name=name)(named(body, name, doc))
+    return _ordered(kind, forward)(op(grad_name, name=name)(named(body, name, doc)))
 
 
 def _plain_grad_name(real_input: str) -> Callable[..., str]:

@@ -149,6 +149,11 @@ def _solve_ex(A: Tensor, B: Tensor, left):
     return (p.reshape(x, x.shape[:-1]) if vector else x), info
 
 
+def _from_the_left(A: Any, B: Any, *, left: bool = True, **rest: Any) -> bool:
+    return left
+
+
+@column_major(0, when=_from_the_left)
 @accepts_out
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> Any:
     """(X, info) with A X = B (X A = B if not left); info is 0 where A is not singular."""
@@ -158,6 +163,7 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
     return result
 
 
+@column_major(0, when=_from_the_left)
 @accepts_out
 def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     """X with A X = B, or X A = B if not left. B may be a (batch of) vectors. LinAlgError if A is singular."""
@@ -166,6 +172,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     return result
 
 
+@column_major(0)
 @op("LinalgSolveTriangularBackward0")
 def solve_triangular(A: Tensor, B: Tensor, *, upper, left=True, unitriangular=False):
     """X with A X = B (X A = B if not left), reading one triangle of A; unitriangular: its diagonal counts as ones."""
@@ -351,6 +358,7 @@ def lu(A: Tensor, *, pivot: bool = True) -> Any:
     return rt.linalg_lu((order, lower, upper))
 
 
+@column_major(0, when=lambda LU, pivots, B, *, left=True, adjoint=False: left)
 @op("LinalgLuSolveBackward0")
 def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left=True, adjoint=False):
     """X with A X = B (X A = B if not left; Aᴴ in place of A if adjoint), from A's `lu_factor`."""

@@ -167,3 +167,14 @@ def test_division_of_integers(d, name):
 def test_reductions_of_booleans(reduce, dims):
     x = np.random.default_rng(1).random((3, 4, 5)) < 0.7
     compare(lambda v: reduce(v, dims), x, bool_)
+
+
+@pytest.mark.parametrize("mode", ["add", "mul", "max", "min"])
+@pytest.mark.parametrize("write", [p.put, p.scatter])
+def test_truths_written_to_one_place(mode, write):
+    """Two of them, which a sum of bits would take for none."""
+    graph = graph_of(lambda x, i, v: write(x, i, v, 0, mode), *[tensor_type(d, (n,)) for d, n in ((bool_, 6), (int64, 12), (bool_, 12))])
+    inputs = [np.arange(6) > 2, np.arange(12) % 6, np.array([1, 1, 0, 1, 0, 1, 1, 0, 0, 1, 1, 0], bool)]
+    got, = CompiledProgram(graph)([a.copy() for a in inputs])
+    np.testing.assert_array_equal(got, Interpreter().prepare(graph)(inputs)[0])
+    assert set(got.tolist()) == {False, True}

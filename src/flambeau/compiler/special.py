@@ -82,13 +82,15 @@ def _take(k: Kernel, node: Node) -> int:
 
 
 _COMBINE = {"add": "add", "mul": "mul", "max": "maximum", "min": "minimum"}
+_COMBINE_TRUTHS = {"add": "bitwise_or", "mul": "bitwise_and", "max": "bitwise_or", "min": "bitwise_and"}
 
 
 def _combined(e: Emitter, mode: str, dtype, old: Value, new: Value) -> Value:
     """What is to be stored for the two, as they were loaded."""
     if mode == "set":
         return new
-    return write(e, scalar_ops.emit(e, _COMBINE[mode], [read(e, old, dtype), read(e, new, dtype)], (dtype, dtype), dtype), dtype)
+    names = _COMBINE_TRUTHS if dtype.kind == "b" else _COMBINE
+    return write(e, scalar_ops.emit(e, names[mode], [read(e, old, dtype), read(e, new, dtype)], (dtype, dtype), dtype), dtype)
 
 
 PUT_VECTORS, PUT_CHUNKS = 32, 8  # of `put`: neighbouring vectors of a chunk, at most; chunks that are wanted before chunks are wide

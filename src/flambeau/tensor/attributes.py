@@ -153,7 +153,10 @@ def detach(self: Tensor) -> Tensor:
     if self._storage.value.__class__ is not Value:
         from .transforms import without_tangents
         return alias(without_tangents(self))
-    return alias(self)
+    out = alias(self)
+    if self._storage.__class__ is InferenceStorage and not mode.inference:
+        out.__dict__["_cut_off"] = True  # `check_writable` lets it be written to
+    return out
 
 
 def detach_(self: Tensor) -> Tensor:
@@ -164,6 +167,10 @@ def detach_(self: Tensor) -> Tensor:
                            "cannot be called on these gradients.")
     self._node = None
     return self
+
+
+def _data(self) -> Tensor:
+    return detach(self) if self._storage.__class__ is InferenceStorage else alias(self)
 
 
 def _set_data(self, new: Any) -> None:
@@ -316,7 +323,7 @@ def _numel(self: Tensor) -> int:
 
 ATTRIBUTES: dict[str, Any] = {
     "requires_grad": property(_requires_grad, _set_requires_grad), "grad": property(_grad, _set_grad, lambda self: _set_grad(self, None)),
-    "grad_fn": property(_grad_fn), "is_leaf": property(_is_leaf), "data": property(alias, _set_data),
+    "grad_fn": property(_grad_fn), "is_leaf": property(_is_leaf), "data": property(_data, _set_data),
     "output_nr": property(lambda self: self._nr), "_version": property(_version), "is_inference": is_inference,
     "_base": property(lambda self: None if self._view is None else self._view.base),
     "retains_grad": property(lambda self: "_retained" in self.__dict__),

@@ -42,7 +42,7 @@ def elementwise_strides(shape: tuple[int, ...], operands: Sequence[Geometry]) ->
                 at = j
             elif slower < 0:
                 break
-    return _strides_in_order(shape, order)
+    return strides_in_order(shape, order)
 
 
 def followed_format(shape: tuple[int, ...], operands: Sequence[Geometry]) -> tuple[int, ...] | None:
@@ -98,7 +98,7 @@ def channels_last_strides(shape: tuple[int, ...]) -> tuple[int, ...] | None:
     """The strides of (N, C, *S) with channels next to each other; None for other than four or five dimensions."""
     if len(shape) not in (4, 5):
         return None
-    return _strides_in_order(shape, [1, *range(len(shape) - 1, 1, -1), 0])
+    return strides_in_order(shape, [1, *range(len(shape) - 1, 1, -1), 0])
 
 
 def is_channels_last(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
@@ -143,7 +143,7 @@ def _compare(a: int, b: int, shape: tuple[int, ...], operands: Sequence[tuple[in
     return 0
 
 
-def _strides_in_order(shape: tuple[int, ...], order: Sequence[int]) -> tuple[int, ...]:
+def strides_in_order(shape: tuple[int, ...], order: Sequence[int]) -> tuple[int, ...]:
     """Dense strides, the first of `order` being the fastest dimension."""
     strides, step = [0] * len(shape), 1
     for d in order:
@@ -206,18 +206,19 @@ def is_permuted(view: View) -> bool:
     return view.strides != contiguous_strides(view.shape)
 
 
-def column_major(*numbers: int) -> Callable[[Callable], Callable]:
-    """Lays these of a function's results (0 is the only one) out column by column, as LAPACK leaves matrices."""
+def column_major(*numbers: int, when: Callable[..., bool] | None = None) -> Callable[[Callable], Callable]:
+    """Lays these of a function's results (0 is the only one) out column by column, as LAPACK leaves matrices. when: says of the
+    arguments whether it is so; None: always."""
     def decorate(function: Callable) -> Callable:
         @functools.wraps(function)
         def call(*args, **kwargs):
             result = function(*args, **kwargs)
-            if kwargs.get("out") is None:
+            if kwargs.get("out") is None and (when is None or when(*args, **kwargs)):
                 outs = result if isinstance(result, tuple) else (result,)
                 for out in [outs[n] for n in numbers]:
-                    if isinstance(out, Tensor) and out.numel() > 1:  # type: ignore[attr-defined]
-                        rank = out.ndim
-                        lay_out(out, _strides_in_order(out._geometry()[0], [rank - 2, rank - 1, *range(rank - 3, -1, -1)]))
+                    rank = out.ndim if isinstance(out, Tensor) else 0
+                    if rank > 1 and out.numel() > 1:
+                        lay_out(out, strides_in_order(out._geometry()[0], [rank - 2, rank - 1, *range(rank - 3, -1, -1)]))
             return result
         return call
     return decorate

@@ -70,7 +70,7 @@ def check_writable(t: Tensor) -> None:
     """PyTorch's errors for writes that would break the history or hit one element twice."""
     if not isinstance(t, Tensor):
         raise TypeError(f"expected a Tensor to write to, got {type(t).__name__}")
-    if t._storage.__class__ is InferenceStorage and not mode.inference:
+    if t._storage.__class__ is InferenceStorage and not mode.inference and "_cut_off" not in t.__dict__:
         raise RuntimeError("Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal "
                            "tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.")
     if mode.enabled and t._node is not None:

@@ -12,10 +12,11 @@ i.detach().is_inference(); (i + p).requires_grad; t.cat([i, p]).requires_grad; n
 inside(t, lambda: i.add_(1)).tolist(); inside(t, lambda: (n.is_inference(), n[0].is_inference(), (n + 1).is_inference(), (p * 2).requires_grad));
 inside(t, lambda: t.ones(2, requires_grad=True).requires_grad); (inside(t, lambda: t.ones(2, requires_grad=True)) * 2).requires_grad;
 inside(t, lambda: without(t, lambda: ((p * 2).requires_grad, t.ones(2).is_inference()))); inside(t, lambda: granted(t, lambda: (p * 2).requires_grad));
-inside(t, lambda: n.add_(1))._version; t.is_inference_mode_enabled(); inside(t, t.is_inference_mode_enabled)
+inside(t, lambda: n.add_(1))._version; t.is_inference_mode_enabled(); inside(t, t.is_inference_mode_enabled);
+(i.detach().add_(1), i)[1].tolist(); (i.data.mul_(3), i)[1].tolist(); (v.detach().add_(1), i)[1].tolist()
 """
 REFUSED = """
-i.add_(1); i.zero_(); i.copy_(n); i[0] = 1; t.add(n, 1, out=i); v.mul_(2); i._version; i.requires_grad_(); setattr(i, 'requires_grad', True);
+i.add_(1); i.zero_(); i.copy_(n); i[0] = 1; t.add(n, 1, out=i); v.mul_(2); i._version; inside(t, lambda: i.detach()).add_(1); i.detach().view(3).add_(1); i.requires_grad_(); setattr(i, 'requires_grad', True);
 t.nn.Parameter(i); i * p; t.exp(p).mul(i); (p * 1).mul_(i); t.nn.functional.linear(i, t.ones(2, 3, requires_grad=True)); t.no_grad()(lambda: i.add_(1))()
 """
 

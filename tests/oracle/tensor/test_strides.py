@@ -104,7 +104,9 @@ def test_examples_of_a_batch_stay_as_they_are():
 FACTORIZATIONS = """
 L.cholesky(s); L.cholesky(s, upper=True); L.cholesky_ex(s); t.cholesky(s); t.cholesky_inverse(s); L.inv(s); L.inv_ex(s); t.inverse(s);
 L.eig(s); L.eigh(s); L.qr(a); L.qr(a.mT); t.qr(a); L.svd(a); L.svd(a, full_matrices=False); L.lu_factor(a); L.lu_factor_ex(a); L.ldl_factor(s);
-L.householder_product(a, a[..., 0, :] * 0); t.geqrf(a); t.cholesky_solve(a, s); t.ormqr(a, a[..., 0, :] * 0, a); t.triangular_solve(a, s)
+L.householder_product(a, a[..., 0, :] * 0); t.geqrf(a); t.cholesky_solve(a, s); t.ormqr(a, a[..., 0, :] * 0, a); t.triangular_solve(a, s);
+L.solve(s, a); L.solve_ex(s, a); L.lu_solve(*L.lu_factor(s), a); L.lu_solve(*L.lu_factor(s), a, adjoint=True); L.solve_triangular(s, a, upper=True);
+L.solve_triangular(s, a.mT, upper=False, left=False); L.solve(s.expand(2, 4, 4), s[..., 0].expand(2, 4))
 """
 
 
@@ -119,3 +121,23 @@ def test_matrices_by_columns(expression, batch):
         found.append([(tuple(r.shape), r.stride()) for r in ((results,) if isinstance(results, t.Tensor) else results)])
     assert found[0] == found[1]
     assert any(strides[-2:] == (1, shape[-2]) for shape, strides in found[1] if len(shape) > 1)
+
+
+@pytest.mark.parametrize("solve", [lambda t, a, b: t.linalg.solve(a, b, left=False), lambda t, a, b: t.linalg.lu_solve(*t.linalg.lu_factor(a), b, left=False),
+                                   lambda t, a, b: t.linalg.solve(a, b[0])])
+def test_other_solutions_by_rows(solve):
+    want, got = [solve(t, 3 * t.eye(4) + t.ones(4, 4), t.ones(3, 4)).stride() for t in BOTH]
+    assert got == want
+
+
+@pytest.mark.parametrize("kind", ["fft", "ifft", "rfft", "irfft", "hfft", "ihfft"])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)], ids=str)
+def test_transforms_leave_their_dimensions_fastest(kind, order):
+    strides = []
+    for t in BOTH:
+        x = t.zeros(5, 6, 7, dtype=t.float32 if kind in ("rfft", "ihfft") else t.complex64).permute(order)
+        along_one, along_some, along_any = [getattr(t.fft, kind + suffix) for suffix in ("", "2", "n")]
+        strides.append([y.stride() for y in [
+            *[along_one(x, n, dim) for n in (None, 3, 10) for dim in (0, 1, -1)], *[along_some(x, dim=dims) for dims in ((0, 1), (2, 0), (1,), (-2, -1))],
+            along_any(x), along_any(x, dim=(2, 1, 0)), along_any(x, s=(3, 12))]])
+    assert strides[0] == strides[1]
