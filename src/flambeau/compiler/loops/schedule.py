@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from math import ceil, inf, prod
+from typing import Sequence
 
 import numpy as np
 
@@ -23,9 +24,10 @@ from .contraction import Axis, Contraction
 
 L2_BYTES = 256 * 1024        # of the least L2 that matters; half of it holds a block's operands
 CHUNK_CYCLES = 10_000        # a chunk is worth some microseconds: dozens of times what claiming it costs
+LARGE_CYCLES = 40_000        # and more where there are enough, as its tiles share operands
 MAX_CHUNKS = 256
 PANEL_ROWS = 160             # of the result, for which a panel is packed at least
-PANEL_CHUNKS = 64            # enough for many threads: with more, panels are packed again for nothing
+ENOUGH_CHUNKS = 64           # for many threads: more must be worth it, and panels are not packed again for more
 MAX_PARTIALS = 512 * 1024     # elements of partial results that a split reduction may write
 FEW_CHUNKS = 16              # where chunks are to be large
 FMA_LATENCY = 4
@@ -347,7 +349,7 @@ def _pair_sizes(c: Contraction, pair: tuple[int, ...], most: int) -> list[tuple[
     return [(m, n) for m in first for n in second if m > 1 and n > 1 and m * n <= most]
 
 
-def _footprint(c: Contraction, tile: tuple[int, ...], operand: str) -> int:
+def _footprint(c: Contraction, tile: Sequence[int], operand: str) -> int:
     """Elements of an operand that one register tile reads."""
     return prod(r.size for r in c.reduced if r.stride(operand)) * \
         prod(t for x, t in zip(c.outer, tile) if x.stride(operand))
@@ -355,19 +357,23 @@ def _footprint(c: Contraction, tile: tuple[int, ...], operand: str) -> int:
 
 def _loop_order(c: Contraction, tile: tuple[int, ...], vector_axis: int, packed: str) -> tuple[int, ...]:
     """Output axes from the outermost in: the innermost loop changes as little as possible of what a tile reads; axes that
-    move the vectors' packed panel come first, those of both operands before all."""
+    move the vectors' packed panel come first, those of both operands before all. Of two operands one of which the second cache
+    holds, the other is walked once, by the outer loops."""
+    item = np.dtype(c.accumulate).itemsize
+    large = [op for op in "ab" if _footprint(c, [1 if x.a and x.b else x.size for x in c.outer], op) * item > L2_BYTES]
     moved = next((op for op in packed if vector_axis >= 0 and c.outer[vector_axis].stride(op)), None)
 
     def key(i: int) -> tuple:
         x = c.outer[i]
         changed = sum(_footprint(c, tile, op) for op in "ab" if x.stride(op))
-        return (not (packed and x.a and x.b), not (moved and x.stride(moved)), -changed, -abs(x.out or 0))
+        return (not (packed and x.a and x.b), not (moved and x.stride(moved)), not (len(large) == 1 and x.stride(large[0])),
+                -changed, -abs(x.out or 0))
     return tuple(sorted(range(len(c.outer)), key=key))
 
 
 def _chunking(counts: list[int], cycles: float, most: int) -> tuple[int, int]:
     """(loops of the prefix, tiles of the next loop in a chunk)."""
-    wanted = max(1, min(most, int(cycles / CHUNK_CYCLES)))
+    wanted = max(1, min(most, ENOUGH_CHUNKS, int(cycles / CHUNK_CYCLES)), min(most, int(cycles / LARGE_CYCLES)))
     outer = 1
     for depth, n in enumerate(counts):
         if outer * n >= wanted:
@@ -463,7 +469,7 @@ def _keep_panels(c: Contraction, best: _Candidate, order: tuple[int, ...], depth
     first = 1 + max(p for p, i in enumerate(order) if c.outer[i].stride(moved))  # from here on loops share a panel
     panels = prod(ceil(c.outer[i].size / best.tile[i]) for i in order[:first])
     sharing = prod(c.outer[i].size for i in order[first:])
-    rows = max(rows, sharing // ceil(PANEL_CHUNKS / panels))
+    rows = max(rows, sharing // ceil(ENOUGH_CHUNKS / panels))
     below = 1
     for position in range(len(order) - 1, first - 1, -1):
         axis = c.outer[order[position]]
