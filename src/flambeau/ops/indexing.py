@@ -256,8 +256,9 @@ def index_add(input: Tensor, dim, index: Tensor, source: Tensor, *, alpha: Scala
     return p.reshape(p.put(x, at, source, d, "add"), input.shape)
 
 
-@op("IndexReduceBackward0", check=_select_index, strict_out="dtype")
-def _index_reduce(input: Tensor, dim, index: Tensor, source: Tensor, reduce, include_self):
+@op("IndexReduceBackward0", name="index_reduce", check=_select_index, strict_out="dtype")
+def combine_slices(input: Tensor, dim, index: Tensor, source: Tensor, reduce, include_self):
+    """`index_reduce`, without its warning."""
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
     d = wrap_dim(dim, input.ndim)
@@ -275,10 +276,10 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True, out=No
     """input with source's slices combined, by "prod", "mean", "amax" or "amin", into its slices number index[i] along
     `dim`."""
     _warn_beta()
-    return _index_reduce(input, dim, index, source, reduce, include_self, **({} if out is None else {"out": out}))
+    return combine_slices(input, dim, index, source, reduce, include_self, **({} if out is None else {"out": out}))
 
 
-_index_reduce_inplace = inplace(_index_reduce)
+_index_reduce_inplace = inplace(combine_slices)
 
 
 def index_reduce_(self, dim, index, source, reduce, *, include_self=True):

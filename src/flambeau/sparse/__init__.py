@@ -12,7 +12,7 @@ from . import dispatch, reductions
 from .base import index_tensor
 from .coo import SparseTensor
 from .coo import sparse as _sparse
-from .csr import sampled_addmm
+from .csr import reduced_product, sampled_addmm
 from .gradcheck import as_sparse_gradcheck
 from .invariants import check_sparse_tensor_invariants
 
@@ -26,8 +26,14 @@ def _need_sparse(name: str, t: Any) -> SparseTensor:
     return t
 
 
-def mm(input: Tensor, mat2: Tensor) -> Tensor:
-    """The product of a sparse matrix (N, M) and a matrix (M, P), which may be sparse: the result is then sparse, too."""
+def mm(input: Tensor, mat2: Tensor, reduce: str | None = None) -> Tensor:
+    """The product of a sparse matrix (N, M) and a matrix (M, P), which may be sparse: the result is then sparse, too.
+
+    reduce: how the terms of each element are combined where input is a matrix by rows and mat2 strided: "sum", "mean", "amax" or
+    "amin" over the specified elements of the row; 0 where there are none.
+    """
+    if reduce is not None:
+        return reduced_product(input, mat2, reduce)
     return input.mm(mat2) if type(input) is type(mat2) is Tensor else dispatch.call("mm", (input, mat2))  # type: ignore[attr-defined]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..ops.from_data import as_tensor
+from ..ops.indexing import combine_slices
 from ..tensor.attributes import host_array
 from ..tensor.layout import sparse_coo, sparse_csr
 from ..tensor.not_strided import NotStrided
@@ -140,6 +141,21 @@ def call(variant: Any, name: str, args: tuple) -> Any:
         plain[:2] = plain[1], plain[0]
     result = variant(*plain)
     return to_sparse_csr(result) if isinstance(result, SparseTensor) and result.ndim == 2 else result
+
+
+def reduced_product(input: Tensor, mat2: Tensor, reduce: str) -> Tensor:
+    """The product of a matrix by rows and a strided one, with terms combined by `reduce`: see `torch.sparse.mm`."""
+    if not isinstance(input, SparseCSRTensor):
+        raise NotImplementedError(f"torch.sparse.mm with reduce={reduce!r} expects a matrix by rows (layout torch.sparse_csr), got {input.layout}")
+    if isinstance(mat2, Unstrided):
+        raise RuntimeError("Expected tensor to have Strided Layout, but got tensor with another one (while checking arguments for sparse_mm_reduce)")
+    if reduce not in ("sum", "mean", "amax", "amin"):
+        raise RuntimeError(f"sparse_mm_reduce: reduce type of {reduce} has not been enabled.")
+    coordinates = input.to_sparse_coo()
+    rows, columns = coordinates._indices_array
+    terms = coordinates._values_tensor.unsqueeze(1) * mat2.index_select(0, index_tensor(columns, mat2))  # type: ignore[attr-defined]
+    zeros, at = terms.new_zeros((input.shape[0], mat2.shape[1])), index_tensor(rows, terms)
+    return zeros.index_add(0, at, terms) if reduce == "sum" else combine_slices(zeros, 0, at, terms, reduce, False)
 
 
 def sampled_addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1.0, alpha: Any = 1.0, out: Any = None) -> SparseCSRTensor:

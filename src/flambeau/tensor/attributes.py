@@ -318,7 +318,7 @@ def _converted(t: Tensor) -> Tensor:
 
 def _numel(self: Tensor) -> int:
     """The number of elements."""
-    return prod(self._geometry()[0])
+    return prod(self.shape)
 
 
 ATTRIBUTES: dict[str, Any] = {

@@ -42,7 +42,7 @@ DIFFERENT = {
     "cholesky_inverse": "in the triangle that is not read, where the first gradient is not that of a function",
     "cholesky_solve": "likewise", "logcumsumexp": "complex logarithms that PyTorch does not bring back to (−π, π]",
     "linalg.norm": "0 at 0, where PyTorch's is NaN", "as_strided_scatter": "PyTorch's gradient is that of the wrong elements",
-    "max_pool2d_with_indices_backward": "needs torch.ops", "sparse.mm": "reductions", "sparse.sampled_addmm": "gradients",
+    "max_pool2d_with_indices_backward": "needs torch.ops", "sparse.mm": "matrices by rows are not translated", "sparse.sampled_addmm": "likewise",
     "nn.functional.scaled_dot_product_attention": "dropout where a batch is broadcast",
 }
 SOME = ["baddbmm", "dist", "cumprod", "fft.irfft", "gather", "linalg.eigh", "masked.softmax", "nn.functional.ctc_loss", "nn.functional.grid_sample",

@@ -13,7 +13,7 @@ EXCEPT = {
     "logcumsumexp": "complex logarithms that PyTorch does not bring back to (−π, π]",
     "logsumexp": "complex numbers whose phase float32 does not hold",
     "narrow_copy": "PyTorch's internal assertion", "max_pool2d_with_indices_backward": "needs torch.ops",
-    "sparse.mm": "reductions", "sparse.sampled_addmm": "gradients",
+    "sparse.mm": "matrices by rows are not translated", "sparse.sampled_addmm": "likewise",
     "nn.functional.scaled_dot_product_attention": "dropout where a batch is broadcast",
     "special.bessel_j0": "PyTorch's is good to seven digits", "special.bessel_y1": "likewise",
     **dict.fromkeys(("__radd__", "__rdiv__", "__rmul__", "__rand__", "__ror__", "__rxor__"), "methods called on numbers"),

@@ -221,3 +221,26 @@ def test_files_cross(expression):
     assert repr(back) == repr(theirs)
     if theirs.is_sparse:
         assert back.is_coalesced() == theirs.is_coalesced()
+
+
+@pytest.mark.parametrize("reduce", ["sum", "mean", "amax", "amin"])
+def test_products_that_combine_their_terms(reduce):
+    found = []
+    for t in (torch, fb):
+        a = t.tensor([[1.0, 0, 2], [0, 0, 0], [3, 4, 0]]).to_sparse_csr().requires_grad_()
+        b = t.tensor([[1.0, 2], [3, 4], [5, -6]], requires_grad=True)
+        y = t.sparse.mm(a, b, reduce)
+        (y * y).sum().backward()
+        found.append((y.tolist(), a.grad.values().tolist(), b.grad.tolist()))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("layouts, reduce", [(("csr", "dense"), "prod"), (("coo", "dense"), "sum"), (("csr", "csr"), "sum"), (("dense", "dense"), "sum")])
+def test_products_that_cannot_combine_their_terms(layouts, reduce):
+    raised = []
+    for t in (torch, fb):
+        operands = [getattr(t.eye(2), {"csr": "to_sparse_csr", "coo": "to_sparse_coo", "dense": "clone"}[layout])() for layout in layouts]
+        with pytest.raises((RuntimeError, NotImplementedError)) as error:
+            t.sparse.mm(*operands, reduce)
+        raised.append(type(error.value))
+    assert raised[0] is raised[1]
