@@ -2,8 +2,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+SUPPORT = Path(__file__).parents[1] / "support"  # on pytest's path, and on that of its child processes
 
 
 @pytest.fixture
@@ -23,8 +26,9 @@ def cuda(monkeypatch):
 def on_four_devices():
     """Runs a program in a process of its own in which XLA's CPU counts as four devices; returns what it prints."""
     def run(program: str) -> str:
-        environment = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "OMP_NUM_THREADS": "1"}
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, **environment}, timeout=240)
+        environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "OMP_NUM_THREADS": "1",
+                       "PYTHONPATH": os.pathsep.join(filter(None, [str(SUPPORT), os.environ.get("PYTHONPATH")]))}
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=240)
         assert done.returncode == 0, done.stderr
         return done.stdout
     return run

@@ -10,23 +10,17 @@ BESIDE_ONE = '''
 import flambeau as torch
 from flambeau import nn
 
-def train(parallel):
-    torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.2), nn.Linear(36, 5))
-    net.to("xla:cpu")
-    x, y = torch.randn(8, 3, 8, 8, device="xla:cpu"), torch.randint(0, 5, (8,), device="xla:cpu")
-    model = nn.DataParallel(net) if parallel else net
-    optimizer, losses = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9), []
-    for _ in range(3):
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return model, torch.tensor(losses), net.state_dict()
+from small_training import batch, network, train
 
-_, losses, state = train(False)
-model, found, states = train(True)
+x, y = batch("xla:cpu")
+
+def trained(parallel):
+    net = network("xla:cpu")
+    model = nn.DataParallel(net) if parallel else net
+    return model, train(model, torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9), x, y), net.state_dict()
+
+_, losses, state = trained(False)
+model, found, states = trained(True)
 assert model.device_ids == [0, 1, 2, 3] and all(name.startswith("module.") for name in model.state_dict())
 torch.testing.assert_close(found, losses, rtol=1e-5, atol=0)
 for name in state:

@@ -8,25 +8,12 @@ import flambeau as torch
 from flambeau import nn
 from flambeau.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from flambeau.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+from small_training import batch, network, train
 
-x, y = torch.randn(8, 3, 8, 8, device="xla:cpu"), torch.randint(0, 5, (8,), device="xla:cpu")  # from before the devices become one
+x, y = batch("xla:cpu")  # from before the devices become one
 
-def make():
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.2),
-                         nn.Linear(36, 64), nn.Tanh(), nn.Linear(64, 5)).to("xla:cpu")
-
-def train(net, steps=4):
-    torch.manual_seed(5)
-    optimizer, losses = torch.optim.AdamW(net.parameters(), lr=0.01), []
-    for _ in range(steps):
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(net(x), y)
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        losses.append(loss.item())
-    return torch.tensor(losses), optimizer
+def optimizer_of(net):
+    return torch.optim.AdamW(net.parameters(), lr=0.01)
 
 def fraction(t):
     """How much of a tensor the first device has."""
@@ -34,14 +21,14 @@ def fraction(t):
     assert len(array.sharding.device_set) == 4
     return array.addressable_shards[0].data.size / array.size
 
-one = make()
-losses, _ = train(one)
-net = make()
+one = network("xla:cpu")
+losses = train(one, optimizer_of(one), x, y)
+net = network("xla:cpu")
 fully_shard(net[6])
 assert fully_shard(net) is net and isinstance(net, FSDPModule)
 assert [fraction(p) for p in net.parameters()] == [.25, .25, .25, .25, .25, .25, 1]  # five biases cannot be divided by four
-found, optimizer = train(net)
-torch.testing.assert_close(found, losses, rtol=1e-5, atol=0)
+optimizer = optimizer_of(net)
+torch.testing.assert_close(train(net, optimizer, x, y), losses, rtol=1e-5, atol=0)
 expected = {name: t.cpu() for name, t in one.state_dict().items()}
 for name, t in get_model_state_dict(net, options=StateDictOptions(full_state_dict=True, cpu_offload=True)).items():
     torch.testing.assert_close(t, expected[name], rtol=1e-5, atol=1e-7)
