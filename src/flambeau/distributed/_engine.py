@@ -35,7 +35,7 @@ def require_jax() -> ModuleType:
 
 class Engine:
     """Collectives on 1-D NumPy arrays among the `size` processes that make one with the same `store`. All processes of
-    a group must call the same methods in the same order with arrays of the same dtype and length; the engine does not
+    a group must call the same methods in the same order, `in_thread`, with arrays of the same dtype and length; the engine does not
     look, and XLA aborts the process where they do not (`ProcessGroup` looks before).
 
     Errors: DistBackendError, if another process is gone.
@@ -64,7 +64,8 @@ class Engine:
             self._sharding = jax.sharding.NamedSharding(mesh, self._spec)
             self._device = self._client.local_devices()[0]
             self._program = lru_cache(maxsize=None)(self._make_program)
-            self.all_gather(np.zeros(1, np.int64))  # connects everybody with everybody
+            with self.in_thread():
+                self.all_gather(np.zeros(1, np.int64))  # connects everybody with everybody
         except jax.errors.JaxRuntimeError as error:
             raise DistBackendError(f"rank {rank} could not connect with the group's other processes: {error}") from error
         coordination.shutdown()
@@ -91,14 +92,18 @@ class Engine:
         # not by XLA's reduce-scatter, after which Gloo waits forever in the next large collective of four processes
         return REDUCTIONS[op](self.all_to_all(rows))
 
+    def in_thread(self) -> Any:
+        """The context for the thread that calls the collectives: 64-bit dtypes, in this thread only. To enter it costs as much as a
+        collective of few bytes."""
+        return require_jax().enable_x64(True)
+
     def _run(self, kind: str, array: np.ndarray, padded_rows: int = 0) -> np.ndarray:
         import jax
         length = array.shape[-1]
         try:
-            with jax.enable_x64(True):  # for this thread only
-                mine = jax.device_put(_padded(array)[None], self._device)
-                whole = jax.make_array_from_single_device_arrays((self.size, *mine.shape[1:]), self._sharding, [mine])
-                result = np.asarray(jax.block_until_ready(self._program(kind)(whole)).addressable_data(0))
+            mine = jax.device_put(_padded(array)[None], self._device)
+            whole = jax.make_array_from_single_device_arrays((self.size, *mine.shape[1:]), self._sharding, [mine])
+            result = np.asarray(jax.block_until_ready(self._program(kind)(whole)).addressable_data(0))
         except (jax.errors.JaxRuntimeError, ValueError) as error:  # ValueError: what waiting for an array raises
             raise DistBackendError(str(error)) from error
         return result.reshape((padded_rows, -1) if padded_rows else -1)[..., :length]

@@ -158,15 +158,17 @@ class ProcessGroup:
 
     def _work(self) -> None:
         """The group's thread."""
-        while (item := self._works.get()) is not None:
-            work, run = item
-            try:
-                self._raise_failure()
-                work._finish(run())
-            except DistBackendError as error:
-                work._finish(error=DistBackendError(self._report(str(error))))
-            except Exception as error:
-                work._finish(error=error)
+        assert self._engine is not None
+        with self._engine.in_thread():
+            while (item := self._works.get()) is not None:
+                work, run = item
+                try:
+                    self._raise_failure()
+                    work._finish(run())
+                except DistBackendError as error:
+                    work._finish(error=DistBackendError(self._report(str(error))))
+                except Exception as error:
+                    work._finish(error=error)
 
     def _agree(self, engine: Engine, call: Call, sequence: int) -> None:
         """RuntimeError if others call something else."""

@@ -4,7 +4,7 @@ All parts but the last are of one length; the last may be shorter, or empty. On 
 """
 from __future__ import annotations
 
-from typing import Any, Iterator, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -29,36 +29,60 @@ def part_of(t: Tensor, rank: int, size: int) -> Tensor:
 
 def gather(parts: Sequence[Tensor], lengths: Sequence[int], group: ProcessGroup, what: str) -> list[Tensor]:
     """The whole tensors, so many rows long, of which `parts` are this process's. One message for each dtype. what: for errors."""
-    whole: list[Any] = [None] * len(parts)
+    return start_gather(parts, lengths, group, what)()
+
+
+def start_gather(parts: Sequence[Tensor], lengths: Sequence[int], group: ProcessGroup, what: str) -> Callable[[], list[Tensor]]:
+    """Sends the parts; what is returned waits for the others' and makes the whole tensors: see `gather`."""
+    messages = []
     for kind, indices in _by_dtype(parts):
         widths = [part_length(lengths[i], group.size()) * _row_size(parts[i]) for i in indices]
         joined = np.concatenate([_padded(flat(parts[i]), width) for i, width in zip(indices, widths)])
-        sent = words(joined)
-        rows = _result(group, Call("ALLGATHER", joined.shape, kind.name, what), lambda engine: engine.all_gather(sent), lambda: sent[None])
-        rows = np.ascontiguousarray(rows).view(np.uint8)[:, :joined.nbytes]
-        for i, columns in zip(indices, _split(np.ascontiguousarray(rows).view(joined.dtype), widths)):
-            shape = (lengths[i], *parts[i].shape[1:])
-            whole[i] = _made(np.ascontiguousarray(columns).reshape(-1), shape, parts[i])
-    return whole
+        messages.append((indices, widths, joined, _start_gathering(group, Call("ALLGATHER", joined.shape, kind.name, what), words(joined))))
+
+    def finish() -> list[Tensor]:
+        whole: list[Any] = [None] * len(parts)
+        for indices, widths, joined, received in messages:
+            rows = np.ascontiguousarray(received()).view(np.uint8)[:, :joined.nbytes]
+            for i, columns in zip(indices, _split(np.ascontiguousarray(rows).view(joined.dtype), widths)):
+                shape = (lengths[i], *parts[i].shape[1:])
+                whole[i] = _made(np.ascontiguousarray(columns).reshape(-1), shape, parts[i])
+        return whole
+    return finish
 
 
-def reduce_scatter(tensors: Sequence[Tensor], group: ProcessGroup, what: str) -> list[Tensor]:
-    """This process's parts of the means of everybody's tensors. One message for each dtype. what: for errors."""
+def _start_gathering(group: ProcessGroup, call: Call, sent: np.ndarray) -> Callable[[], np.ndarray]:
+    return _start(group, call, lambda engine: engine.all_gather(sent), lambda: sent[None])
+
+
+def start_reduce_scatter(tensors: Sequence[Tensor], group: ProcessGroup, what: str) -> Callable[[], list[Tensor]]:
+    """Sends the tensors; what is returned waits for this process's parts of the means of everybody's. One message for each dtype.
+    what: for errors."""
     size, rank = group.size(), group.rank()
-    parts: list[Any] = [None] * len(tensors)
+    messages = []
     for kind, indices in _by_dtype(tensors):
         widths = [part_length(tensors[i].shape[0], size) * _row_size(tensors[i]) for i in indices]
         means: list[Any] = [tensors[i] / size for i in indices]  # type: ignore[operator]
         joined = np.concatenate([_padded(flat(t), size * width).reshape(size, -1) for t, width in zip(means, widths)], axis=1)
         rows = numbers(joined, means[0])
-        total = _result(group, Call("REDUCE_SCATTER", rows.shape, kind.name, what),
-                        lambda engine: engine.reduce_scatter(rows, "sum"), lambda: rows[0])
-        for i, columns in zip(indices, _split(from_numbers(total, means[0])[None], widths)):
-            length = tensors[i].shape[0]
-            rows_here = part_length(length, size)
-            shape = (min(max(length - rank * rows_here, 0), rows_here), *tensors[i].shape[1:])
-            parts[i] = _made(columns[0], shape, tensors[i])
-    return parts
+        messages.append((indices, widths, _start_adding(group, Call("REDUCE_SCATTER", rows.shape, kind.name, what), rows)))
+    like = [t.detach()[:0] for t in tensors]  # type: ignore[attr-defined]  # not the tensors, whose memory may go
+    shapes = [tuple(t.shape) for t in tensors]
+    del tensors
+
+    def finish() -> list[Tensor]:
+        parts: list[Any] = [None] * len(like)
+        for indices, widths, received in messages:
+            for i, columns in zip(indices, _split(from_numbers(received(), like[indices[0]])[None], widths)):
+                length, *rest = shapes[i]
+                rows_here = part_length(length, size)
+                parts[i] = _made(columns[0], (min(max(length - rank * rows_here, 0), rows_here), *rest), like[i])
+        return parts
+    return finish
+
+
+def _start_adding(group: ProcessGroup, call: Call, rows: np.ndarray) -> Callable[[], np.ndarray]:
+    return _start(group, call, lambda engine: engine.reduce_scatter(rows, "sum"), lambda: rows[0])
 
 
 def _by_dtype(tensors: Sequence[Tensor]) -> Iterator[tuple[dtype, list[int]]]:
@@ -91,8 +115,12 @@ def _made(array: np.ndarray, shape: tuple[int, ...], like: Tensor) -> Tensor:
     return from_array(np.ascontiguousarray(array[:count]).reshape(shape), like.dtype, like)
 
 
-def _result(group: ProcessGroup, call: Call, body: Any, alone: Any) -> np.ndarray:
-    """What the collective gives this process."""
+def _start(group: ProcessGroup, call: Call, body: Callable[[Any], np.ndarray], alone: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
+    """Begins a collective; what is returned waits for what it gives this process."""
     results: list[np.ndarray] = []
-    group.submit(call, body, alone, results.append).wait()
-    return results[0]
+    work = group.submit(call, body, alone, results.append)
+
+    def finish() -> np.ndarray:
+        work.wait()
+        return results[0]
+    return finish

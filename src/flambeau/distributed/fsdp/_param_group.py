@@ -5,21 +5,31 @@ It is older than all nodes of the module, so it runs when their gradients are co
 """
 from __future__ import annotations
 
+import weakref
 from contextlib import contextmanager
-from typing import Any, Iterator, NamedTuple, Sequence
+from typing import Any, Callable, Iterator, NamedTuple, Sequence
 
-from ...autograd.engine import observers
+import numpy as np
+
+from ...autograd.engine import current_pass, observers
 from ...autograd.grad_mode import no_grad
+from ...dtypes import float32
+from ...ops.creation import from_array
 from ...runtime.changes import changes
 from ...runtime.trace import end_step
 from ...tensor import saved
 from ...tensor.node import Node, edge
 from ...tensor.tensor import Tensor, make_tensor
 from ...tensor.views import as_strided
-from .._shards import gather, part_of, reduce_scatter
+from .._group import ProcessGroup
+from .._shards import part_of, start_gather, start_reduce_scatter
 from ..device_mesh import DeviceMesh
 from ..tensor import DTensor
 from ..tensor._api import as_parameter
+
+TOKEN = from_array(np.zeros((), np.float32), float32)  # stands for a gradient that other processes are still to add to
+# Whose parameters of those that a process group shares were gathered last, and whether in backward
+_latest: weakref.WeakKeyDictionary[ProcessGroup, tuple[weakref.ref, bool]] = weakref.WeakKeyDictionary()
 
 
 class Place(NamedTuple):
@@ -35,23 +45,43 @@ class Place(NamedTuple):
         self.module._parameters[self.name] = parameter
 
 
-class Gathered(Node):
-    """The node of whole parameters made from everybody's parts."""
+class Reduced(Node):
+    """Where the reductions of gradients end: just newer than the parts, and so older than all modules' nodes. By then the reductions have
+    gone on beside the backward pass."""
 
-    __slots__ = ("group", "count")
+    __slots__ = ("group",)
 
     def __init__(self, group: ParamGroup, parts: Sequence[Tensor]):
         super().__init__(tuple(edge(part) for part in parts))
-        self.group, self.count = group, len(parts)
+        self.sequence = max([e[0].sequence for e in self.edges if e is not None], default=0) + 0.5  # type: ignore[assignment]
+        self.group = group
 
     @property
     def n_outputs(self) -> int:  # type: ignore[override]
-        return self.count
+        return len(self.edges)
+
+    def backward(self, grads: list, create_graph: bool) -> list:
+        return self.group.reduced()
+
+
+class Gathered(Node):
+    """The node of whole parameters made from everybody's parts. What flows from here to `Reduced` only says that something does."""
+
+    __slots__ = ("group",)
+
+    def __init__(self, group: ParamGroup, parts: Sequence[Tensor]):
+        reduced = Reduced(group, parts)
+        super().__init__(tuple(None if e is None else (reduced, i) for i, e in enumerate(reduced.edges)))
+        self.group = group
+
+    @property
+    def n_outputs(self) -> int:  # type: ignore[override]
+        return len(self.edges)
 
     def backward(self, grads: list, create_graph: bool) -> list:
         if create_graph:
             raise RuntimeError("fully_shard: gradients of gradients (create_graph=True) do not reach parameters that are shared out")
-        return self.group.reduce(grads)
+        return self.group.start_reducing(grads)
 
 
 class ParamGroup:
@@ -69,6 +99,10 @@ class ParamGroup:
         self._versions: list[tuple[Any, int]] = []  # of the parts from which the whole ones were made: (storage, version)
         self._in_backward = False
         self._own_gradients: dict[int, Tensor] = {}  # whole ones that have not been reduced yet
+        self._coming: tuple[list, Callable[[], list[Tensor]]] | None = None  # whole parameters under way: versions, and what waits for them
+        self._followers: dict[bool, weakref.ref[ParamGroup]] = {}  # whose parameters are wanted next, in forward (False) and in backward
+        self._reductions: list[tuple[list[int], Callable[[], list[Tensor]]]] = []  # under way: of which parameters, and what waits for them
+        self._pass: Any = None  # the backward pass that they belong to
         self._parts = [self._cut(at[0].get()) for at in places]
         self._show(self._parts)
         observers.add(self)
@@ -98,18 +132,37 @@ class ParamGroup:
                 return
             self.reshard()
         self._parts = [at[0].get() for at in self.places]  # load_state_dict(assign=True) puts others there
-        locals_ = [p._local_tensor for p in self._parts]
         self._versions = self._current_versions()
+        if self._coming is None or self._coming[0] != self._versions:
+            self._coming = self._versions, self._start_gather()
+        (_, finish), self._coming = self._coming, None
         with no_grad():
-            sent = [self._for_computing(t.detach()) for t in locals_]  # type: ignore[attr-defined]
-            self._whole = gather(sent, [p.shape[0] for p in self._parts], self.processes, f"parameters of {self.name}")
-        node = Gathered(self, locals_)
+            self._whole = finish()
+        self._start_next()
+        node = Gathered(self, [p._local_tensor for p in self._parts])
         for i, (t, p) in enumerate(zip(self._whole, self._parts)):
             t._is_param = True  # type: ignore[attr-defined]
             if p.requires_grad:
                 t._node, t._nr = node, i
         self._numbers = {id(t._storage): i for i, t in enumerate(self._whole)}
         self._show(self._whole)
+
+    def _start_gather(self) -> Callable[[], list[Tensor]]:
+        with no_grad():
+            sent = [self._for_computing(p._local_tensor.detach()) for p in self._parts]  # type: ignore[attr-defined]
+            return start_gather(sent, [p.shape[0] for p in self._parts], self.processes, f"parameters of {self.name}")
+
+    def _start_next(self) -> None:
+        """Sends the parts of the module that came after this one last time, while this one computes."""
+        before = _latest.get(self.processes)
+        if before is not None and before[1] is self._in_backward and (leader := before[0]()) is not None and leader is not self:
+            leader._followers[self._in_backward] = weakref.ref(self)
+        _latest[self.processes] = weakref.ref(self), self._in_backward
+        follower = self._followers.get(self._in_backward)
+        following = None if follower is None else follower()
+        if following is not None and not following._whole and following._coming is None:
+            following._parts = [at[0].get() for at in following.places]
+            following._coming = following._current_versions(), following._start_gather()
 
     def _for_computing(self, t: Tensor) -> Tensor:
         dtype = self.policy.param_dtype
@@ -168,8 +221,11 @@ class ParamGroup:
 
     # ------------------------------------------------------------------ gradients
 
-    def reduce(self, grads: list) -> list:
-        """The parts of the means of everybody's gradients, of those that are there. Ends the use of the whole parameters."""
+    def start_reducing(self, grads: list) -> list:
+        """Sends gradients, of those parameters that have some, to be averaged. Ends the use of the whole parameters. Returns a token for
+        each gradient that is sent."""
+        if self._pass is not current_pass():  # what a pass that failed has left
+            self._pass, self._reductions = current_pass(), []
         grads = [self._with_own(i, g) for i, g in enumerate(grads)]
         if not self.reduces:
             self._own_gradients = {i: g for i, g in enumerate(grads) if g is not None}
@@ -178,10 +234,19 @@ class ParamGroup:
         there = [i for i, g in enumerate(grads) if g is not None]
         with no_grad():
             sent = [self._for_reducing(grads[i]) for i in there]
-            parts = reduce_scatter(sent, self.processes, f"gradients of {self.name}")
-            for i, part in zip(there, parts):
-                grads[i] = part.to(self._parts[i].dtype)  # type: ignore[attr-defined]
+            self._reductions.append((there, start_reduce_scatter(sent, self.processes, f"gradients of {self.name}")))
         self.reshard()
+        return [None if g is None else TOKEN for g in grads]
+
+    def reduced(self) -> list:
+        """The parts of the means of everybody's gradients, once they are there."""
+        grads: list[Any] = [None] * len(self._parts)
+        reductions, self._reductions, self._pass = self._reductions, [], None
+        with no_grad():
+            for there, finish in reductions:
+                for i, part in zip(there, finish()):
+                    part = part.to(self._parts[i].dtype)  # type: ignore[attr-defined]
+                    grads[i] = part if grads[i] is None else grads[i] + part
         return grads
 
     def _with_own(self, i: int, g: Tensor | None) -> Tensor | None:
