@@ -20,6 +20,7 @@ from ._table import Table
 from .errors import DistError, DistNetworkError, DistStoreError
 
 DEFAULT_TIMEOUT = timedelta(seconds=300)
+_TURN = 0.01  # seconds in which other threads get their turn with a connection; locks are not fair
 _SLICE = 1.0  # seconds that one waiting request may take, so that others can use the connection
 _POLL = 0.01  # seconds between two looks into a file
 
@@ -87,6 +88,7 @@ class Store:
         while not self._do("wait", wanted, max(0.0, min(_SLICE, deadline - time.monotonic()))):
             if time.monotonic() >= deadline:
                 raise DistStoreError(f"wait timeout after {round(seconds * 1000)}ms, keys: /{', /'.join(keys)}")
+            time.sleep(_TURN)
 
     def multi_get(self, keys: Sequence[str]) -> list[bytes]:
         return [self.get(key) for key in keys]

@@ -20,6 +20,7 @@ class DeviceShares:
     """Parameters on a device of a type, shared out among all of that type."""
 
     reduces = True  # there is one process: nobody to send gradients to
+    order = None  # and nothing to send ahead
 
     def __init__(self, parameters: Sequence[Tensor], kind: str) -> None:
         devices = tuple(check_device(f"{kind}:{i}") for i in range(len(backend.devices(kind))))

@@ -153,6 +153,7 @@ def fully_shard(module: Module, *, mesh: DeviceMesh | None = None, reshard_after
     module._fsdp = State(shares, mp_policy, reshard_after_forward)  # type: ignore[assignment]
     for below in _below(module):
         below._fsdp.is_root = False
+        below._fsdp.shares.order = shares.order
     cls = type(module)
     module.__class__ = type("FSDP" + cls.__name__, (FSDPModule, cls), {})
     return module

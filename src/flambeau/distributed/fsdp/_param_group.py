@@ -5,7 +5,6 @@ It is older than all nodes of the module, so it runs when their gradients are co
 """
 from __future__ import annotations
 
-import weakref
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, NamedTuple, Sequence
 
@@ -21,15 +20,12 @@ from ...tensor import saved
 from ...tensor.node import Node, edge
 from ...tensor.tensor import Tensor, make_tensor
 from ...tensor.views import as_strided
-from .._group import ProcessGroup
 from .._shards import part_of, start_gather, start_reduce_scatter
 from ..device_mesh import DeviceMesh
 from ..tensor import DTensor
 from ..tensor._api import as_parameter
 
 TOKEN = from_array(np.zeros((), np.float32), float32)  # stands for a gradient that other processes are still to add to
-# Whose parameters of those that a process group shares were gathered last, and whether in backward
-_latest: weakref.WeakKeyDictionary[ProcessGroup, tuple[weakref.ref, bool]] = weakref.WeakKeyDictionary()
 
 
 class Place(NamedTuple):
@@ -43,6 +39,13 @@ class Place(NamedTuple):
 
     def put(self, parameter: Tensor) -> None:
         self.module._parameters[self.name] = parameter
+
+
+class Order:
+    """What the groups of one outermost module have in common. latest: whose parameters were gathered last, and whether in backward."""
+
+    def __init__(self) -> None:
+        self.latest: tuple[ParamGroup, bool] | None = None
 
 
 class Reduced(Node):
@@ -87,7 +90,8 @@ class Gathered(Node):
 class ParamGroup:
     """Some parameters, all of whose places are given, cut into parts among the processes of a mesh.
 
-    policy: dtypes, see MixedPrecisionPolicy. name: of the module, for errors.
+    policy: dtypes, see MixedPrecisionPolicy. name: of the module, for errors. order: shared with the groups of the modules around and
+    inside: what is sent ahead must be the same in all processes, so it depends on nothing but the order of calls.
     """
 
     def __init__(self, places: Sequence[Sequence[Place]], mesh: DeviceMesh, policy: Any, name: str) -> None:
@@ -100,7 +104,8 @@ class ParamGroup:
         self._in_backward = False
         self._own_gradients: dict[int, Tensor] = {}  # whole ones that have not been reduced yet
         self._coming: tuple[list, Callable[[], list[Tensor]]] | None = None  # whole parameters under way: versions, and what waits for them
-        self._followers: dict[bool, weakref.ref[ParamGroup]] = {}  # whose parameters are wanted next, in forward (False) and in backward
+        self.order = Order()
+        self._followers: dict[bool, ParamGroup] = {}  # whose parameters are wanted next, in forward (False) and in backward
         self._reductions: list[tuple[list[int], Callable[[], list[Tensor]]]] = []  # under way: of which parameters, and what waits for them
         self._pass: Any = None  # the backward pass that they belong to
         self._parts = [self._cut(at[0].get()) for at in places]
@@ -154,12 +159,10 @@ class ParamGroup:
 
     def _start_next(self) -> None:
         """Sends the parts of the module that came after this one last time, while this one computes."""
-        before = _latest.get(self.processes)
-        if before is not None and before[1] is self._in_backward and (leader := before[0]()) is not None and leader is not self:
-            leader._followers[self._in_backward] = weakref.ref(self)
-        _latest[self.processes] = weakref.ref(self), self._in_backward
-        follower = self._followers.get(self._in_backward)
-        following = None if follower is None else follower()
+        latest, self.order.latest = self.order.latest, (self, self._in_backward)
+        if latest is not None and latest[0] is not self and latest[1] is self._in_backward:
+            latest[0]._followers[self._in_backward] = self
+        following = self._followers.get(self._in_backward)
         if following is not None and not following._whole and following._coming is None:
             following._parts = [at[0].get() for at in following.places]
             following._coming = following._current_versions(), following._start_gather()
