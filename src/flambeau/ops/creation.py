@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import bool_, default_complex, dtype as dtype_class, get_default_dtype, int64, narrow
+from ..dtypes import bool_, default_complex, dtype as dtype_class, get_default_dtype, int64, narrow, widen
 from ..ir.types import contiguous_strides, tensor_type
 from ..runtime.trace import Value
 from ..tensor.device import CPU, META, check_device
@@ -289,8 +289,20 @@ def arange(*args: Any, out: Any = None, dtype: Any = None, layout: Any = None, d
             end, step = start, 1
         return finished(lambda: _rounded(np.arange(start, end, step, np.int64), dt), dt, dtype, out, device, requires_grad)
     n = math.ceil((end - start) / step)
-    wide = np.longdouble  # rounds start + step · i once, as a fused multiply-add does
-    return finished(lambda: _rounded(start + step * np.arange(n, dtype=wide), dt), dt, dtype, out, device, requires_grad)
+    return finished(lambda: _rounded(_range(start, step, n, dt), dt), dt, dtype, out, device, requires_grad)
+
+
+VECTOR_BYTES = 32
+
+
+def _range(start: float, step: float, n: int, dt: dtype_class) -> np.ndarray:
+    """start + step·i, to be rounded to dt, to the bit as PyTorch adds them up: in vectors, each from its first element, which is rounded
+    before; two vectors at a time, and what is left one by one."""
+    lanes = VECTOR_BYTES // dt.itemsize
+    i = np.arange(n, dtype=np.longdouble)  # in which start + step·i is rounded once, as by a fused multiply-add
+    first = i - i % lanes
+    begin = widen(narrow((start + step * first).astype(dt.wide), dt), dt).astype(np.longdouble)
+    return np.where(i < n // (2 * lanes) * (2 * lanes), begin + step * (i - first), start + step * i)
 
 
 def _bounds(name: str, args: tuple, kwargs: dict) -> tuple:
@@ -338,19 +350,33 @@ def _grid_dtype(name: str, numbers: tuple, dtype: Any, out: Any) -> dtype_class:
 
 
 def _grid(start: Any, end: Any, steps: int, dt: dtype_class) -> np.ndarray:
-    """Evenly spaced numbers, counted from the nearer end so that both ends are exact, in dt's arithmetic."""
+    """Evenly spaced numbers, counted from the nearer end so that both ends are exact. Products and sums are rounded once, as by a fused
+    multiply-add; in half precision each on its own, to half precision."""
     work = dt.wide
     if dt.kind in "iu":
         start, end, work = int(start), int(end), np.dtype(np.float64)
     first, last = work.type(start), work.type(end)
     if steps == 1:
         return np.full(1, first)
-    step = (last - first) / work.type(steps - 1) if steps else work.type(0)
     i = np.arange(steps)
     front = i < steps // 2
     count = np.where(front, i, steps - i - 1).astype(work)
+    intervals = work.type(max(steps, 2) - 1)
     with np.errstate(all="ignore"):
-        return np.where(front, first + step * count, last - step * count)
+        if dt.itemsize == 2 and dt.kind == "f":
+            first, last, count = (_to_half(x, dt) for x in (first, last, count))
+            step = _to_half(_to_half(last - first, dt) / intervals, dt)
+            away = _to_half(step * count, dt)
+        else:
+            exact = np.clongdouble if dt.kind == "c" else np.longdouble
+            away = exact((last - first) / intervals) * count
+            first, last = exact(first), exact(last)
+        return np.where(front, first + away, last - away).astype(work)
+
+
+def _to_half(x: Any, dt: dtype_class) -> np.ndarray:
+    """Numbers rounded to half precision, in the wide type."""
+    return widen(narrow(np.asarray(x), dt), dt).astype(dt.wide)
 
 
 def linspace(start: Any, end: Any, steps: Any, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,

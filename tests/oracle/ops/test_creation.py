@@ -55,15 +55,12 @@ def test_factories(expression):
     assert got == want or isinstance(want, type) and isinstance(got, type) and issubclass(got, want)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_grids(dtype):
-    """arange to the bit; linspace to the rounding of its sums, whose order depends on PyTorch's vector width."""
-    for start, end, steps in ((0, 1, 11), (-3.3, 7.1, 50), (1e-3, 1e3, 17), (5, -5, 8)):
-        want = torch.linspace(start, end, steps, dtype=getattr(torch, dtype)).numpy()
-        np.testing.assert_allclose(flambeau.linspace(start, end, steps, dtype=getattr(flambeau, dtype)).numpy(), want,
-                                   rtol=1e-6 if dtype == "float32" else 1e-15)
-        np.testing.assert_array_equal(flambeau.arange(start, end, (end - start) / 9, dtype=getattr(flambeau, dtype)).numpy(),
-                                      torch.arange(start, end, (end - start) / 9, dtype=getattr(torch, dtype)).numpy())
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_grids_to_the_bit(dtype):
+    for start, end, steps in ((0, 1, 11), (-3.3, 7.1, 50), (1e-3, 1e3, 17), (5, -5, 8), (-1, 1, 333), (-3.14159, 3.14159, 2000)):
+        for name, *args in (("linspace", start, end, steps), ("arange", start, end, (end - start) / (steps - 0.7))):
+            ours, theirs = (getattr(t, name)(*args, dtype=getattr(t, dtype)).double().numpy() for t in (flambeau, torch))
+            np.testing.assert_array_equal(ours, theirs, f"{name}{tuple(args)}")
 
 
 DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64", "float16", "bfloat16", "float32", "float64",

@@ -11,9 +11,9 @@ from typing import Sequence
 import numpy as np
 
 from ... import primitives as p
-from ...dtypes import float32, float64, int64
+from ...dtypes import dtype, float32, float64, int64
 from ...ir.graph import Var
-from ...ops.creation import from_array
+from ...ops.creation import from_array, linspace
 from ...tensor.op import op
 
 
@@ -106,7 +106,10 @@ def _padded_place(x: Var, n: int, padding_mode: str, align_corners: bool) -> Var
 
 def _place(x: Var, n: int, align_corners: bool) -> Var:
     """The pixel coordinate of a coordinate in [−1, 1]."""
-    return (x + 1.0) * ((n - 1) / 2) if align_corners else ((x + 1.0) * float(n) - 1.0) * 0.5
+    if align_corners:
+        return (x + 1.0) * ((n - 1) / 2)
+    wide = p.cast(x + 1.0, float64) * (n / 2) - 0.5  # product and sum rounded once: at the pixels themselves the last bit matters
+    return p.cast(wide, x.dtype)
 
 
 def _pixels(flat: Var, at: Sequence[Var], sizes: Sequence[int]) -> Var:
@@ -257,14 +260,15 @@ def _affine_grid(theta: Tensor, points: Tensor, size):
     return p.reshape(p.permute(out, (1, 0, 2)), (theta.shape[0], *size, len(size)))
 
 
-def _grid_points(size: Sequence[int], align_corners: bool) -> np.ndarray:
-    """(x, y[, z], 1) of every pixel (pixels, d + 1), in float64."""
-    axes = [
-        (np.linspace(-1, 1, n) if n > 1 else np.zeros(1)) if align_corners else (2 * np.arange(n) + 1) / n - 1
-        for n in size
-    ]
+def _grid_points(size: Sequence[int], align_corners: bool, dt: dtype) -> np.ndarray:
+    """(x, y[, z], 1) of every pixel (pixels, d + 1), rounded to dt after each step: where an image is sampled at its own pixels, the last
+    bit decides between which of them a place lies, and so the gradient."""
+    axes = []
+    for n in size:
+        ends = linspace(-1, 1, n, dtype=dt).numpy() if n > 1 else np.zeros(1, dt.np)  # type: ignore[attr-defined]
+        axes.append(ends if align_corners else ends * dt.np.type(n - 1) / dt.np.type(n))
     mesh = np.meshgrid(*axes, indexing="ij")
-    return np.stack([*(m.ravel() for m in mesh[::-1]), np.ones(mesh[0].size)], 1)
+    return np.stack([*(m.ravel() for m in mesh[::-1]), np.ones(mesh[0].size, dt.np)], 1)
 
 
 def affine_grid(theta, size, align_corners=None):
@@ -296,4 +300,5 @@ def affine_grid(theta, size, align_corners=None):
         )
     elif min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {size}")
-    return _affine_grid(theta, from_array(_grid_points(size[2:], align_corners), float64, theta), tuple(size[2:]))
+    dt = float64 if theta.dtype is float64 else float32
+    return _affine_grid(theta, from_array(_grid_points(size[2:], align_corners, dt), dt, theta), tuple(size[2:]))
