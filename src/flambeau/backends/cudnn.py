@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, Iterator
 
 from ..xla import backend, precision
 
@@ -22,6 +23,34 @@ def is_available() -> bool:
 def version() -> None:
     """None: cuDNN is a part of XLA's."""
     return None
+
+
+def is_acceptable(tensor: Any) -> bool:
+    """Whether a GPU's part of XLA computes on the tensor."""
+    return enabled and is_available() and tensor.is_cuda
+
+
+def set_flags(_enabled: bool | None = None, _benchmark: bool | None = None, _benchmark_limit: int | None = None, _deterministic: bool | None = None,
+              _allow_tf32: bool | None = None) -> tuple:
+    """Sets the switches that are given; returns all as they were."""
+    here = sys.modules[__name__]
+    names = ("enabled", "benchmark", "benchmark_limit", "deterministic", "allow_tf32")
+    before = tuple([getattr(here, name) for name in names])
+    for name, value in zip(names, (_enabled, _benchmark, _benchmark_limit, _deterministic, _allow_tf32)):
+        if value is not None:
+            setattr(here, name, value)
+    return before
+
+
+@contextmanager
+def flags(enabled: bool = False, benchmark: bool = False, benchmark_limit: int = 10, deterministic: bool = False,
+          allow_tf32: bool = True) -> Iterator[None]:
+    """The switches as given within the block."""
+    before = set_flags(enabled, benchmark, benchmark_limit, deterministic, allow_tf32)
+    try:
+        yield
+    finally:
+        set_flags(*before)
 
 
 class _Switches(ModuleType):

@@ -20,7 +20,8 @@ class SDPBackend(Enum):
     OVERRIDEABLE = 4
 
 
-_HERE = {SDPBackend.MATH, SDPBackend.FLASH_ATTENTION}
+_NAMES = {SDPBackend.MATH: "math", SDPBackend.FLASH_ATTENTION: "flash", SDPBackend.EFFICIENT_ATTENTION: "mem_efficient",
+          SDPBackend.CUDNN_ATTENTION: "cudnn"}
 
 
 @contextmanager
@@ -35,12 +36,12 @@ def sdpa_kernel(backends: list[SDPBackend] | SDPBackend, set_priority: bool = Fa
     if not isinstance(chosen, (list, tuple)) or not all(isinstance(b, SDPBackend) for b in chosen):
         raise AssertionError("Backend must be an instance of SDPBackend or a list of SDPBackend instances, got "
                              f"{type(backends).__name__}")
-    before = attention.kernel_allowed
-    attention.kernel_allowed = not _HERE.isdisjoint(chosen)
+    before = attention.allowed_kernels
+    attention.allowed_kernels = {_NAMES[b] for b in chosen if b in _NAMES}
     try:
         yield
     finally:
-        attention.kernel_allowed = before
+        attention.allowed_kernels = before
 
 
 __all__ = ["SDPBackend", "sdpa_kernel"]

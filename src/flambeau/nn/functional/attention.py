@@ -53,7 +53,9 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None,
     return p.dot(used, v, (last,), (last - 1,), batch, batch), weights
 
 
-kernel_allowed = True  # `nn.attention.sdpa_kernel` forbids it where it asks for kernels of other machines
+# PyTorch's kernels that attention may use: see `nn.attention.sdpa_kernel` and the switches of `backends.cuda`
+allowed_kernels = {"math", "flash", "mem_efficient", "cudnn"}
+_HERE = ("math", "flash")  # those that PyTorch has on a CPU: here both are the same program
 
 
 def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False):
@@ -62,7 +64,7 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
     query (…, L, E), key (…, S, E), value (…, S, Ev) → (…, L, Ev). attn_mask: boolean (True takes part) or additive;
     scale defaults to 1/√E; dropout_p drops weights; enable_gqa lets groups of query heads share key/value heads.
     """
-    if not kernel_allowed:
+    if allowed_kernels.isdisjoint(_HERE):
         raise RuntimeError("No viable backend for scaled_dot_product_attention was found. This is likely due to turning off both the math "
                            "kernel and the fused kernels.")
     if is_causal and attn_mask is not None:
