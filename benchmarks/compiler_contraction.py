@@ -54,7 +54,7 @@ def compiled(c: Contraction, offsets=(0, 0, 0), parts: int = 1, size: int = 0) -
     e = Emitter.define(module, target, "kernel", [PTR, I64, PTR], noalias=False)
     buffers, chunk, scratch = e.args
     pointers = [e.at(e.load(e.at(buffers, 8 * i), PTR), o, F32) for i, o in enumerate(offsets)]
-    write_contraction(e, schedule, *pointers, chunk, scratch, buffers)
+    write_contraction(e, schedule, *pointers, chunk, scratch)
     e.b.ret_void()
     lib = jit.load(jit.compile_module(module, target, level=1), ["kernel"])
     ms = (time.perf_counter() - start) * 1e3

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import as_strided
 
-from flambeau.compiler.llvm import emit, jit, vector_math
+from flambeau.compiler.llvm import emit, jit
 from flambeau.compiler.llvm.emit import I64, PTR, Emitter
 from flambeau.compiler.llvm.target import ISAS, host_target, make_target
 from flambeau.compiler.loops import schedule as schedules
@@ -26,13 +26,13 @@ CONV32 = ConvShape(24, 32, 32, (32, 32), (3, 3), (1, 1), (1, 1))
 GUARD = 64  # elements around the output that must stay untouched
 
 
-def compile_contraction(schedule, offsets=(0, 0, 0), epilogue=None, prologue=None):
+def compile_contraction(schedule, offsets=(0, 0, 0)):
     module = emit.new_module(TARGET)
     e = Emitter.define(module, TARGET, "kernel", [PTR, I64, PTR], noalias=False)
     buffers, chunk, scratch = e.args
     dtypes = schedule.contraction.dtypes
     pointers = [e.at(e.load(e.at(buffers, 8 * i), PTR), o, ELEMENTS[d]) for i, (o, d) in enumerate(zip(offsets, dtypes))]
-    write_contraction(e, schedule, *pointers, chunk, scratch, buffers, epilogue, prologue)
+    write_contraction(e, schedule, *pointers, chunk, scratch)
     e.b.ret_void()
     lib = jit.load(jit.compile_module(module, TARGET, level=1), ["kernel"])
     return Program([(lib["kernel"], schedule.n_chunks)], scratch=schedule.scratch_bytes(), keep=lib)
@@ -300,42 +300,6 @@ def test_same_bits_for_any_number_of_threads():
     assert len(set(results)) == 1
 
 
-@pytest.mark.parametrize("along_reduction", [False, True])
-def test_epilogue_sees_the_place(along_reduction):
-    """relu(x·w + bias[column]) + residual, in place: the residual's memory is the output's."""
-    m, n, k = 19, 37, 24
-    c = matmul(m, n, k, b=(1, k) if along_reduction else None)
-    s = make_schedule(c, TARGET.isa)
-
-    def epilogue(e, value, place, buffers):
-        bias, residual = (e.load(e.at(buffers, 8 * i), PTR) for i in (3, 2))
-        row, column = place.index
-        assert place.axis in (1, -1)
-        t = value.type
-        count = place.count
-        x = e.load_some(e.at(bias, column, emit.F32), t, count)
-        y = e.b.fadd(value, x)
-        y = e.b.select(e.b.fcmp_ordered(">", y, emit.const(t, 0.0)), y, emit.const(t, 0.0))
-        return e.b.fadd(y, e.load_some(e.at(residual, place.offset, emit.F32), t, count))
-    rng = np.random.default_rng(3)
-    a, b, bias, out = (rng.standard_normal(z).astype(np.float32) for z in (m * k, k * n, n, m * n))
-    b2 = b.reshape(n, k).T if along_reduction else b.reshape(k, n)
-    want = np.maximum(a.reshape(m, k) @ b2 + bias, 0) + out.reshape(m, n)
-    call(compile_contraction(s, epilogue=epilogue), a, b, out, bias)
-    assert np.allclose(out.reshape(m, n), want, atol=1e-5)
-
-
-@pytest.mark.parametrize("packed", ["", "a", "b", "ab"])
-def test_prologue(packed):
-    m, n, k = 9, 21, 14
-    c = matmul(m, n, k)
-    rng = np.random.default_rng(4)
-    a, b, out = (rng.standard_normal(z).astype(np.float32) for z in (m * k, k * n, m * n))
-    program = compile_contraction(force(c, 1, (3, 16), packed=packed, lanes=8), prologue={"b": vector_math.exp, "a": vector_math.tanh})
-    call(program, a, b, out)
-    assert np.allclose(out.reshape(m, n), np.tanh(a.reshape(m, k)) @ np.exp(b.reshape(k, n)), rtol=1e-5, atol=1e-5)
-
-
 def test_half_precision_operands():
     c = replace(matmul(11, 24, 15), dtypes=("float16", "float16", "float16"))
     check(c, tolerance=2e-3)
@@ -361,7 +325,7 @@ def hot_loops(c, target):
     e = Emitter.define(module, target, "kernel", [PTR, I64, PTR], noalias=False)
     buffers, chunk, scratch = e.args
     pointers = [e.load(e.at(buffers, 8 * i), PTR) for i in range(3)]
-    write_contraction(e, make_schedule(c, target.isa), *pointers, chunk, scratch, buffers)
+    write_contraction(e, make_schedule(c, target.isa), *pointers, chunk, scratch)
     e.b.ret_void()
     blocks = re.split(r"\n(?=\.LBB)", jit.assembly(module, target, level=1))
     return [(b.count("vfmadd"), b.count("(%rsp)")) for b in blocks if b.count("vfmadd") >= 8]

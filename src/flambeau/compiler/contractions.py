@@ -42,7 +42,7 @@ class ContractionKernel:
         a = e.at(k.pointer(self.a.var), self.a.offset.constant + self.offsets[0], element)
         b = e.at(k.pointer(self.b.var), self.b.offset.constant + self.offsets[1], element)
         out = e.at(k.pointer(self.out), self.offsets[2], element)
-        write_contraction(e, schedule, a, b, out, e.args[1], e.args[2], e.args[0])
+        write_contraction(e, schedule, a, b, out, e.args[1], e.args[2])
         k.finish()
         return schedule.n_chunks
 

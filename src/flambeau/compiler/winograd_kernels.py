@@ -180,7 +180,7 @@ def conv(k: Kernel, node: Node) -> int:
     first, channel = e.mul(block, count), e.mul(channel, blocks.c_out)
     _to_points(_Tiles(k, y.shape, contiguous_strides(x.shape), first, count), F2.bt, k.pointer(x), c_in, transformed)
     with e.loop(0, schedule.n_chunks, name="products") as part:
-        write_contraction(e, schedule, e.at(k.pointer(u), e.mul(channel, c_in), F32), transformed, products, part, rest, e.args[0])
+        write_contraction(e, schedule, e.at(k.pointer(u), e.mul(channel, c_in), F32), transformed, products, part, rest)
     strides = contiguous_strides(y.shape)
     _from_points(_Tiles(k, y.shape, strides, first, count), F2.at, products, blocks.c_out,
                  e.at(k.pointer(y), e.mul(channel, strides[1]), F32))
@@ -222,7 +222,7 @@ def products(k: Kernel, node: Node) -> int:
             transpose_block(e, F32, k.lanes, e.at(turned, e.add(plane, e.add(e.mul(c, count), t)), F32), count,
                             e.at(inputs, e.add(plane, e.add(e.mul(t, blocks.c_in), c)), F32), blocks.c_in, k.lanes, k.lanes)
         with e.loop(0, schedule.n_chunks, name="products") as number:
-            write_contraction(e, schedule, gradients, inputs, sums, number, rest, e.args[0], adds=True)
+            write_contraction(e, schedule, gradients, inputs, sums, number, rest, adds=True)
     k.finish()
     return grid[0] * grid[1] * grid[2]
 
