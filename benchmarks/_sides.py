@@ -1,7 +1,7 @@
 """One library running one workload in a process of its own, which waits while the other has its turn.
 
-    python _sides.py SIDE WORKLOAD THREADS BATCH     answers each line on standard input with a turn's seconds a step
-    python _sides.py compile WORKLOAD                seconds to compile its program, cold and warm from disk
+    python _sides.py SIDE WORKLOAD THREADS BATCH DEVICE TINY     answers each line on standard input with a turn's seconds a step
+    python _sides.py compile WORKLOAD                            seconds to compile its program, cold and warm from disk
 """
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import tempfile
 import time
 from typing import Any, Callable
 
-from models import WORKLOADS
+from models import WORKLOADS, workloads
 
 TURN_SECONDS = 0.25
 COLD_STEPS = 200  # of the workload whose steps count from cold
@@ -60,14 +60,16 @@ def _looked_at(run: Callable[[], Any]) -> Callable[[], Any]:
     return lambda: run().numpy()
 
 
-def serve(side: str, name: str, threads: int, batch: int) -> None:
-    """Runs the workload: says when it is ready, then answers lines."""
+def serve(side: str, name: str, threads: int, batch: int, device: str, tiny: bool) -> None:
+    """Runs the workload, on a device or ("") on the CPU: says when it is ready, then answers lines."""
     before = _resident_mb()
     library, _, variant = side.partition("-")
     torch = importlib.import_module("torch" if library == "torch" else "flambeau")
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    step, infer = WORKLOADS[name](torch)
+    if device:
+        torch.set_default_device(device)
+    step, infer = workloads(device, tiny)[name](torch)
     if batch:
         step = infer(batch)
     if library == "onnxruntime":
@@ -91,7 +93,7 @@ def serve(side: str, name: str, threads: int, batch: int) -> None:
             turn(1)
         n = max(1, int(TURN_SECONDS / max(turn(2), 1e-6)))
     ready: dict[str, Any] = {"first_s": first}
-    if side == "flambeau" and name != "lengths":
+    if side == "flambeau" and name != "lengths" and not device:
         from _roofline import work
         ready["work"] = work(_programs()[-1].graph) if _programs() else None
     print(json.dumps(ready), flush=True)
@@ -129,9 +131,9 @@ def compiled_in(name: str) -> dict[str, float]:
 class Side:
     """A process that runs one library, and what it measured."""
 
-    def __init__(self, side: str, name: str, threads: int, batch: int):
+    def __init__(self, side: str, name: str, threads: int, batch: int, device: str = "", tiny: bool = False):
         self.name = side
-        self.process = subprocess.Popen([sys.executable, __file__, side, name, str(threads), str(batch)],
+        self.process = subprocess.Popen([sys.executable, __file__, side, name, str(threads), str(batch), device, "tiny" * tiny],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         env={**os.environ, "OMP_NUM_THREADS": str(threads)})
         self.turns: list[float] = []
@@ -158,4 +160,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "compile":
         compile_times(sys.argv[2])
     else:
-        serve(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+        serve(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5], sys.argv[6] == "tiny")

@@ -162,8 +162,75 @@ def lengths(torch):
     return step, None
 
 
+# ------------------------------------------------------------------ for accelerators: on the default device, in bfloat16 where autocast says so
+
+def in_half(torch, model, device):
+    def forward(x):
+        with torch.autocast(device.type, torch.bfloat16):
+            return model(x)
+    return forward
+
+
+def resnet50_of(batch: int, side: int) -> Callable[[Any], Any]:
+    """He et al. 2016, channels last."""
+    def make(torch):
+        from importlib import import_module
+        models = import_module("torchvision.models" if torch.__name__ == "torch" else f"{torch.__name__}.vision.models")
+        model = models.resnet50().to(memory_format=torch.channels_last)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
+        x = torch.randn(batch, 3, side, side).to(memory_format=torch.channels_last)
+        y = torch.randint(0, 1000, (batch,))
+        return trainer(torch, in_half(torch, model, x.device), torch.nn.CrossEntropyLoss(), optimizer, x, y), None
+    return make
+
+
+def gpt_of(layers: int, heads: int, width: int, length: int, words: int, batch: int) -> Callable[[Any], Any]:
+    """Radford et al. 2019, without dropout. 12 layers of 768 and 50,257 words are 124 million parameters."""
+    def make(torch):
+        nn, F = torch.nn, torch.nn.functional
+
+        class Block(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+                self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+                self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width))
+
+            def forward(self, x):
+                n, t, _ = x.shape
+                q, k, v = (a.view(n, t, heads, width // heads).transpose(1, 2) for a in self.qkv(self.norm1(x)).chunk(3, -1))
+                attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+                x = x + self.out(attended.transpose(1, 2).reshape(n, t, width))
+                return x + self.mlp(self.norm2(x))
+
+        class GPT(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.words, self.places = nn.Embedding(words, width), nn.Embedding(length, width)
+                self.blocks, self.norm = nn.Sequential(*[Block() for _ in range(layers)]), nn.LayerNorm(width)
+
+            def forward(self, tokens):
+                x = self.blocks(self.words(tokens) + self.places(torch.arange(tokens.shape[1])))
+                return F.linear(self.norm(x), self.words.weight).flatten(0, 1)  # the words' own vectors tell the next one
+        model = GPT()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+        tokens = torch.randint(0, words, (batch, length + 1))
+        x, y = tokens[:, :-1].contiguous(), tokens[:, 1:].reshape(-1)
+        return trainer(torch, in_half(torch, model, x.device), nn.CrossEntropyLoss(), optimizer, x, y), None
+    return make
+
+
 WORKLOADS: dict[str, Callable[[Any], Any]] = {
     "pima": pima, "lenet-4": lenet_of(4), "lenet-16": lenet_of(16), "cnn": cnn, "mlp": mlp, "resnet18": resnet18,
     "transformer": transformer, "bilstm": bilstm, "lengths": lengths}
 GOALS = {"pima": (4, 12), "lenet-4": (4, 6), "lenet-16": (4, 6), "cnn": (2.5, 2.5), "mlp": (2, 2), "resnet18": (1.2, 1.2),
          "transformer": (2.5, 2.5), "bilstm": (1.7, 1.7), "lengths": (1, None)}
+DEVICE_WORKLOADS: dict[str, Callable[[Any], Any]] = {
+    "pima": pima, "lenet-4": lenet_of(4), "mlp": mlp, "cnn": cnn, "resnet50": resnet50_of(256, 224),
+    "gpt": gpt_of(12, 12, 768, 1024, 50257, 8)}
+TINY = {**DEVICE_WORKLOADS, "resnet50": resnet50_of(2, 32), "gpt": gpt_of(2, 2, 16, 12, 50, 2)}  # to see whether they run
+
+
+def workloads(device: str, tiny: bool) -> dict[str, Callable[[Any], Any]]:
+    """Those that are timed on a device ("": the CPU), or in sizes that take no time."""
+    return TINY if tiny else DEVICE_WORKLOADS if device else WORKLOADS

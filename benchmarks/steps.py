@@ -1,6 +1,7 @@
 """Training steps of small and middling models: flambeau beside PyTorch, the same program, in turns.
 
     python benchmarks/steps.py [--only REGEX] [--turns N] [--threads N] [--loaded] [--inference] [--json FILE]
+    python benchmarks/steps.py --device cuda:0 [--tiny] …
 
 Each library runs in a process of its own, which waits while the other has its turn; a turn is some steps and a look at the
 loss. The figure is the time of a step in each side's best turn (a busy machine only ever makes turns longer), with the
@@ -9,6 +10,8 @@ and for --inference onnxruntime (if it is installed).
 
 Columns: the ratio to PyTorch eager; memory: how far the process grew at its peak from what it was before the import;
 bound: the share that the step has of this machine's bound (`_roofline`); compile: seconds cold, and warm from disk.
+--device: other workloads (ResNet-50 and a GPT in bfloat16 among them), on that device; the column "first" is the first step with all that
+is compiled for it. --tiny: in sizes that only show whether they run.
 --loaded: the median turn with two other busy processes over that without them (goal: at most 3).
 """
 from __future__ import annotations
@@ -25,7 +28,7 @@ from typing import Any
 from _record import keep
 from _sides import Side, compiled_in
 from flambeau.compiler.peaks import Machine, measure
-from models import GOALS, WORKLOADS
+from models import GOALS, workloads
 
 LOADED_GOAL = 3
 LIBRARIES = {"torch": "torch", "flambeau": "flambeau", "onnxruntime": "onnxruntime"}
@@ -64,7 +67,7 @@ def slowdowns(sides: list[Side], turns: int) -> dict[str, Any]:
 
 def measure_workload(name: str, args: argparse.Namespace, machine: Machine, batch: int = 0) -> dict[str, Any]:
     """The figures of each side."""
-    sides = [Side(side, name, args.threads, batch) for side in args.sides]
+    sides = [Side(side, name, args.threads, batch, args.device, args.tiny) for side in args.sides]
     try:
         if args.loaded:
             return slowdowns(sides, args.turns)
@@ -79,12 +82,12 @@ def measure_workload(name: str, args: argparse.Namespace, machine: Machine, batc
         if work:
             figures["bound_share"] = machine.bound(*work) * 1e6 / figures["best_us"]
         results[side.name] = figures
-    if "flambeau" in results and not batch and name != "lengths":
+    if "flambeau" in results and not batch and name != "lengths" and not args.device:
         results["flambeau"].update(compiled_in(name))
     return results
 
 
-def lines(name: str, sides: dict[str, Any]) -> str:
+def lines(name: str, sides: dict[str, Any], goals: dict[str, tuple]) -> str:
     """A workload's figures as text."""
     if any("slowdown" in r for r in sides.values()):
         return f"{name:18}" + "  ".join([f"{side} {r['quiet_us']:9.0f} → {r['loaded_us']:9.0f} µs, {r['slowdown']:5.2f} × slower"
@@ -100,7 +103,9 @@ def lines(name: str, sides: dict[str, Any]) -> str:
             cells.append(f"bound {r['bound_share']:4.0%}")
         if "cold_s" in r:
             cells.append(f"compile {r['cold_s']:.2f} / {r['warm_s']:.2f} s")
-        goal = GOALS.get(name, (None, None))[side.endswith("compile")]
+        elif side != "torch":
+            cells.append(f"first {r['first_s']:.1f} s")
+        goal = goals.get(name, (None, None))[side.endswith("compile")]
         found.append("  ".join(cells) + (f"  goal {goal} ×" if goal and side.startswith("flambeau") else ""))
     return "\n".join(found)
 
@@ -113,14 +118,17 @@ def main() -> None:
     parser.add_argument("--loaded", action="store_true")
     parser.add_argument("--inference", action="store_true", help="the models' outputs for 1 and 32 samples, without gradients")
     parser.add_argument("--sides", nargs="+")
+    parser.add_argument("--device", default="", help="where tensors are made: cuda:0, xla:cpu, … (default: the CPU)")
+    parser.add_argument("--tiny", action="store_true", help="small sizes of the workloads for devices")
     parser.add_argument("--json", help="also write the figures to this file")
     args = parser.parse_args()
-    wanted = args.sides or ["torch", "flambeau", "flambeau-compile"] + ["onnxruntime"] * args.inference
+    default = ["torch", "torch-compile", "flambeau"] if args.device else ["torch", "flambeau", "flambeau-compile"]
+    wanted = args.sides or default + ["onnxruntime"] * args.inference
     args.sides = [side for side in wanted if importlib.util.find_spec(LIBRARIES[side.split("-")[0]])]
     machine = measure(args.threads)
     print(f"{machine.gflops:.0f} GF/s, {machine.gbytes:.1f} GB/s on {args.threads} threads", flush=True)
     results = {}
-    for name in WORKLOADS:
+    for name in workloads(args.device, args.tiny):
         if not re.search(args.only, name) or args.inference and name == "lengths":
             continue
         for batch in (1, 32) if args.inference else (0,):
@@ -130,8 +138,8 @@ def main() -> None:
             except RuntimeError as error:
                 print(f"{label:18} {error}", flush=True)
                 continue
-            print(lines(label, results[label]), flush=True)
-    keep({"threads": args.threads, "loaded": args.loaded, "gflops": machine.gflops, "gbytes": machine.gbytes, "steps": results}, args.json)
+            print(lines(label, results[label], {} if args.device else GOALS), flush=True)
+    keep({"threads": args.threads, "device": args.device or "cpu", "loaded": args.loaded, "gflops": machine.gflops, "gbytes": machine.gbytes, "steps": results}, args.json)
 
 
 if __name__ == "__main__":
