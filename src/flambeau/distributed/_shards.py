@@ -66,9 +66,8 @@ def start_reduce_scatter(tensors: Sequence[Tensor], group: ProcessGroup, what: s
         joined = np.concatenate([_padded(flat(t), size * width).reshape(size, -1) for t, width in zip(means, widths)], axis=1)
         rows = numbers(joined, means[0])
         messages.append((indices, widths, _start_adding(group, Call("REDUCE_SCATTER", rows.shape, kind.name, what), rows)))
-    like = [t.detach()[:0] for t in tensors]  # type: ignore[attr-defined]  # not the tensors, whose memory may go
+    like = [t.new_empty(0) for t in tensors]  # type: ignore[attr-defined]  # not the tensors, whose memory may go
     shapes = [tuple(t.shape) for t in tensors]
-    del tensors
 
     def finish() -> list[Tensor]:
         parts: list[Any] = [None] * len(like)
