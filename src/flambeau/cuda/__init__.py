@@ -13,7 +13,7 @@ from ..tensor.tensor import Tensor
 from ..xla import backend as _backend
 from . import amp as amp
 from .streams import Event as Event, Stream as Stream, StreamContext as StreamContext
-from .tensor_types import (BFloat16Tensor as BFloat16Tensor, BoolTensor as BoolTensor, ByteTensor as ByteTensor, CharTensor as CharTensor,
+from ._tensor_types import (BFloat16Tensor as BFloat16Tensor, BoolTensor as BoolTensor, ByteTensor as ByteTensor, CharTensor as CharTensor,
                            DoubleTensor as DoubleTensor, FloatTensor as FloatTensor, HalfTensor as HalfTensor, IntTensor as IntTensor,
                            LongTensor as LongTensor, ShortTensor as ShortTensor)
 
