@@ -4,6 +4,8 @@ import pytest
 
 from flambeau import dtypes
 from flambeau.compiler.executor import CompiledProgram
+from flambeau.compiler.schedule import Scheduler
+from flambeau.compiler.special import SPECIAL
 from flambeau.ir.graph import trace
 from flambeau.ir.types import tensor_type
 from flambeau.primitives.shape import concat_p, permute
@@ -26,3 +28,12 @@ def test_turned(shape, perm, dtype):
     a = (np.random.default_rng(0).standard_normal(shape) * 50).astype(d.np)
     out = CompiledProgram(graph)([a])[0]
     assert out.shape == a.transpose(perm).shape and (out == a.transpose(perm)).all()
+
+
+def test_copies_of_two_tensors_both_move_blocks():
+    """In one loop they would go element by element."""
+    t = tensor_type(dtypes.float32, (40, 24))
+    graph, _ = trace(lambda x, y: [turned(x, (1, 0)), turned(y, (1, 0))], [t, t])
+    assert [len(step.stores) for step in Scheduler(graph, SPECIAL).run()] == [1, 1]
+    a, b = np.random.default_rng(0).standard_normal((2, 40, 24)).astype(np.float32)
+    assert all(np.array_equal(out, x.T) for out, x in zip(CompiledProgram(graph)([a, b]), (a, b)))

@@ -339,7 +339,7 @@ def _contracts(node: Node) -> bool:
 
 
 def _can_merge(a: Map, b: Map) -> bool:
-    if a.domain != b.domain or len(a.stores) >= 8:
+    if a.domain != b.domain or len(a.stores) >= 8 or _is_turned(a) or _is_turned(b):
         return False
     written: dict[Var, list[Affine]] = {}
     for s in a.stores:
@@ -351,6 +351,12 @@ def _can_merge(a: Map, b: Map) -> bool:
             if isinstance(x, Load) and x.offset not in written.get(x.var, (x.offset,)):
                 return False
     return True
+
+
+def _is_turned(step: Map) -> bool:
+    """Whether a map is a copy in another order, which moves blocks (`transpose`) as long as it is alone in its loop."""
+    (value, _, _), *others = step.stores
+    return not others and isinstance(value, Load) and value.offset.coefficients[-1:] not in ((), (0,), (1,))
 
 
 def _are_apart(domain: Sequence[int], a: Affine, b: Affine) -> bool:
