@@ -253,6 +253,11 @@ def _rounded(values: np.ndarray, dt: dtype_class) -> Tensor:
     return from_array(narrow(values, dt), dt)
 
 
+def _nearest(x: Any, dt: dtype_class) -> np.ndarray:
+    """Numbers rounded to those of dt, in its wide type."""
+    return widen(narrow(np.asarray(x), dt), dt).astype(dt.wide)
+
+
 def _check_bounds(start: Any, end: Any, step: Any) -> None:
     if step == 0:
         raise RuntimeError("step must be nonzero")
@@ -301,7 +306,7 @@ def _range(start: float, step: float, n: int, dt: dtype_class) -> np.ndarray:
     lanes = VECTOR_BYTES // dt.itemsize
     i = np.arange(n, dtype=np.longdouble)  # in which start + step·i is rounded once, as by a fused multiply-add
     first = i - i % lanes
-    begin = widen(narrow((start + step * first).astype(dt.wide), dt), dt).astype(np.longdouble)
+    begin = _nearest((start + step * first).astype(dt.wide), dt).astype(np.longdouble)
     return np.where(i < n // (2 * lanes) * (2 * lanes), begin + step * (i - first), start + step * i)
 
 
@@ -364,19 +369,14 @@ def _grid(start: Any, end: Any, steps: int, dt: dtype_class) -> np.ndarray:
     intervals = work.type(max(steps, 2) - 1)
     with np.errstate(all="ignore"):
         if dt.itemsize == 2 and dt.kind == "f":
-            first, last, count = (_to_half(x, dt) for x in (first, last, count))
-            step = _to_half(_to_half(last - first, dt) / intervals, dt)
-            away = _to_half(step * count, dt)
+            first, last, count = (_nearest(x, dt) for x in (first, last, count))
+            step = _nearest(_nearest(last - first, dt) / intervals, dt)
+            away = _nearest(step * count, dt)
         else:
             exact = np.clongdouble if dt.kind == "c" else np.longdouble
             away = exact((last - first) / intervals) * count
             first, last = exact(first), exact(last)
         return np.where(front, first + away, last - away).astype(work)
-
-
-def _to_half(x: Any, dt: dtype_class) -> np.ndarray:
-    """Numbers rounded to half precision, in the wide type."""
-    return widen(narrow(np.asarray(x), dt), dt).astype(dt.wide)
 
 
 def linspace(start: Any, end: Any, steps: Any, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
