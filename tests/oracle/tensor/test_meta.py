@@ -93,6 +93,12 @@ def test_map_location(tmp_path):
         assert loaded.is_meta and tuple(loaded.shape) == (2, 3)
 
 
+def test_an_affine_grid_where_the_default_device_is_another():
+    with fb.device("meta"):
+        grid = fb.nn.functional.affine_grid(fb.eye(2, 3, device="cpu")[None], (1, 1, 2, 2), align_corners=False)
+    assert not grid.is_meta and grid[0, 0].tolist() == [[-0.5, -0.5], [0.5, -0.5]]
+
+
 def test_draws_leave_the_hosts_generator_alone():
     fb.manual_seed(0)
     first = fb.rand(3)

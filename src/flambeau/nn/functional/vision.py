@@ -265,7 +265,7 @@ def _grid_points(size: Sequence[int], align_corners: bool, dt: dtype) -> np.ndar
     bit decides between which of them a place lies, and so the gradient."""
     axes = []
     for n in size:
-        ends = linspace(-1, 1, n, dtype=dt).numpy() if n > 1 else np.zeros(1, dt.np)  # type: ignore[attr-defined]
+        ends = linspace(-1, 1, n, dtype=dt, device="cpu").numpy() if n > 1 else np.zeros(1, dt.np)  # type: ignore[attr-defined]
         axes.append(ends if align_corners else ends * dt.np.type(n - 1) / dt.np.type(n))
     mesh = np.meshgrid(*axes, indexing="ij")
     return np.stack([*(m.ravel() for m in mesh[::-1]), np.ones(mesh[0].size, dt.np)], 1)
