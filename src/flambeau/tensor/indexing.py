@@ -240,7 +240,10 @@ def _check_mask(mask: Sequence[int], at: int, shape: list[int]) -> None:
 
 def known_array(t: Tensor) -> np.ndarray | None:
     """The tensor's values if they are computed already, else None. Never write to it."""
-    return host_array(t) if t._storage.value.buffer is not None else None
+    value = t._storage.value
+    if value.buffer is None:
+        return None
+    return value.array() if t._view is None and not value.type.dtype.encoded else host_array(t)
 
 
 _UNSIGNED = {np.dtype(f"i{n}"): np.dtype(f"u{n}") for n in (1, 2, 4, 8)}
@@ -248,11 +251,8 @@ _UNSIGNED = {np.dtype(f"i{n}"): np.dtype(f"u{n}") for n in (1, 2, 4, 8)}
 
 def first_outside(index: Tensor, low: int, high: int) -> int | None:
     """The first position outside low … high-1, if the positions are known already and there is one."""
-    value = index._storage.value
-    if value.buffer is None:
-        return None
-    array = value.array() if index._view is None else host_array(index)
-    if not array.size:
+    array = known_array(index)
+    if array is None or not array.size:
         return None
     flat = array if array.ndim == 1 else array.reshape(-1)
     if array.size <= 16:  # NumPy's calls cost more than a loop
