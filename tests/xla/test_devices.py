@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import flambeau as torch
+import flambeau.nn.functional as F
 from flambeau import nn
 
 pytest.importorskip("jax")
@@ -217,9 +218,24 @@ def test_devices_that_are_not_there():
         torch.device("xla:cpu:x")
 
 
-def test_an_index_out_of_range_is_told_when_the_host_looks():
+@pytest.mark.parametrize("call, error, words", [
+    (lambda x, at: x.scatter(0, at, x[:2]), RuntimeError, "index 9 is out of bounds for dimension 0 with size 3"),
+    (lambda x, at: x.index_add(0, at, x[:2]), RuntimeError, "index 9 is out of bounds for dimension 0 with size 3"),
+    (lambda x, at: x.gather(0, at), RuntimeError, "index 9 is out of bounds for dimension 0 with size 3"),
+    (lambda x, at: x[at], IndexError, "index 9 is out of bounds for dimension 0 with size 3"),
+    (lambda x, at: x.index_select(0, at), IndexError, "index out of range in self"),
+    (lambda x, at: F.embedding(at, x[:, None]), IndexError, "index out of range in self"),
+])
+@pytest.mark.parametrize("part", [False, True])
+def test_positions_at_hand_are_checked_at_the_call(call, error, words, part):
+    x, at = torch.zeros(3, device="xla:cpu"), torch.tensor([0, 9, 5], device="xla:cpu")
+    with pytest.raises(error, match=words):
+        call(x, at[:2] if part else at[:2].clone().cpu().to("xla:cpu"))
+
+
+def test_a_computed_index_out_of_range_is_told_when_the_host_looks():
     x = torch.zeros(3, device="xla:cpu")
-    picked = x[torch.tensor([0, 9], device="xla:cpu")]
+    picked = x[torch.tensor([0, 8], device="xla:cpu") + 1]
     with pytest.raises(IndexError, match="index 9 is out of bounds for dimension 0 with size 3") as raised:
         picked.tolist()
     assert "xla:cpu:0 ran earlier" in str(raised.value)
@@ -347,7 +363,7 @@ def test_old_names_of_counters(cuda):
 
 def test_cuda_synchronize_raises_what_the_device_met(cuda):
     x = torch.zeros(3, device="cuda")
-    kept = x[torch.tensor([7], device="cuda")]
+    kept = x[torch.tensor([6], device="cuda") + 1]
     with pytest.raises(IndexError, match="index 7 is out of bounds"):
         torch.cuda.synchronize()
     assert kept.shape == (1,)

@@ -147,6 +147,13 @@ def test_integers_divide_and_shift_as_on_the_cpu():
                        x ** 2), x, y)
 
 
+def test_sums_of_small_programs_are_as_precise_as_float32_can_be():
+    """Compiled quickly, they would be made one number after another."""
+    x = normal(4, 6, 3, 4, 5) * 3 + 1
+    total = fb.tensor(x, device="xla:cpu").sum((0, 2, 3, 4)).cpu().numpy()
+    np.testing.assert_allclose(total, x.astype(np.float64).sum((0, 2, 3, 4)), rtol=7e-8)
+
+
 NUMBERS = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)  # XLA counts subnormal numbers as zeros
 
 

@@ -76,6 +76,12 @@ class Resident(Value):
             return None
         return _write_at(self.type, new.type, strides)
 
+    def known(self) -> np.ndarray | None:
+        """The array if it is computed already and in the host's own memory, else None."""
+        if self.home.platform != "cpu" or self.data is None or not self.data.is_ready():
+            return None
+        return np.asarray(self.data).view(self.type.dtype.np)
+
     def array(self) -> np.ndarray:
         """A copy on the host. Waits for the device, and raises the errors of what it has done so far."""
         from ..xla import backend

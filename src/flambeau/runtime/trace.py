@@ -68,6 +68,10 @@ class Value:
                 raise RuntimeError(FAILED)
         return self.buffer
 
+    def known(self) -> np.ndarray | None:
+        """`array()` if it is computed already, else None."""
+        return None if self.buffer is None else self.array()
+
     def location(self) -> int:
         """Where the computed array lies in memory. RuntimeError for one that was never computed."""
         if not self.address:

@@ -197,11 +197,15 @@ def every_value(t: Tensor) -> np.ndarray:
 
 def stored_array(t: Tensor) -> np.ndarray:
     """The tensor's memory as an array that must not be written to (of encoded dtypes the bits)."""
-    value = t._storage.value
+    return viewed(t._storage.value.array(), t)
+
+
+def viewed(memory: np.ndarray, t: Tensor) -> np.ndarray:
+    """What t shows of the array in its storage."""
     if t._view is None:
-        return value.array()
+        return memory
     shape, strides, offset = t._geometry()
-    return _strided(value.array().reshape(-1).view(t.dtype.np), shape, strides, offset)
+    return _strided(memory.reshape(-1).view(t.dtype.np), shape, strides, offset)
 
 
 def _strided(flat: np.ndarray, shape, strides, offset) -> np.ndarray:

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple, NoReturn, Sequence
 import numpy as np
 
 from .. import primitives as p
-from ..dtypes import bool_, can_cast, int32, int64, overflow_error, uint8
+from ..dtypes import bool_, can_cast, int32, int64, overflow_error, uint8, widen
 from ..ir.graph import Var
 from ..ops.creation import from_array
 from ..runtime.trace import Value
 from ..warning import warn_once
-from .attributes import host_array
+from .attributes import host_array, viewed
 from .op import op
 from .placement import device_of, follow, is_transformed, moved
 from .tensor import Tensor
@@ -241,9 +241,10 @@ def _check_mask(mask: Sequence[int], at: int, shape: list[int]) -> None:
 def known_array(t: Tensor) -> np.ndarray | None:
     """The tensor's values if they are computed already, else None. Never write to it."""
     value = t._storage.value
-    if value.buffer is None:
-        return None
-    return value.array() if t._view is None and not value.type.dtype.encoded else host_array(t)
+    array = value.known()
+    if array is None or t._view is None and not value.type.dtype.encoded:
+        return array
+    return widen(viewed(array, t), t.dtype)
 
 
 _UNSIGNED = {np.dtype(f"i{n}"): np.dtype(f"u{n}") for n in (1, 2, 4, 8)}

@@ -57,10 +57,10 @@ def array_type(dt: dtype) -> Any:
 
 
 @lru_cache(None)
-def cpu_options(small: bool) -> dict[str, Any]:
-    """How XLA compiles for the CPU: in a half of the time that it takes by itself, and small programs in a fifth. None where this jax does
+def cpu_options(quick: bool) -> dict[str, Any]:
+    """How XLA compiles for the CPU: in a half of the time that it takes by itself, or (quick) a fifth. None where this jax does
     not know the options."""
-    options: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False, **({"xla_backend_optimization_level": 0} if small else {})}
+    options: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False, **({"xla_backend_optimization_level": 0} if quick else {})}
     try:
         with jax().default_device(devices("xla:cpu")[0]):
             jax().jit(lambda: 0, compiler_options=options).lower().compile()

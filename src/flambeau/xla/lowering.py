@@ -46,15 +46,16 @@ class Fault:
 
 
 class Context:
-    """What rules know beside their operands. node: the call. platform: jax's name of it. flags, values and faults: of each
-    error that can happen, whether it did, an integer for its message, and its words."""
+    """What rules know beside their operands. node: the call. platform: jax's name of it. quick: whether XLA compiles quickly, to loops
+    that add one number after another. flags, values and faults: of each error that can happen, whether it did, an integer for its
+    message, and its words."""
 
-    __slots__ = ("node", "platform", "precision", "flags", "values", "faults")
+    __slots__ = ("node", "platform", "precision", "quick", "flags", "values", "faults")
 
     node: Node
 
-    def __init__(self, platform: str, precision: Precision):
-        self.platform, self.precision = platform, precision
+    def __init__(self, platform: str, precision: Precision, quick: bool = False):
+        self.platform, self.precision, self.quick = platform, precision, quick
         self.flags: list[Any] = []
         self.values: list[Any] = []
         self.faults: list[Fault] = []

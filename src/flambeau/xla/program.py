@@ -120,13 +120,14 @@ class DeviceProgram:
             noted.append(Noted(flags[0], flags[1], context.faults))
 
     def _compile(self, part: Part, donated: tuple[int, ...], free: bool) -> tuple[Callable[..., Any], Context]:
-        context = Context(self.platform, precision.current())
+        quick = self.platform == "cpu" and sum(v.type.size for n in part.nodes for v in n.outputs) < SMALL
+        context = Context(self.platform, precision.current(), quick)
         function = lower(part.nodes, part.reads, part.writes, context)
         options: dict[str, Any] = {"out_shardings": self.place} if free else {}
         if self.place_of is not None:
             options = {"out_shardings": ([self._chosen(v, free) for v in part.writes], self.place if free else None)}
         if self.platform == "cpu":
-            options["compiler_options"] = backend.cpu_options(sum(v.type.size for n in part.nodes for v in n.outputs) < SMALL)
+            options["compiler_options"] = backend.cpu_options(quick)
         return backend.jax().jit(function, donate_argnums=donated, **options), context
 
     def _chosen(self, v: Var, free: bool) -> Any:

@@ -4,13 +4,19 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
+from ..lowering import Context
 from . import plain
 
 
-def _sum(x: Any, dims: tuple[int, ...]) -> Any:
-    return jnp.any(x, axis=dims) if x.dtype == bool else jnp.sum(x, axis=dims, dtype=x.dtype)
+def _sum(context: Context, x: Any, dims: tuple[int, ...]) -> Any:
+    if x.dtype == bool:
+        return jnp.any(x, axis=dims)
+    # one after another, a few hundred float32 numbers would be off by several units in the last place
+    wide = np.float64 if context.quick and x.dtype == np.float32 else x.dtype
+    return jnp.sum(x, axis=dims, dtype=wide).astype(x.dtype)
 
 
 def _prod(x: Any, dims: tuple[int, ...]) -> Any:
@@ -32,7 +38,7 @@ def _logcumsumexp(x: Any, dim: int) -> Any:
 
 
 RULES = {
-    "reduce_sum": plain(_sum), "reduce_prod": plain(_prod),
+    "reduce_sum": _sum, "reduce_prod": plain(_prod),
     "reduce_max": plain(lambda x, dims: jnp.max(x, axis=dims)), "reduce_min": plain(lambda x, dims: jnp.min(x, axis=dims)),
     "argmax": plain(lambda x, dim: jnp.argmax(x, axis=dim)), "argmin": plain(lambda x, dim: jnp.argmin(x, axis=dim)),
     "cumsum": plain(lambda x, dim: jnp.cumsum(x, axis=dim, dtype=x.dtype)),

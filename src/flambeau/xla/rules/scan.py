@@ -13,7 +13,7 @@ def _scan(context: Context, *args: Any) -> list[Any]:
     *arrays, body, n_carry, n_xs, length, reverse = args
     graph = body.expanded
     init, xs, shared = arrays[:n_carry], arrays[n_carry:n_carry + n_xs], arrays[n_carry + n_xs:]
-    inner = Context(context.platform, context.precision)
+    inner = Context(context.platform, context.precision, context.quick)
     run = lower(graph.nodes, graph.inputs, graph.outputs, inner)
 
     def step(carries: Any, rows: Any) -> Any:
