@@ -40,11 +40,15 @@ class Plan:
     def run(self, operands: list, nodes: Sequence[Node], retain_graph: bool) -> None:
         """Records the pass, and hands out the gradients."""
         for i, value in zip(self.leaves, record(self.spec, operands)):
-            nodes[i].accumulate(make_tensor(value), False, fresh=True)  # type: ignore[attr-defined]
+            node, grad = nodes[i], make_tensor(value)
+            if node.grad is None:  # type: ignore[attr-defined]
+                node.start(grad)  # type: ignore[attr-defined]
+            else:
+                node.accumulate(grad, False, fresh=True)  # type: ignore[attr-defined]
         if not retain_graph:
             for node in nodes:
-                if node.edges:  # a leaf keeps nothing
-                    node.release()
+                if node.__class__ is OpNode:  # others keep nothing
+                    node.saved, node.watched = None, []  # type: ignore[attr-defined]
 
 
 _plans: OrderedDict[tuple, Plan | None] = OrderedDict()

@@ -18,7 +18,7 @@ from ..tensor.grad_mode import mode
 from ..tensor.node import AccumulateGrad
 from ..tensor.parted import local_part
 from ..tensor.tensor import Tensor
-from ..tensor.write import write_value
+from ..tensor.write import write_values
 
 ParamsT = Iterable[Any]
 
@@ -69,8 +69,7 @@ def record_update(name: str, body: Callable, tensors: Sequence[Sequence[Tensor]]
         all_rows = _split(range(len(old)) if places is None else places, lengths)
         spec = _updates[key] = _specialize_update(name, body, all_rows[:len(tensors)], all_rows[len(tensors):], len(place), static, types)
     new = record(spec, operands)  # the rewritten ones come first
-    for t, value in zip(chain.from_iterable(tensors), new if places is None else [new[i] for i in places[:sum(lengths[:len(tensors)])]]):
-        write_value(t, value)
+    write_values(chain.from_iterable(tensors), new if places is None else [new[i] for i in places[:sum(lengths[:len(tensors)])]])
 
 
 def _type_of(operand: Any) -> Any:

@@ -64,11 +64,10 @@ class Gradient:
 
     saved: what its node keeps, as ('in' | 'out' | 'res', index): first what backward reads. A residual has no history, so
     where a gradient of the gradient would have to go through one, the inputs that it is computed from are kept, too.
-    make_node: None, or what makes its nodes (`tensor/node.py`).
     """
 
     __slots__ = ("of", "needs", "forward", "saved", "n_visible", "_backward", "_twice", "_residuals", "is_differentiable", "wrt",
-                 "saved_inputs", "saved_outputs", "saved_places", "make_node")
+                 "saved_inputs", "saved_outputs", "saved_places")
 
     def __init__(self, of: Specialization, needs: tuple[bool, ...]):
         self.of, self.needs = of, needs
@@ -89,7 +88,6 @@ class Gradient:
         self.saved_places = tuple(first[kind] + i for kind, i in self.saved)  # in the operands followed by the outputs
         self.saved_inputs = tuple(i for kind, i in d.saved if kind == "in" and not of.graph.inputs[i].type.weak)
         self.saved_outputs = tuple(i for kind, i in d.saved if kind == "out")
-        self.make_node: Callable | None = None
         self.wrt = tuple(i for i, need in enumerate(needs) if need)
         self.is_differentiable = present
         self._backward: dict[tuple[bool, ...], tuple[Specialization, tuple]] = {present: self._call(d)}

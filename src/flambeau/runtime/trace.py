@@ -155,6 +155,15 @@ class Trace:
                 value.pinned = None
         return slot
 
+    def enter(self, operand: Any) -> int | None:
+        """The slot of an operand that is not in the trace: a computed value, or a number. None for a value of another kind."""
+        if operand.__class__ is Value:
+            return self.operand(operand)
+        if isinstance(operand, Value):
+            return None
+        self.slots.append(operand)
+        return len(self.slots) - 1
+
     def forget(self, known: int) -> None:
         """Takes back the slots from number `known` on: what was going to use them is not recorded."""
         for v in self.slots[known:]:
@@ -194,19 +203,12 @@ def record(spec: Specialization, operands: list) -> list[Value]:
     t = trace
     t.lock.acquire()  # a `with` costs twice as much, and comprehensions are calls: this is the recorder's path
     try:
-        epoch, slots = t.epoch, t.slots
-        entry: list[Any] = [spec]
-        known = len(slots)
-        for v in operands:
-            if v.__class__ is Value:
-                entry.append(v.slot if v.epoch == epoch else t.operand(v))
-            elif isinstance(v, Value):  # of a running transformation, which records something else
-                t.forget(known)
-                return v.record(spec, operands)  # type: ignore[attr-defined]
-            else:
-                entry.append(len(slots))
-                slots.append(v)
-        return append_call(spec, tuple(entry))
+        epoch, enter, known = t.epoch, t.enter, len(t.slots)
+        places = [v.slot if v.__class__ is Value and v.epoch == epoch else enter(v) for v in operands]
+        if None in places:  # a value of a running transformation, which records something else
+            t.forget(known)
+            return next(v for v, place in zip(operands, places) if place is None).record(spec, operands)
+        return append_call(spec, (spec, *places))
     finally:
         t.lock.release()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from functools import lru_cache
+from textwrap import indent
 from typing import Any, Callable
 
 from ..runtime.specialization import Gradient
@@ -133,16 +134,23 @@ class AccumulateGrad(Node):
         """The leaf tensor."""
         return self._variable()
 
+    def start(self, g: Tensor) -> None:
+        """Makes g, which nobody else has, the first gradient: it lies in memory as the leaf does."""
+        self.grad = g
+        leaf = self._variable()
+        if leaf is not None and leaf._view is not None and is_dense(leaf._view.shape, leaf._view.strides):
+            lay_out(g, leaf._view.strides)
+
     def accumulate(self, g: Tensor, create_graph: bool, fresh: bool = False) -> None:
         """Adds g to `.grad`, in place where that is allowed. fresh: nobody else has this tensor or its storage."""
         if g.__class__ is not Tensor and g.is_sparse or self.grad.__class__ is not Tensor and self.grad is not None and self.grad.is_sparse:
             self.grad = g if self.grad is None else sum_of_gradients(self.grad, g)
         elif self.grad is None:
             # a gradient is a tensor of its own: not a view of, and not the same object as, someone else's
-            self.grad = g if create_graph or fresh else make_tensor(g._value())
-            leaf = self._variable()
-            if not create_graph and leaf is not None and leaf._view is not None and is_dense(leaf._view.shape, leaf._view.strides):
-                lay_out(self.grad, leaf._view.strides)
+            if create_graph:
+                self.grad = g
+            else:
+                self.start(g if fresh else make_tensor(g._value()))
         else:
             from ..ops.arithmetic import add
             from .write import assign
@@ -240,35 +248,44 @@ class OpNode(Node):
         self.watched = []
 
 
-_new = object.__new__
-
-
 _MAKE = """
 def make(gradient, tensors, operands, results):
-    node = new(OpNode)
-    node.edges = ({edges})
-    node.sequence = next_sequence()
-    node.hooks = None
-    node.where = call_site() if anomaly.enabled else None
-    node.gradient = gradient
-    node.saved = [{saved}]
-    node.watched = [{watched}]
-    if hooks:
-        pack_saved(node, tensors)
+    {unpack}
+{node}
     return node
 """
 
+_NODE = """
+node = new(OpNode)
+node.edges = ({edges})
+node.sequence = next_sequence()
+node.hooks = None
+node.where = call_site() if anomaly.enabled else None
+node.gradient = gradient
+node.saved = [{saved}]
+node.watched = [{watched}]
+if hooks:
+    pack_saved(node, ({tensors}))
+"""
+NAMES = {"OpNode": OpNode, "anomaly": anomaly, "call_site": _call_site, "hooks": hooks, "new": object.__new__, "next_sequence": _next_sequence,
+         "pack_saved": pack_saved}  # what the statements of `node_text` refer to
+
+
+def node_text(wrt: tuple[int, ...], saved: tuple[int, ...], watched: tuple[int, ...], n: int) -> str:
+    """The statements that make the `node` of a call of n operands v0, v1…, which belong to the tensors a0, a1…, with the results r0,
+    r1…: this is the recorder's path. The other arguments number tensors, and the values that are saved, first operands, then results."""
+    return _NODE.format(edges="".join(f"(a{i}._node, a{i}._nr), " for i in wrt), tensors="".join(f"a{i}, " for i in range(n)),
+                        saved=", ".join(f"v{i}" if i < n else f"r{i - n}" for i in saved),
+                        watched=", ".join(f"(a{i}._storage, a{i}._storage.saved_version)" for i in watched))
+
 
 @lru_cache(maxsize=None)
-def _maker(wrt: tuple[int, ...], saved: tuple[int, ...], watched: tuple[int, ...], n: int) -> Callable[..., OpNode]:
-    """What makes the nodes of calls of n operands, written out: this is the recorder's path. The other arguments number tensors,
-    and the values that are saved, the operands first and then the results."""
-    text = _MAKE.format(edges="".join(f"(tensors[{i}]._node, tensors[{i}]._nr), " for i in wrt),
-                        saved=", ".join(f"operands[{i}]" if i < n else f"results[{i - n}]" for i in saved),
-                        watched=", ".join(f"(tensors[{i}]._storage, tensors[{i}]._storage.saved_version)" for i in watched))
-    names: dict[str, Any] = {"OpNode": OpNode, "anomaly": anomaly, "call_site": _call_site, "hooks": hooks, "new": object.__new__,
-                             "next_sequence": _next_sequence, "pack_saved": pack_saved}
-    exec(compile(text, __file__, "exec"), names)
+def _maker(wrt: tuple[int, ...], saved: tuple[int, ...], watched: tuple[int, ...], n: int, n_results: int) -> Callable[..., OpNode]:
+    def each(letter, count):
+        return "".join(f"{letter}{i}, " for i in range(count))
+    unpack = f"({each('a', n)}), ({each('v', n)}), ({each('r', n_results)}) = tensors, operands, results"
+    names = dict(NAMES)
+    exec(compile(_MAKE.format(unpack=unpack, node=indent(node_text(wrt, saved, watched, n), " " * 4)), __file__, "exec"), names)
     return names["make"]
 
 
@@ -276,10 +293,7 @@ def node_maker(gradient: Gradient, skip: int = -1) -> Callable[..., OpNode]:
     """The function (gradient, tensors, operands, results) → node of a call on `operands`, which belong to `tensors`. An in-place
     call overwrites its own operand (number `skip`) on purpose."""
     watched = tuple([i for i in gradient.saved_inputs if i != skip])
-    make = _maker(gradient.wrt, gradient.saved_places, watched, len(gradient.of.graph.inputs))
-    if skip < 0:
-        gradient.make_node = make
-    return make
+    return _maker(gradient.wrt, gradient.saved_places, watched, len(gradient.of.graph.inputs), len(gradient.forward.out_types))
 
 
 class HookedOpNode(OpNode):

@@ -14,10 +14,10 @@ from types import CodeType, FunctionType
 from typing import Any, Callable
 
 from ..runtime.specialization import Specialization
-from ..runtime.trace import SCALAR_TYPES, Value, append_call, trace
+from ..runtime.trace import SCALAR_TYPES, Value, flush, trace
 from .autocast import active as autocasts
 from .grad_mode import mode
-from .node import node_maker
+from .node import NAMES as NODE_NAMES, node_text
 from .strides import is_permuted
 from .tensor import DENSE, make_tensor
 
@@ -95,7 +95,7 @@ except TypeError:  # an unhashable static argument
 if route is None:
     routes[key] = route_of(specializations.get(({types})), mode.enabled, ({needs}))
     return general(*args)
-spec, call, gradient, make_node, follows = route
+spec, call, gradient, finish, follows = route
 if spec is None or follows and ({any_permuted}):
     return general(*args)
 {check}
@@ -103,36 +103,77 @@ acquire()
 try:
     epoch, slots = trace.epoch, trace.slots
 {slots}
-    values = append_call(call, (call, {places}))
+    return finish(call, gradient, (call, {places}), {tensors}{operands})
 finally:
     release()
-if gradient is None:
-    return make_tensor(values[0])
-node = make_node(gradient, {tensors}, {operands}, values)
-out = make_tensor(values[0], node)
-if gradient.saved_outputs:
-    node.watched.append((out._storage, 0))
-return out
+"""
+
+# As `append_call` in runtime/trace.py does it for any call, and then what `op.apply` makes of the results.
+_FINISH = """
+def finish(call, gradient, entry, {arguments}):
+    trace.records.append(entry)
+    epoch, slots, ({types}) = trace.epoch, trace.slots, call.out_types
+    slot = len(slots)
+{results}
+    slots += ({values})
+    trace.pending += ({values})
+    room = trace.room = trace.room - call.cost
+    if room <= 0:
+        flush()
+"""
+_RESULT = """
+    r{i} = new(Value)
+    r{i}.type = t{i}
+    r{i}.buffer = r{i}.pinned = None
+    r{i}.epoch = epoch
+    r{i}.slot = slot + {i}
 """
 
 
+@lru_cache(maxsize=None)
+def _finish(n_operands: int, n_results: int) -> Callable:
+    """The end of a call that has no gradient: (what is recorded, None, its entry, tensors…, operands…) → its tensor."""
+    return _finisher(n_operands, n_results, "    return make_tensor(r0)\n")
+
+
+@lru_cache(maxsize=None)
+def _finish_with_node(wrt: tuple[int, ...], saved: tuple[int, ...], watched: tuple[int, ...], n_operands: int, n_results: int,
+                      watches_result: bool) -> Callable:
+    """The end of a call that has one: its tensor has a node. See `node_text`."""
+    end = indent(node_text(wrt, saved, watched, n_operands), " " * 4) + "    out = make_tensor(r0, node)\n"
+    if watches_result:
+        end += "    node.watched.append((out._storage, 0))\n"
+    return _finisher(n_operands, n_results, end + "    return out\n")
+
+
+def _finisher(n_operands: int, n_results: int, end: str) -> Callable:
+    def each(letter: str, n: int) -> str:
+        return "".join(f"{letter}{i}, " for i in range(n))
+    text = _FINISH.format(arguments=each("a", n_operands) + each("v", n_operands), types=each("t", n_results), values=each("r", n_results),
+                          results="".join(_RESULT.format(i=i) for i in range(n_results)))
+    return FunctionType(_compiled(text + end), _FINISH_NAMES)
+
+
 def _route_of(spec: Specialization | None, enabled: bool, needs: tuple[bool, ...]) -> tuple | None:
-    """What a plain call of `spec` does: (spec or None where it takes the general way, what is recorded, its gradient or None, what makes
-    its node, whether the result follows its operands' strides). None before there is a specialization."""
+    """What a plain call of `spec` does: (spec or None where it takes the general way, what is recorded, its gradient or None, what
+    does the rest, whether the result follows its operands' strides). None before there is a specialization."""
     if spec is None:
         return None
     if not spec.single:
         return None, None, None, None, False
     follows = spec.strides is not None
+    n = len(spec.graph.inputs)
     if not (enabled and spec.can_differentiate and any(needs)):
-        return spec, spec, None, None, follows
+        return spec, spec, None, _finish(n, len(spec.out_types)), follows
     gradient = spec.gradient(needs)
-    return spec, gradient.forward, gradient, node_maker(gradient), follows
+    n_results = len(gradient.forward.out_types)
+    finish = _finish_with_node(gradient.wrt, gradient.saved_places, gradient.saved_inputs, n, n_results, bool(gradient.saved_outputs))
+    return spec, gradient.forward, gradient, finish, follows
 
 
-_NAMES = {"acquire": trace.lock.acquire, "append_call": append_call, "autocasts": autocasts, "dense": DENSE, "is_permuted": is_permuted,
-          "make_tensor": make_tensor, "mode": mode, "node_maker": node_maker, "operand": trace.operand, "release": trace.lock.release, "route_of": _route_of,
-          "scalar_types": SCALAR_TYPES, "trace": trace, "Value": Value}
+_NAMES = {"acquire": trace.lock.acquire, "autocasts": autocasts, "dense": DENSE, "is_permuted": is_permuted, "mode": mode, "operand": trace.operand,
+          "release": trace.lock.release, "route_of": _route_of, "scalar_types": SCALAR_TYPES, "trace": trace, "Value": Value}
+_FINISH_NAMES = {**NODE_NAMES, "flush": flush, "make_tensor": make_tensor, "trace": trace, "Value": Value}
 
 
 def recorder(op: Any, general: Callable, tails: dict[int, tuple]) -> Callable:
@@ -180,5 +221,4 @@ def _call(kinds: tuple[int, ...], operands: list[int], checked: bool) -> str:
     types = "".join(_TEXTS[kinds[i] if i in operands else STATIC]["type"].format(i=i) for i in range(len(kinds)))
     check = _CHECK.format(arguments=", ".join(f"a{i}" for i in range(len(kinds)))) if checked else ""
     return each("read") + _CALL.format(types=types, needs=each("need"), any_permuted=each("permuted", " or ") or "False", check=check,
-                                       slots=indent(each("slot"), " " * 4), places=each("place"), tensors=f"({each('tensor')})",
-                                       operands=f"({each('value')})")
+                                       slots=indent(each("slot"), " " * 4), places=each("place"), tensors=each("tensor"), operands=each("value"))
