@@ -7,7 +7,7 @@ from ..runtime.levels import running
 from ..runtime.trace import Value
 from ..tensor import saved
 from ..tensor.grad_mode import mode
-from ..tensor.node import FREED, Node, edge
+from ..tensor.node import FREED, Node, edge, refuse_changed
 from ..tensor.tensor import Tensor, alias
 from .grad_mode import no_grad
 
@@ -35,7 +35,7 @@ class FunctionNode(Node):
     def n_outputs(self) -> int:  # type: ignore[override]
         return self._n
 
-    def name(self) -> str:
+    def kind(self) -> str:
         return self.function.__name__ + "Backward"
 
     # ------------------------------------------------------------------ the context's methods
@@ -56,11 +56,10 @@ class FunctionNode(Node):
         """What `save_for_backward` kept."""
         if self._released:
             raise RuntimeError(FREED)
-        for t, version in self._saved_versions:
+        for t, version, mine in self._saved_versions:
             if t._storage.version != version:
-                raise RuntimeError("one of the variables needed for gradient computation has been modified by an inplace operation: "
-                                   f"[torch.{t.dtype._legacy}Tensor {list(t.shape)}], which is saved by {self.name()}, is at version "
-                                   f"{t._storage.version}; expected version {version} instead.")
+                maker = self if mine is not None else t.grad_fn
+                refuse_changed(t._storage, version, tuple(t.shape), maker, mine or t._nr)
         return tuple(t.unpack() if t.__class__ is saved.Packed else t for t in self.saved_values)
 
     def mark_dirty(self, *args: Any) -> None:
@@ -89,7 +88,7 @@ class FunctionNode(Node):
             else:
                 kept.append((t, None))
             if t is not None:
-                versions.append((alias(t), t._storage.version))
+                versions.append((t if mine is None else twin, t._storage.version, mine))
         self.saved_values = tuple(t for t, _ in kept)
         self._saved_versions = versions
         hook = saved.current() if saved.hooks else None

@@ -186,7 +186,7 @@ def make_plan(order: Sequence[Node], roots: Sequence[Tensor], operands: list) ->
         saved = [next(symbols) for _ in node.saved] if node.__class__ is OpNode else []  # type: ignore[attr-defined]
         if node not in pending:
             continue
-        builder.origin = ((i, node.name()),)
+        builder.origin = ((i, node.kind()),)
         slots = [total(gs) if gs else None for gs in pending.pop(node)]
         if node.__class__ is AccumulateGrad:
             leaves.append(i)

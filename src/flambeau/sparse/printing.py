@@ -39,7 +39,7 @@ def _kind(t: Unstrided) -> list[str]:
     suffixes.append(f"layout={t.layout}")
     node = t.grad_fn  # type: ignore[attr-defined]
     if node is not None:
-        suffixes.append(f"grad_fn=<{node.name()}>")
+        suffixes.append(f"grad_fn=<{node.kind()}>")
     elif t.requires_grad:
         suffixes.append("requires_grad=True")
     return suffixes

@@ -2,11 +2,12 @@
 a leaf points to its `AccumulateGrad`. Nodes point to the nodes of their inputs; nothing points forward."""
 from __future__ import annotations
 
+import gc
 import itertools
 import weakref
 from functools import lru_cache
 from textwrap import indent
-from typing import Any, Callable
+from typing import Any, Callable, NoReturn
 
 from ..runtime.specialization import Gradient
 from .grad_mode import anomaly
@@ -51,9 +52,14 @@ class Node:
             self.hooks = Hooks()
         return self.hooks
 
-    def name(self) -> str:
-        """PyTorch's name of this kind of node."""
+    def kind(self) -> str:
+        """PyTorch's name of this kind of node, as it is printed."""
         return type(self).__name__
+
+    def name(self) -> str:
+        """`kind`, qualified where it is one of the engine's own."""
+        kind = self.kind()
+        return "torch::autograd::" + kind if kind in ("AccumulateGrad", "CopySlices") else kind
 
     @property
     def next_functions(self) -> tuple:
@@ -92,7 +98,7 @@ class Node:
         """Forgets what was saved for backward."""
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {hex(id(self))}>"
+        return f"<{self.kind()} object at {hex(id(self))}>"
 
 
 def _handle(hooks: dict, fn: Callable):
@@ -110,6 +116,26 @@ def _call_site():
 def edge(t: Tensor):
     """Where gradients of t go."""
     return None if t._node is None else (t._node, t._nr)
+
+
+def maker_of(storage: Any, shape: tuple[int, ...], before: Any) -> Node | None:
+    """The node that made the memory's tensor of this shape, in place or not; `before`, which had made it when it was saved, where the
+    tensor does not live any more. None for a leaf."""
+    living = [t for t in gc.get_referrers(storage) if isinstance(t, Tensor) and tuple(t.shape) == shape and t._node is not None]
+    return living[0].grad_fn if living else None if before.__class__ is AccumulateGrad else before  # type: ignore[attr-defined]
+
+
+def refuse_changed(storage: Any, version: int, shape: tuple[int, ...], maker: Node | None, nr: int) -> NoReturn:
+    """PyTorch's error for a saved tensor that was written to. maker: the node that made it, as output number `nr`; None for a leaf."""
+    made = "" if maker is None else f", which is output {nr} of {maker.name().partition('Backward')[0]},"
+    raise RuntimeError(
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"[torch.{storage.value.type.dtype._legacy}Tensor {list(shape)}]{made} is at version {storage.version}; expected version {version} "
+        "instead. Hint: "
+        + ("the backtrace further above shows the operation that failed to compute its gradient. The variable in question was changed "
+           "in there or anywhere later. Good luck!" if anomaly.enabled else
+           "enable anomaly detection to find the operation that failed to compute its gradient, with "
+           "torch.autograd.set_detect_anomaly(True, check_nan=False)."))
 
 
 def sum_of_gradients(a: Tensor, b: Tensor) -> Tensor:
@@ -178,7 +204,7 @@ class OpNode(Node):
     def n_outputs(self) -> int:  # type: ignore[override]
         return self.gradient.n_visible
 
-    def name(self) -> str:
+    def kind(self) -> str:
         return self.gradient.of.grad_name
 
     def watch_outputs(self, tensors: list) -> None:
@@ -188,20 +214,22 @@ class OpNode(Node):
 
     def check_unchanged(self) -> None:
         """RuntimeError if a saved value has been overwritten."""
-        for storage, version in self.watched:
+        for k, (storage, version) in enumerate(self.watched):
             if storage.version != version:
-                self._refuse(storage, version)
+                self._refuse(k)
 
-    def _refuse(self, storage: Any, version: int) -> None:
-        t = storage.value.type
-        raise RuntimeError(
-            "one of the variables needed for gradient computation has been modified by an inplace operation: "
-            f"[torch.{t.dtype._legacy}Tensor {list(t.shape)}], which is used by {self.name()}, is at version "
-            f"{storage.version}; expected version {version} instead. Hint: "
-            + ("the backtrace further above shows the operation that failed to compute its gradient. The variable in "
-               "question was changed in there or anywhere later. Good luck!" if anomaly.enabled else
-               "enable anomaly detection to find the operation that failed to compute its gradient, with "
-               "torch.autograd.set_detect_anomaly(True)."))
+    def _refuse(self, k: int) -> NoReturn:
+        """Number k of what is watched has changed: of the inputs, without the one that an in-place call overwrites, and the outputs."""
+        storage, version = self.watched[k]
+        gradient = self.gradient
+        k -= len(self.watched)
+        if k >= -len(gradient.saved_outputs):
+            i = gradient.saved_outputs[k]
+            refuse_changed(storage, version, gradient.of.out_types[i].shape, self, i)
+        i = gradient.saved_inputs[k + len(gradient.saved_outputs)]
+        shape = gradient.of.graph.inputs[i].type.shape
+        before, nr = self._history(("in", i)) or (None, 0)
+        refuse_changed(storage, version, shape, before and maker_of(storage, shape, before), nr)
 
     def _history(self, place: tuple[str, int]) -> tuple | None:
         """Where a saved value's own gradient goes, for a gradient of the gradient."""
@@ -324,7 +352,7 @@ class ViewNode(Node):
         super().__init__(((t._node, t._nr),))
         self.grad_name, self.fn = grad_name, fn
 
-    def name(self) -> str:
+    def kind(self) -> str:
         return self.grad_name
 
     def backward(self, grads: list, create_graph: bool) -> list:
@@ -344,7 +372,7 @@ class MultiViewNode(Node):
     def n_outputs(self) -> int:  # type: ignore[override]
         return self._count
 
-    def name(self) -> str:
+    def kind(self) -> str:
         return self.grad_name
 
     def backward(self, grads: list, create_graph: bool) -> list:

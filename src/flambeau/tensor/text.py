@@ -25,7 +25,7 @@ def representation(self: Tensor, *, tensor_contents: str | None = None) -> str:
     else:
         array = host_array(self)
     return format_tensor(array, dtype=self.dtype, default_dtype=get_default_dtype(),
-                         requires_grad=self.requires_grad, grad_fn_name=None if node is None else node.name(),
+                         requires_grad=self.requires_grad, grad_fn_name=None if node is None else node.kind(),
                          device=None if where is CPU else str(where), contents=tensor_contents,
                          prefix="tensor(" if plain else f"{kind.__name__}(")
 
