@@ -8,7 +8,7 @@ from typing import Any, Sequence
 import numpy as np
 
 from .. import return_types
-from ..dtypes import dtype as dtype_class, float32, float64, int64, narrow
+from ..dtypes import dtype as dtype_class, float32, float64, int64, narrow, widen
 from ..tensor.attributes import host_array
 from ..tensor.examples import one_by_one
 from ..tensor.tensor import Tensor
@@ -45,9 +45,11 @@ def _bounds(name: str, x: np.ndarray, low: Any, high: Any) -> tuple[Any, Any]:
     return low, high
 
 
-def _uniform_bins(x: np.ndarray, low: Any, high: Any, bins: int) -> np.ndarray:
-    """The bin of each element of x, all of which lie inside; the last bin includes its upper edge."""
-    place = (x - low) / (high - low) * x.dtype.type(bins)
+def _uniform_bins(x: np.ndarray, low: Any, high: Any, bins: int, dt: dtype_class) -> np.ndarray:
+    """The bin of each element of x, all of which lie inside; the last bin includes its upper edge. Each step is rounded to dt."""
+    def rounded(values: Any) -> Any:
+        return widen(narrow(np.asarray(values, x.dtype), dt), dt).astype(x.dtype)
+    place = rounded(rounded(rounded(x - low) * rounded(bins)) / rounded(high - low))
     return np.minimum(place.astype(np.int64), bins - 1)
 
 
@@ -60,10 +62,10 @@ def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0, *, out: An
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
     x = _values(input).reshape(-1)
-    low, high = _bounds("torch.histc", x, min, max)
+    low, high = _bounds("torch.histc", x, *widen(narrow(np.array([min, max], x.dtype), input.dtype), input.dtype))
     if min != max:  # else the outer edges are those of the data
         x = x[(x >= low) & (x <= high)]
-    return _finished(np.bincount(_uniform_bins(x, low, high, bins), minlength=bins), input.dtype, input, out)
+    return _finished(np.bincount(_uniform_bins(x, low, high, bins, input.dtype), minlength=bins), input.dtype, input, out)
 
 
 def _edges(x: np.ndarray, bins: Any, ends: Any, kind: Any) -> np.ndarray:

@@ -19,6 +19,13 @@ def same_dtype(name: str, *xs: Var) -> None:
             raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {_c_name(xs[0])} != {_c_name(x)}")
 
 
+def _same_dtype_as_product(addend: Var, mat1: Var, mat2: Var) -> None:
+    """Nor does what is added to a product."""
+    for name, x in (("self", addend), ("mat1", mat1)):
+        if x.dtype is not mat2.dtype:
+            raise RuntimeError(f"{name} and mat2 must have the same dtype, but got {x.dtype._legacy} and {mat2.dtype._legacy}")
+
+
 def _c_name(x: Var) -> str:
     return {"float32": "float", "float64": "double", "int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char",
             "uint8": "unsigned char", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "complex64": "c10::complex<float>",
@@ -168,8 +175,7 @@ def _scaled_sum(input: Var, product: Var, beta, alpha) -> Var:
 @op("AddmmBackward0", strict_out="dtype")
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1):
     """beta · input + alpha · (mat1 @ mat2)."""
-    if input.dtype is not mat1.dtype:
-        raise RuntimeError(f"self and mat2 must have the same dtype, but got {input.dtype._legacy} and {mat2.dtype._legacy}")
+    _same_dtype_as_product(input, mat1, mat2)
     return _scaled_sum(input, mm.op.body(mat1, mat2), beta, alpha)
 
 
@@ -238,10 +244,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None):
     """input @ weightᵀ + bias. input (…, in), weight (out, in) or (in,), bias (out,) or () → (…, out)."""
     if weight.ndim not in (1, 2):
         raise RuntimeError(f"linear(): weight must be 1D or 2D, got {weight.ndim}D")
-    if bias is not None and bias.dtype is not input.dtype:
-        raise RuntimeError(f"self and mat2 must have the same dtype, but got {_short(bias)} and {_short(input)}")
-    if input.dtype is not weight.dtype:
-        raise RuntimeError(f"mat1 and mat2 must have the same dtype, but got {_short(input)} and {_short(weight)}")
+    if bias is None:
+        same_dtype("linear", input, weight)
+    else:
+        _same_dtype_as_product(bias, input, weight)
     features = weight.shape[-1]
     if input.ndim == 0 or input.shape[-1] != features:
         rows = f"{input.size // max(input.shape[-1], 1)}x{input.shape[-1]}" if input.ndim else "0-D"
@@ -251,10 +257,6 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None):
                            f"the weight {list(weight.shape)} takes {features}")
     out = p.dot(input, weight, (input.ndim - 1,), (weight.ndim - 1,))
     return out if bias is None else p.add(out, bias)
-
-
-def _short(x: Var) -> str:
-    return x.dtype._legacy
 
 
 @op("BilinearBackward0")

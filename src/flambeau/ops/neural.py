@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..linalg import accepts_out
 from ..nn import functional as F
 from ..nn.functional.activation import _log_softmax as log_softmax, _softmax as softmax
 from ..nn.functional.conv import conv_tbc
@@ -66,6 +67,7 @@ def native_group_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None,
     return F.group_norm(input, group, weight, bias, eps), mean.squeeze(2), scale.squeeze(2)  # type: ignore[attr-defined]
 
 
+@accepts_out
 def native_batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None,
                       running_var: Tensor | None, training: bool, momentum: float, eps: float) -> tuple[Tensor, Tensor, Tensor]:
     """(`batch_norm`, the batch's mean, 1 / √(its variance + eps)), the last two (C,), and empty when not training."""

@@ -13,6 +13,7 @@ from ..dtypes import int64
 from ..tensor import views
 from ..tensor.examples import one_by_one
 from ..tensor.op import op
+from ..tensor.strides import laid_out, order_of_memory
 from ..tensor.tensor import Tensor
 from ..tensor.views import (as_int, as_shape, expand, movedim, permute, reshape, spread_over, squeeze, transpose,
                             unsqueeze, wrap_dim, wrap_dims)
@@ -251,6 +252,14 @@ def flipud(input: Tensor) -> Tensor:
     return _flip(input, (0,))
 
 
+def _turned(out: Tensor, input: Tensor, k=1, dims=(0, 1)) -> list[int]:
+    """A quarter turn is a flip, which keeps the order in memory, of which two dimensions are then exchanged."""
+    order = order_of_memory(input) if k % 4 else list(reversed(range(input.ndim)))
+    a, b = wrap_dims(dims, input.ndim)
+    return [{a: b, b: a}.get(d, d) for d in order] if k % 2 else order
+
+
+@laid_out(_turned)
 @op("Rot90Backward0")
 def rot90(input: Tensor, k=1, dims=(0, 1)):
     """input rotated k times by 90° from the first towards the second of two dimensions."""

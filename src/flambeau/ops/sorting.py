@@ -14,6 +14,7 @@ from ..tensor.attributes import host_array
 from ..tensor.examples import of_its_own_size, one_by_one
 from ..tensor.indexing import known_array, true_positions
 from ..tensor.op import op
+from ..tensor.strides import lay_out, strides_in_order
 from ..tensor.tensor import Tensor
 from ..tensor.views import wrap_dim
 from .creation import from_array
@@ -202,7 +203,10 @@ def _results(input: Tensor, first: np.ndarray, inverse: np.ndarray, counts: np.n
              return_counts: bool) -> Any:
     """What unique returns: slices number `first` of input along dim, and what else was asked for."""
     from .indexing import index_select
-    results: list[Tensor] = [index_select(input, dim, from_array(np.ascontiguousarray(first, np.int64), int64, input))]
+    found = index_select(input, dim, from_array(np.ascontiguousarray(first, np.int64), int64, input))
+    if found.ndim > 1:  # slices are compared, and stay, as rows
+        lay_out(found, strides_in_order(tuple(found.shape), [*(d for d in reversed(range(found.ndim)) if d != dim), dim]))
+    results: list[Tensor] = [found]
     if return_inverse:
         results.append(from_array(np.array(inverse, np.int64, order="C"), int64, input))
     if return_counts:

@@ -11,6 +11,7 @@ from .. import return_types
 from ..dtypes import bfloat16, float16, float32, float64, int64
 from ..ir.graph import Var
 from ..tensor.op import op
+from ..tensor.strides import laid_out
 from ..tensor.tensor import Tensor
 from ..tensor.views import wrap_dim
 from .norms import root
@@ -290,6 +291,12 @@ def _interpolated(values: Var, rank: Var, interpolation: str) -> Var:
     return p.select(p.eq(above, below), below, blend)
 
 
+def _places_first(out: Tensor, input: Tensor, q: Any, *args: Any, **kwargs: Any) -> list[int] | None:
+    """The values of several q lie next to each other."""
+    return [0, *range(out.ndim - 1, 0, -1)] if isinstance(q, Tensor) and q.ndim else None
+
+
+@laid_out(_places_first)
 @op("QuantileBackward0", check=_check_quantile("quantile"), strict_out="dtype")
 def quantile(input: Tensor, q: Scalar, dim=None, keepdim=False, *, interpolation="linear"):
     """The q-th quantiles (q in [0, 1], a number or a 1-D tensor, whose dimension comes first) over `dim`, or of all
@@ -300,6 +307,7 @@ def quantile(input: Tensor, q: Scalar, dim=None, keepdim=False, *, interpolation
     return _quantile(input, q, dim, keepdim, interpolation, False)
 
 
+@laid_out(_places_first)
 @op("NanquantileBackward0", check=_check_quantile("nanquantile"), strict_out="dtype")
 def nanquantile(input: Tensor, q: Scalar, dim=None, keepdim=False, *, interpolation="linear"):
     """`quantile` of what is not NaN."""

@@ -206,6 +206,30 @@ def is_permuted(view: View) -> bool:
     return view.strides != contiguous_strides(view.shape)
 
 
+def laid_out(order_of: Callable[..., "Sequence[int] | None"]) -> Callable[[Callable], Callable]:
+    """Lays a function's result (the first of several) out in the order of dimensions, the fastest first, that `order_of` says for the
+    result and the function's arguments; None: as it is."""
+    def decorate(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def call(*args, **kwargs):
+            result = function(*args, **kwargs)
+            out = result[0] if isinstance(result, tuple) else result
+            if kwargs.get("out") is None and isinstance(out, Tensor) and out.ndim > 1:
+                order = order_of(out, *args, **kwargs)
+                if order is not None:
+                    lay_out(out, strides_in_order(out._geometry()[0], order))
+            return result
+        return call
+    return decorate
+
+
+def order_of_memory(t: Tensor) -> list[int]:
+    """The dimensions of a tensor, the fastest first; row-major where it is not dense."""
+    shape, strides, _ = t._geometry()
+    rows = list(reversed(range(len(shape))))
+    return sorted(rows, key=lambda d: strides[d]) if is_dense(shape, strides) else rows
+
+
 def column_major(*numbers: int, when: Callable[..., bool] | None = None) -> Callable[[Callable], Callable]:
     """Lays these of a function's results (0 is the only one) out column by column, as LAPACK leaves matrices. when: says of the
     arguments whether it is so; None: always."""

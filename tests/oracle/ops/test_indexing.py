@@ -120,3 +120,12 @@ def test_masks_of_leading_dimensions(mask):
     else:
         for a, b in zip(want, read(flambeau)):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_bins_of_histc_are_rounded_as_the_dtype_is(dtype):
+    counts = []
+    for t in (torch, flambeau):
+        x = (t.arange(400) * 0.025).to(getattr(t, dtype))
+        counts.append([t.histc(x, 100, 0, 10).tolist(), t.histc(x, 33, -1.3, 8.7).tolist(), t.histc(x, 32).tolist()])
+    assert counts[0] == counts[1]

@@ -83,3 +83,14 @@ def test_tensors_in_files(tmp_path):
     for arguments in ((str(tmp_path / "none"), False, 2), (name, False, 99)):
         with pytest.raises(RuntimeError, match="unable to mmap"):
             flambeau.from_file(*arguments)
+
+
+def test_native_batch_norm_writes_into_given_tensors():
+    found = []
+    for t in (torch, flambeau):
+        outs = t.empty(2, 3, 4), t.empty(3), t.empty(3)
+        given = t.native_batch_norm(t.arange(24.0).reshape(2, 3, 4).sin(), None, None, None, None, True, 0.1, 1e-5, out=outs)
+        assert all(a is b for a, b in zip(given, outs))
+        found.append([o.tolist() for o in outs])
+    for want, got in zip(*found):
+        torch.testing.assert_close(torch.tensor(got), torch.tensor(want))

@@ -10,6 +10,8 @@ torch = pytest.importorskip("torch")
     "special.zeta(x.half(), x.half())", "special.hermite_polynomial_h(x.half(), 2)", "special.chebyshev_polynomial_t(x.bfloat16(), 2)",
     "special.ndtri(u.half())", "special.bessel_j0(x.bfloat16())", "cat([x, None])", "stack([None, x])", "argmax(x, out=x)",
     "sort(x, out=(x.double(), x.long()))", "max(x, 1, out=(u.double(), u.long()))", "scatter(x, 0, x.long(), 1.0, out=x.double())",
+    "nn.functional.linear(x, y.double())", "nn.functional.linear(x, y, u.double())", "nn.functional.linear(x.double(), y, t.ones(3))",
+    "nn.functional.linear(x, y.double(), t.ones(3))", "addmm(u, x.double(), y.t())", "addmm(u, x, y.t().double())",
 ])
 def test_refused(call):
     import flambeau

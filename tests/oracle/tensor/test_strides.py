@@ -141,3 +141,17 @@ def test_transforms_leave_their_dimensions_fastest(kind, order):
             *[along_one(x, n, dim) for n in (None, 3, 10) for dim in (0, 1, -1)], *[along_some(x, dim=dims) for dims in ((0, 1), (2, 0), (1,), (-2, -1))],
             along_any(x), along_any(x, dim=(2, 1, 0)), along_any(x, s=(3, 12))]])
     assert strides[0] == strides[1]
+
+
+@pytest.mark.parametrize("expression", """
+x.rot90(); x.rot90(2, (0, 2)); t.rot90(x, -1, (2, 1)); t.rot90(x, 4); t.rot90(x.permute(2, 0, 1), 3, (0, 2)); t.rot90(x[:, ::2]);
+x.quantile(t.tensor([0.2, 0.5]), 1); t.nanquantile(x, t.tensor([0.2, 0.5]), 0, True); x.quantile(0.5, 1); x.quantile(t.tensor([0.5]));
+x.unique(dim=1); t.unique(x, dim=-1, return_inverse=True)[0]; t.unique_consecutive(x[..., :1], dim=1)
+""".replace("\n", "").split(";"))
+def test_results_that_lie_in_another_order(expression):
+    found = []
+    for t in BOTH:
+        out = eval(expression.strip(), {"t": t, "x": t.arange(24.0).reshape(2, 3, 4)})
+        found.append((out.stride(), out.tolist()))
+    assert found[0][0] == found[1][0]
+    np.testing.assert_allclose(np.array(found[1][1]), np.array(found[0][1]), rtol=1e-6)
