@@ -28,7 +28,7 @@ class CompiledGradient:
     saved: numbers of the kept values. The backward pass takes them and one cotangent for each root to a gradient for each edge.
     """
 
-    saved_outputs = ()
+    saved_inputs = saved_outputs = ()
 
     def __init__(self, name: str, plan: Specialization, n_roots: int):
         self.of = self

@@ -221,15 +221,14 @@ class OpNode(Node):
     def _refuse(self, k: int) -> NoReturn:
         """Number k of what is watched has changed: of the inputs, without the one that an in-place call overwrites, and the outputs."""
         storage, version = self.watched[k]
-        gradient = self.gradient
-        k -= len(self.watched)
-        if k >= -len(gradient.saved_outputs):
-            i = gradient.saved_outputs[k]
-            refuse_changed(storage, version, gradient.of.out_types[i].shape, self, i)
-        i = gradient.saved_inputs[k + len(gradient.saved_outputs)]
-        shape = gradient.of.graph.inputs[i].type.shape
-        before, nr = self._history(("in", i)) or (None, 0)
-        refuse_changed(storage, version, shape, before and maker_of(storage, shape, before), nr)
+        of = self.gradient.of
+        places = [("in", i) for i in self.gradient.saved_inputs] + [("out", i) for i in self.gradient.saved_outputs]
+        kind, i = places[k - len(self.watched)] if places else ("in", None)  # a compiled call does not tell
+        if kind == "out":
+            refuse_changed(storage, version, of.out_types[i].shape, self, i)
+        shape = storage.value.type.shape if i is None else of.graph.inputs[i].type.shape
+        before, nr = self._history((kind, i)) or (None, 0)
+        refuse_changed(storage, version, shape, maker_of(storage, shape, before), nr)
 
     def _history(self, place: tuple[str, int]) -> tuple | None:
         """Where a saved value's own gradient goes, for a gradient of the gradient."""

@@ -17,6 +17,7 @@ PROGRAMS = {
     "a result": "z = x.sigmoid(); z.detach().add_(1)",
     "the result of an in-place op": "z = x * 2; z.exp_(); z.add_(1)",
     "a leaf": "z = x * 2 * x; x.detach().add_(1)",
+    "an operand without a gradient": "w = t.ones(4); z = x * w; w.add_(x[0])",
     "positions": "i = t.tensor([0, 1]); z = x[i]; i.add_(1)",
     "a parameter that an optimizer steps": "w = t.ones(4, requires_grad=True); z = (x * w).sum(); z.backward(retain_graph=True); "
                                            "t.optim.SGD([w], 0.1).step()",
@@ -58,3 +59,19 @@ def test_names_of_the_engines_own_nodes():
         y[0] = 2
         found.append([y.grad_fn.name(), str(y), (x + 1).grad_fn.name(), (x + 1).grad_fn.next_functions[0][0].name()])
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("change", ["w.detach().add_(1)", "y.add_(1)"])
+def test_after_a_compiled_call(change):
+    refusals = []
+    for t in (torch, flambeau):
+        w, y = t.ones(4, requires_grad=True), t.ones(2, 4)
+        call = (flambeau.compile if t is flambeau else lambda f: f)(lambda x: (x * w * y).exp())
+        for _ in range(5):
+            z = call(t.ones(2, 4, requires_grad=True))
+            z.sum().backward(retain_graph=True)
+        exec(change)
+        with pytest.raises(RuntimeError) as caught:
+            z.sum().backward()
+        refusals.append(str(caught.value))
+    assert refusals[0] == refusals[1]
