@@ -58,31 +58,31 @@ def _raise_on(info: Tensor, message: str) -> None:
         raise LinAlgError(f"{name}: {place}{what.format(array.reshape(-1)[first])}")
 
 
-def _out(result: Any, out: Any) -> Any:
-    if out is None:
-        return result
-    from .tensor.write import write_out
-    return write_out(result, out)
+def accepts_out(function: Any = None, *, strict: bool = True) -> Any:
+    """Gives a function of tensors the keyword `out`. strict: the dtype must be the result's; else the result is copied, row-major."""
+    if function is None:
+        return functools.partial(accepts_out, strict=strict)
 
-
-def accepts_out(function: Any) -> Any:
-    """Gives a function of tensors the keyword `out`."""
     @functools.wraps(function)
     def call(*args, out=None, **kwargs):
-        return _out(function(*args, **kwargs), out)
+        result = function(*args, **kwargs)
+        if out is None:
+            return result
+        from .tensor.write import write_out
+        return write_out(result if strict or isinstance(result, tuple) else result.contiguous(), out, strict)
     return call
 
 
 # ------------------------------------------------------------------ determinants and inverses
 
-@op("LinalgDetBackward0")
+@op("LinalgDetBackward0", strict_out="dtype")
 def det(A: Tensor):
     """The determinants (…) of square matrices (…, n, n)."""
     _square("linalg.det", A, "lu_cpu")
     return la.det(A)
 
 
-@op("LinalgSlogdetBackward0", returns=rt.linalg_slogdet)
+@op("LinalgSlogdetBackward0", returns=rt.linalg_slogdet, strict_out="dtype")
 def slogdet(A: Tensor):
     """(sign, log |determinant|) of square matrices."""
     _square("linalg.slogdet", A)
@@ -173,7 +173,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
 
 
 @column_major(0)
-@op("LinalgSolveTriangularBackward0")
+@op("LinalgSolveTriangularBackward0", strict_out="dtype")
 def solve_triangular(A: Tensor, B: Tensor, *, upper, left=True, unitriangular=False):
     """X with A X = B (X A = B if not left), reading one triangle of A; unitriangular: its diagonal counts as ones."""
     _square("linalg.solve_triangular", A)
@@ -222,7 +222,7 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
 
 
 @column_major(0, 1)
-@op("LinalgQrBackward0", returns=rt.linalg_qr)
+@op("LinalgQrBackward0", returns=rt.linalg_qr, strict_out="dtype")
 def qr(A: Tensor, mode="reduced"):
     """(Q, R) with A = Q R; mode "reduced", "complete" (Q square) or "r" (Q empty)."""
     _matrix("linalg.qr", A, "geqrf_cpu")
@@ -233,7 +233,7 @@ def qr(A: Tensor, mode="reduced"):
 
 
 @column_major(0, 2)
-@op("LinalgSvdBackward0", returns=rt.linalg_svd)
+@op("LinalgSvdBackward0", returns=rt.linalg_svd, strict_out="dtype")
 def svd(A: Tensor, full_matrices=True, *, driver=None):
     """(U, S, Vᴴ) with A = U diag(S) Vᴴ, S descending; full_matrices: U and V are square."""
     _matrix("linalg.svd", A, "linalg_svd_cpu")
@@ -268,14 +268,14 @@ def _uplo(UPLO: str) -> bool:
 
 
 @column_major(1)
-@op("LinalgEighBackward0", returns=rt.linalg_eigh)
+@op("LinalgEighBackward0", returns=rt.linalg_eigh, strict_out="dtype")
 def eigh(A: Tensor, UPLO="L"):
     """(ascending eigenvalues, eigenvectors as columns) of symmetric or Hermitian matrices, of which triangle UPLO is read."""
     _square("linalg.eigh", A, "linalg_eigh_cpu")
     return la.eigh(A, _uplo(UPLO))
 
 
-@op("LinalgEighBackward0")
+@op("LinalgEighBackward0", strict_out="dtype")
 def eigvalsh(A: Tensor, UPLO="L"):
     """The eigenvalues of symmetric or Hermitian matrices, ascending."""
     _square("linalg.eigvalsh", A, "linalg_eigh_cpu")
@@ -298,7 +298,7 @@ def eigvals(A: Tensor):
 
 
 @column_major(0)
-@op("LinalgLuFactorExBackward0", returns=rt.linalg_lu_factor)
+@op("LinalgLuFactorExBackward0", returns=rt.linalg_lu_factor, strict_out="dtype")
 def lu_factor(A: Tensor, *, pivot=True):
     """(L and U in one matrix, 1-based pivots int32); see `lu_solve`."""
     _matrix("torch.linalg.lu_factor", A, "lu_cpu")
@@ -359,7 +359,7 @@ def lu(A: Tensor, *, pivot: bool = True) -> Any:
 
 
 @column_major(0, when=lambda LU, pivots, B, *, left=True, adjoint=False: left)
-@op("LinalgLuSolveBackward0")
+@op("LinalgLuSolveBackward0", strict_out="dtype")
 def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left=True, adjoint=False):
     """X with A X = B (X A = B if not left; Aᴴ in place of A if adjoint), from A's `lu_factor`."""
     _square("torch.linalg.lu_solve", LU)
@@ -437,7 +437,7 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False) -> Any:
 
 
 @column_major(0)
-@op("NotImplemented")
+@op("NotImplemented", strict_out="dtype")
 def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian=False):
     """X with A X = B, from A's `ldl_factor`. No gradient."""
     if B.ndim < 2:
@@ -483,7 +483,7 @@ def _pinv(A: Tensor, tolerance: Tensor, hermitian):
     return la.pinv(A, p.broadcast_to(p.cast(tolerance, A.dtype.to_real()), A.shape[:-2]), hermitian)
 
 
-@accepts_out
+@accepts_out(strict=False)
 def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Tensor:
     """The Moore-Penrose inverse (…, n, m) of matrices (…, m, n); singular values up to max(atol, rtol · the largest) count as 0."""
     if 0 in A.shape[-2:]:
@@ -493,7 +493,7 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
     return _pinv(A, _tolerance(A, values.amax(-1), atol, rtol), bool(hermitian))
 
 
-@accepts_out
+@accepts_out(strict=False)
 def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Tensor:
     """How many singular values exceed max(atol, rtol · the largest), int64."""
     if tol is not None:
@@ -507,7 +507,7 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
     return (values > tolerance.unsqueeze(-1)).sum(-1)
 
 
-@accepts_out
+@accepts_out(strict=False)
 @one_by_one
 @in_float32
 def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:
@@ -560,7 +560,7 @@ def _check_lstsq(A: Tensor, B: Tensor) -> None:
 
 # ------------------------------------------------------------------ norms
 
-@op("LinalgVectorNormBackward0")
+@op("LinalgVectorNormBackward0", strict_out="dtype")
 def vector_norm(x: Tensor, ord=2, dim=None, keepdim=False, *, dtype=None):
     """(Σ |x|^ord)^(1/ord) over dim, or over all elements; ±inf gives the extremes, 0 counts what is not zero."""
     if x.dtype.kind not in "fc":
@@ -585,7 +585,7 @@ def _extreme(values: Var, order: float, dim: int) -> Var:
     return p.reduce_sum(values, (last,))
 
 
-@op("LinalgMatrixNormBackward0")
+@op("LinalgMatrixNormBackward0", strict_out="dtype")
 def matrix_norm(input: Tensor, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
     """Norms of matrices in dimensions dim: "fro", "nuc" (Σ singular values), ±1, ±inf (sums), ±2 (extreme singular values)."""
     if input.ndim < 2:
@@ -630,7 +630,7 @@ def norm(input: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False,
     return vector_norm(input, ord, dim, keepdim, dtype=dtype)
 
 
-@accepts_out
+@accepts_out(strict=False)
 def cond(A: Tensor, p: Any = None) -> Tensor:
     """The condition number ‖A‖ₚ ‖A⁻¹‖ₚ: the ratio of the extreme singular values by default."""
     if p is None or p == 2:
@@ -728,13 +728,13 @@ def multi_dot(tensors: Any) -> Tensor:
     return result.squeeze(-1) if last else result
 
 
-@op("LinalgCrossBackward0")
+@op("LinalgCrossBackward0", strict_out="dtype")
 def cross(input: Tensor, other: Tensor, *, dim=-1):
     """The vector product along a dimension of size 3."""
     return linalg_cross(input, other, dim)
 
 
-@op("LinalgVecdotBackward0")
+@op("LinalgVecdotBackward0", strict_out="dtype")
 def vecdot(x: Tensor, y: Tensor, *, dim=-1):
     """Σ conj(x) · y along dim."""
     x, y = promoted(x, y)
@@ -766,7 +766,7 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     return cat([ones_like(wide).to(powers.dtype), powers], -1)
 
 
-@accepts_out
+@accepts_out(strict=False)
 def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     """The inverse of A seen as a matrix from its dimensions from `ind` on to the first `ind`."""
     if ind <= 0:
@@ -778,7 +778,7 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     return inv(A.reshape(math.prod(rows), -1)).reshape(*columns, *rows)
 
 
-@accepts_out
+@accepts_out(strict=False)
 def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
     """X with tensordot(A, X, X.ndim) = B; dims of A are moved to its end first."""
     if dims is not None:

@@ -68,14 +68,22 @@ def sizes(name: str, args: tuple) -> tuple[int, ...]:
     return tuple(shape)
 
 
+def written_over(made: Tensor, out: Tensor) -> Tensor:
+    """What a factory makes, in `out`, which takes its shape."""
+    from ..tensor.views import resize_
+    from ..tensor.write import write_out
+    if isinstance(out, Tensor) and out.shape != made.shape and out._node is None:
+        resize_(out, made.shape)
+    return write_out(made, out)
+
+
 def finished(make: Any, dt: dtype_class, explicit_dtype: Any, out: Any, device: Any, requires_grad: bool) -> Tensor:
     """What the factories' common arguments ask for, of make() -> Tensor."""
     where = check_device(device)
     if out is not None:
         if explicit_dtype is not None and out.dtype is not dt:
             raise RuntimeError(f"dtype {dt._legacy} does not match dtype of out parameter ({out.dtype._legacy})")
-        from ..tensor.write import write_out
-        return write_out(moved(make(), device_of(out)), out)
+        return written_over(moved(make(), device_of(out)), out)
     if requires_grad and dt.kind not in "fc":
         raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
     return leaf(moved(make(), where), requires_grad)

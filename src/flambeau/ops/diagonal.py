@@ -47,7 +47,7 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Any = None) -> Tensor:
     if out is None:
         return made
     from ..tensor.write import write_out
-    return write_out(made, out)
+    return write_out(made, out, strict=True)
 
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:

@@ -33,7 +33,7 @@ def geqrf(input: Tensor):
     return packed.geqrf(input)
 
 
-@accepts_out
+@accepts_out(strict=False)
 def orgqr(input: Tensor, tau: Tensor) -> Tensor:
     """Q's first columns from `geqrf`: see `torch.linalg.householder_product`."""
     return linalg.householder_product(input, tau)

@@ -288,7 +288,7 @@ def index_reduce_(self, dim, index, source, reduce, *, include_self=True):
     return _index_reduce_inplace(self, dim, index, source, reduce, include_self)
 
 
-@op("IndexCopyBackward0", check=_range_check(IndexError, "index_copy_(): " + OUT_OF_BOUNDS))
+@op("IndexCopyBackward0", check=_range_check(IndexError, "index_copy_(): " + OUT_OF_BOUNDS), strict_out="dtype")
 def index_copy(input: Tensor, dim, index: Tensor, source: Tensor):
     """input with its slices number index[i] along `dim` replaced by those of source."""
     d = wrap_dim(dim, input.ndim)

@@ -56,7 +56,7 @@ def qr(input: Tensor, some: bool = True) -> Any:
     return return_types.qr(tuple(linalg.qr(input, "reduced" if some else "complete")))
 
 
-@accepts_out
+@accepts_out(strict=False)
 def cholesky(input: Tensor, upper: bool = False) -> Tensor:
     """The triangular factor of a positive-definite matrix: see `torch.linalg.cholesky`."""
     return linalg.cholesky(input, upper=upper)
@@ -93,7 +93,7 @@ def triangular_solve(input: Tensor, A: Tensor, upper=True, transpose=False, unit
     return la.solve_triangular(factor, b, bool(upper) != bool(transpose), bool(unitriangular)), a
 
 
-@accepts_out
+@accepts_out(strict=False)
 def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     """The Moore-Penrose inverse: see `torch.linalg.pinv`."""
     return linalg.pinv(input, rcond)

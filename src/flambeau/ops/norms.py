@@ -67,7 +67,7 @@ def require_float(x: Var) -> None:
                            f"{x.dtype._legacy}")
 
 
-@op("LinalgVectorNormBackward0", name="norm")
+@op("LinalgVectorNormBackward0", name="norm", strict_out="dtype")
 def _norm(input: Tensor, order, dim, keepdim, dtype):
     require_float(input)
     return vector_norm(p.cast(input, dtype or input.dtype), float(order), dim, keepdim)

@@ -24,7 +24,8 @@ from ..tensor.device import CPU, check_device, device as device_class
 from ..tensor.placement import device_of, follow
 from ..tensor.tensor import Tensor, make_tensor
 from ..tensor.views import as_shape
-from ..tensor.write import assign, check_writable, write_out
+from ..tensor.write import assign, check_writable
+from .creation import written_over
 from .promotion import not_implemented
 
 _specs: dict[tuple, Specialization] = {}
@@ -269,7 +270,7 @@ def randn(*size, generator=None, out=None, dtype=None, layout=None, device=None,
 def _into(result: Tensor, out: Any) -> Tensor:
     if out is None:
         return result
-    return write_out(result, out)
+    return written_over(result, out)
 
 
 @op(lambda drawn, parameters, grad_name: grad_name, name="draw")

@@ -237,7 +237,7 @@ def column_major(*numbers: int, when: Callable[..., bool] | None = None) -> Call
         @functools.wraps(function)
         def call(*args, **kwargs):
             result = function(*args, **kwargs)
-            if kwargs.get("out") is None and (when is None or when(*args, **kwargs)):
+            if kwargs.pop("out", None) is None and (when is None or when(*args, **kwargs)):
                 outs = result if isinstance(result, tuple) else (result,)
                 for out in [outs[n] for n in numbers]:
                     rank = out.ndim if isinstance(out, Tensor) else 0

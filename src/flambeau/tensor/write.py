@@ -13,7 +13,7 @@ from ..runtime.trace import Value, record, trace
 from .grad_mode import mode
 from .storage import InferenceStorage
 from .strides import is_dense
-from .tensor import Tensor, make_tensor
+from .tensor import Tensor, View, make_tensor
 
 _write_specs: dict[tuple, Specialization] = {}
 
@@ -219,5 +219,8 @@ def write_out(result: Any, out: Any, strict: bool = False, name: str = "") -> An
                           f"not match the required output shape {list(result.shape)}. Pass a new tensor, or one resized to no "
                           "elements, to reuse memory.", UserWarning, stacklevel=4)
         resize_(out, result.shape)
+        shape, strides, _ = result._geometry()
+        if strides != _contiguous(shape) and is_dense(shape, strides):  # new memory is in the result's order
+            out._view = View(shape, strides, out._geometry()[2], out.dtype, None, False, out._storage.version)
     assign(out, cast_to(result, out.dtype))
     return out

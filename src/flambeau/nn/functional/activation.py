@@ -330,14 +330,14 @@ def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
     return 0 if ndim in (0, 1, 3) else 1
 
 
-@op("SoftmaxBackward0", name="softmax")
+@op("SoftmaxBackward0", name="softmax", strict_out="dtype")
 def _softmax(input: Tensor, dim, dtype=None):
     d = wrap_dim(dim, input.ndim)
     x = _softmax_input(input, dtype)
     return softmax_of(x, d) if x.size else x
 
 
-@op("LogSoftmaxBackward0", name="log_softmax")
+@op("LogSoftmaxBackward0", name="log_softmax", strict_out="dtype")
 def _log_softmax(input: Tensor, dim, dtype=None):
     d = wrap_dim(dim, input.ndim)
     x = _softmax_input(input, dtype)
