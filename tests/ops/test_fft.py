@@ -4,6 +4,8 @@ import pytest
 
 import flambeau as torch
 
+pytestmark = pytest.mark.filterwarnings("ignore:A window was not provided")  # it is said once in a process
+
 ONE = ["fft", "ifft", "rfft", "irfft", "hfft", "ihfft"]
 SEVERAL = ["fft2", "ifft2", "rfft2", "irfft2", "fftn", "ifftn", "rfftn", "irfftn"]
 NORMS = [None, "backward", "ortho", "forward"]
@@ -140,5 +142,9 @@ def test_short_time_errors():
 
 
 def test_short_time_transform_without_a_window_warns():
-    with pytest.warns(UserWarning, match="spectral leakage"):
-        assert torch.stft(torch.ones(20), 8, return_complex=True).shape == (5, 11)
+    torch.set_warn_always(True)
+    try:
+        with pytest.warns(UserWarning, match="spectral leakage"):
+            assert torch.stft(torch.ones(20), 8, return_complex=True).shape == (5, 11)
+    finally:
+        torch.set_warn_always(False)

@@ -83,9 +83,11 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
     if materialize_grads:
         from ..ops.creation import filled
         results = [filled(tuple(t.shape), 0, t.dtype) if g is None else g for g, t in zip(results, inputs)]
-    elif not allow_unused and any(g is None for g in results):
-        raise RuntimeError("One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this "
-                           "is the desired behavior.")
+    elif not allow_unused:
+        for i, g in enumerate(results):
+            if g is None:
+                raise RuntimeError(f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
+                                   "allow_unused=True if this is the desired behavior.")
     return tuple(results)
 
 

@@ -120,6 +120,9 @@ class set_grad_enabled(_ContextDecorator):
     def clone(self) -> set_grad_enabled:
         return set_grad_enabled(self.mode)
 
+    def __repr__(self) -> str:
+        return f"torch.autograd.grad_mode.set_grad_enabled(mode={self.mode})"
+
 
 class inference_mode(_ContextDecorator):
     """`no_grad` whose results are inference tensors (`Tensor.is_inference`): outside they cannot be written to, nor saved for a

@@ -193,6 +193,10 @@ def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> tuple:
         output, aux = _with_aux("vjp(f, *primals): output of function f", output, has_aux)
         outputs, out_spec = tree_flatten(output)
         check_tensors("vjp(f, *primals)", outputs)
+        for o in outputs:
+            if o.dtype.kind not in "fc":
+                raise RuntimeError("vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got Tensor with dtype "
+                                   f"{o.dtype!r}")
         if has_aux:
             for x in tree_flatten(aux)[0]:
                 if not isinstance(x, Tensor):

@@ -214,11 +214,11 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
     zeros = math.ceil(sparsity * rows)
     with flambeau.no_grad():
         tensor.normal_(0, std, generator=generator)
-        keep = np.ones((rows, columns), bool)
+        dropped = np.zeros((rows, columns), bool)
         for column in range(columns):
             # PyTorch draws these from the default generator
-            keep[flambeau.randperm(rows)[:zeros].numpy(), column] = False
-        return tensor.mul_(flambeau.from_numpy(keep))
+            dropped[flambeau.randperm(rows)[:zeros].numpy(), column] = True
+        return tensor.masked_fill_(flambeau.from_numpy(dropped), 0)
 
 
 def _deprecated(function: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from .. import primitives as p
 from ..tensor.op import op
 from ..tensor.tensor import Tensor
+from ..warning import warn_once
 from .bits import view_as_real
 from .creation import ones
 
@@ -31,6 +32,10 @@ def _centered(window: Tensor, n_fft: int) -> Tensor:
     return pad(window, (missing // 2, missing - missing // 2)) if missing else window
 
 
+_NO_WINDOW = ("A window was not provided. A rectangular window will be applied{}To suppress this warning and use a rectangular window, "
+              "explicitly set `window=torch.ones(n_fft, device=<device>)`.")
+
+
 def stft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: int | None = None,
          window: Tensor | None = None, center: bool = True, pad_mode: str = "reflect",
          normalized: bool = False, onesided: bool | None = None, return_complex: bool | None = None,
@@ -45,6 +50,9 @@ def stft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: i
     """
     from .. import fft
     from ..nn.functional import pad
+    if window is None:
+        warn_once(_NO_WINDOW.format(",which is known to cause spectral leakage. Other windows such as torch.hann_window or torch.hamming_window "
+                                    "are recommended to reduce spectral leakage."))
     hop = n_fft // 4 if hop_length is None else hop_length
     length = n_fft if win_length is None else win_length
     is_complex = input.dtype.is_complex or window is not None and window.dtype.is_complex
@@ -84,12 +92,6 @@ def stft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: i
         missing = n_fft - length
         x = pad(x, (missing // 2, missing - missing // 2))
     if window is None:
-        warnings.warn("A window was not provided. A rectangular window will be applied, which is known to cause "
-                      "spectral leakage. Other "
-                      "windows such as torch.hann_window or torch.hamming_window are recommended to reduce spectral "
-                      "leakage. To use a "
-                      "rectangular window without this warning, set `window=torch.ones(n_fft)`.", UserWarning,
-                      stacklevel=2)
         window = ones(length, dtype=x.dtype, device=x.device) if length < n_fft else None
     frames = x.unfold(-1, n_fft, hop)
     if window is not None:
@@ -124,6 +126,8 @@ def istft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: 
     if not input.dtype.is_complex:
         raise RuntimeError("istft requires a complex-valued input tensor matching the output from stft with "
                            "return_complex=True.")
+    if window is None:
+        warn_once(_NO_WINDOW.format(".Please provide the same window used by stft to make the inversion lossless."))
     given = dict(n_fft=n_fft, hop_length=hop, win_length=win, window=_described(window), center=center,
                  normalized=normalized,
                  onesided=onesided, length=length, return_complex=return_complex)

@@ -37,6 +37,10 @@ class Unstrided(Tensor):
         """How many values are specified, equal positions counted each."""
         return self._values_tensor.shape[0]
 
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """TypeError: which positions are specified does not change."""
+        raise TypeError("Cannot assign to a sparse tensor")
+
     # ------------------------------------------------------------------ gradients
 
     @property

@@ -6,6 +6,8 @@ import flambeau
 
 torch = pytest.importorskip("torch")
 
+pytestmark = pytest.mark.filterwarnings("ignore:A window was not provided")  # it is said once in a process
+
 KINDS = ["fft", "ifft", "rfft", "irfft", "hfft", "ihfft"]
 NAMES = KINDS + [k + s for k in KINDS for s in ("2", "n")]
 

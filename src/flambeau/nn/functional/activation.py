@@ -381,5 +381,4 @@ def tanh(input):
     return input.tanh()
 
 
-METHODS = {"relu": relu, "relu_": relu_, "softmax": lambda self, dim, dtype=None: _softmax(self, dim, dtype),
-           "log_softmax": lambda self, dim, dtype=None: _log_softmax(self, dim, dtype), "prelu": prelu, "hardshrink": hardshrink}
+METHODS = {"relu": relu, "relu_": relu_, "softmax": _softmax, "log_softmax": _log_softmax, "prelu": prelu, "hardshrink": hardshrink}

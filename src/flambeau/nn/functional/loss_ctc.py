@@ -50,13 +50,13 @@ def _labels(targets: Any, lengths: np.ndarray) -> np.ndarray:
             raise RuntimeError(
                 f"Expected tensor to have size at least {longest} at dimension 1, but got size "
                 f"{values.shape[1]} for argument "
-                "#2 'targets' (while checking arguments for ctc_loss_cpu)"
+                "#2 'targets' (while checking arguments for ctc_loss_allocate_outputs)"
             )
         return values[:, :longest]
     if values.size < lengths.sum():
         raise RuntimeError(
             f"Expected tensor to have size {lengths.sum()} at dimension 0, but got size {values.size} for argument #2 "
-            "'targets' (while checking arguments for ctc_loss_cpu)"
+            "'targets' (while checking arguments for ctc_loss_allocate_outputs)"
         )
     rows = np.zeros((len(lengths), longest), np.int64)
     rows[np.arange(longest) < lengths[:, None]] = values[: lengths.sum()]
@@ -87,7 +87,7 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
         raise RuntimeError(
             f"Expected input_lengths to have value at most {log_probs.shape[0]}, but got value "
             f"{lengths.max()} (while checking "
-            "arguments for ctc_loss_cpu)"
+            "arguments for ctc_loss_allocate_outputs)"
         )
     labels = _labels(targets, spelled)
     labels = np.where(np.arange(labels.shape[1]) < spelled[:, None], labels, blank)
