@@ -106,6 +106,17 @@ def test_matmul(m, n, k, ta, tb, dtype):
     check(matmul(m, n, k, a=(1, m) if ta else None, b=(1, k) if tb else None, dtype=dtype))
 
 
+@pytest.mark.parametrize("m,n,k,kind", [(16, 24, 4104, "nt"), (25, 9, 8192, "nt"),   # blocks of a long reduction
+                                        (100, 1040, 8, "tn"), (261, 1056, 3, "nn"),  # of the rows of a large result
+                                        (21, 1100, 67, "nn"), (24, 520, 163, "nn")])  # of few steps down long columns
+def test_matmul_in_blocks(m, n, k, kind):
+    c = matmul(m, n, k, a=(1, m) if kind[0] == "t" else None, b=(1, k) if kind[1] == "t" else None)
+    s = make_schedule(c, ISAS["avx2"])
+    assert s.block_axis == 0 or len(s.contraction.outer) == 3
+    check(c)
+    check(c, s if TARGET.isa.vector_bytes >= ISAS["avx2"].vector_bytes else None)
+
+
 def test_empty_reduction_gives_zeros():
     c = matmul(6, 20, 0, a=(1, 1), b=(20, 1))
     out = np.ones(120, np.float32)

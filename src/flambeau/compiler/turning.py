@@ -13,7 +13,8 @@ from .affine import identity, linear
 from .contractions import CONTRACTIONS
 from .expression import Load
 from .llvm.target import host_target
-from .loops.schedule import L2_BYTES, make_schedule
+from .loops.blocking import L2_BYTES
+from .loops.schedule import make_schedule
 
 CONVOLUTIONS = ("conv", "conv_weight_grad", "bordered_input_grad")
 

@@ -72,6 +72,14 @@ class Contraction:
         reduced = self.reduced[:axis] + (replace(x, size=n),) + self.reduced[axis + 1:]
         return replace(self, outer=(Axis(parts, stride, n * x.a, n * x.b), *self.outer), reduced=reduced)
 
+    def cut_outer(self, axis: int, size: int) -> Contraction:
+        """An output axis as two: blocks of `size`, which must divide it, and the positions in one."""
+        return replace(self, outer=_cut(self.outer, axis, size))
+
+    def cut_reduced(self, axis: int, size: int) -> Contraction:
+        """A reduced axis as two: blocks of `size`, which must divide it, and the positions in one."""
+        return replace(self, reduced=_cut(self.reduced, axis, size))
+
     def reference(self, a: np.ndarray, b: np.ndarray, out: np.ndarray, offsets: tuple[int, int, int] = (0, 0, 0)) -> None:
         """Computes into `out` with NumPy, in float64; the operands are flat arrays, `offsets` where index 0 lies."""
         axes = self.outer + self.reduced
@@ -82,6 +90,13 @@ class Contraction:
         result = np.einsum(view(a, [x.a for x in axes], offsets[0]).astype(np.float64), letters,
                            view(b, [x.b for x in axes], offsets[1]).astype(np.float64), letters, letters[:len(self.outer)])
         view(out, [x.out or 0 for x in self.outer], offsets[2])[...] = result
+
+
+def _cut(axes: tuple[Axis, ...], number: int, size: int) -> tuple[Axis, ...]:
+    x = axes[number]
+    assert x.size % size == 0, (x, size)
+    blocks = Axis(x.size // size, None if x.out is None else x.out * size, x.a * size, x.b * size)
+    return (*axes[:number], blocks, replace(x, size=size), *axes[number + 1:])
 
 
 def _joined(axes: list[Axis], keep: Sequence[Axis] = ()) -> list[Axis]:

@@ -11,18 +11,17 @@ operands: sums are then lanes, added up at the end (x·wᵀ with row-major x and
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
 from math import ceil, inf, prod
-from typing import Sequence
 
 import numpy as np
 
 from ..llvm.target import Isa
+from .blocking import CACHE_WAYS, FAR_BYTES, L2_BYTES, cut_rows, fitting_block, footprint, is_long, sum_block, walks_columns
 from .contraction import Axis, Contraction
 
-L2_BYTES = 256 * 1024        # of the least L2 that matters; half of it holds a block's operands
 CHUNK_CYCLES = 10_000        # a chunk is worth some microseconds: dozens of times what claiming it costs
 LARGE_CYCLES = 40_000        # and more where there are enough, as its tiles share operands
 MAX_CHUNKS = 256
@@ -34,7 +33,6 @@ FMA_LATENCY = 4
 SLOW = 1.5                   # times the cycles of the multiplications alone: from here on other ways are tried
 SCATTER_CYCLES = 2.0         # to store one lane of a vector
 LOAD_CYCLES = 0.7            # a load or broadcast of a whole vector; two a cycle is what the manuals say
-FAR_BYTES = 1024             # distance of neighbours in a column from which on a vector operand is better packed
 LONG_STEPS, NEAR_BYTES = 768, 256  # length of columns whose lines overflow the first cache, which are so from a lesser distance on
 L1_BYTES = 24 * 1024         # what a tile's operands may take of the first cache
 LINE_BYTES, LINE_CYCLES = 64, 2.5  # a line from L2, measured with many streams
@@ -320,10 +318,16 @@ def _best_tile(c: Contraction, isa: Isa, vector_axis: int, lanes: int, packed: s
                 if accumulators + temporaries > registers:
                     continue
                 cost = _tile_cost(c, tile, vector_axis, lanes, packed)
+                if vector_axis < 0:  # all loads are vectors' then, of long rows: of tiles that cost as much, the one with fewer
+                    cost *= 1 + max(0.0, _loads_per_product(c, tile) - 0.5) / 64
                 if best is None or cost < best[0] * 0.999:
                     best = cost, tuple(tile.get(i, 1) for i in range(len(c.outer)))
     assert best is not None
     return best
+
+
+def _loads_per_product(c: Contraction, tile: dict[int, int]) -> float:
+    return sum(_loads(c.outer, tile, op, -1) for op in "ab") / prod(tile.values())
 
 
 def _temporaries(c: Contraction, isa: Isa, tile: dict[int, int], vector_axis: int, vectors: int) -> int:
@@ -349,23 +353,17 @@ def _pair_sizes(c: Contraction, pair: tuple[int, ...], most: int) -> list[tuple[
     return [(m, n) for m in first for n in second if m > 1 and n > 1 and m * n <= most]
 
 
-def _footprint(c: Contraction, tile: Sequence[int], operand: str) -> int:
-    """Elements of an operand that one register tile reads."""
-    return prod(r.size for r in c.reduced if r.stride(operand)) * \
-        prod(t for x, t in zip(c.outer, tile) if x.stride(operand))
-
-
 def _loop_order(c: Contraction, tile: tuple[int, ...], vector_axis: int, packed: str) -> tuple[int, ...]:
     """Output axes from the outermost in: the innermost loop changes as little as possible of what a tile reads; axes that
     move the vectors' packed panel come first, those of both operands before all. Of two operands one of which the second cache
     holds, the other is walked once, by the outer loops."""
     item = np.dtype(c.accumulate).itemsize
-    large = [op for op in "ab" if _footprint(c, [1 if x.a and x.b else x.size for x in c.outer], op) * item > L2_BYTES]
+    large = [op for op in "ab" if footprint(c, [1 if x.a and x.b else x.size for x in c.outer], op) * item > L2_BYTES]
     moved = next((op for op in packed if vector_axis >= 0 and c.outer[vector_axis].stride(op)), None)
 
     def key(i: int) -> tuple:
         x = c.outer[i]
-        changed = sum(_footprint(c, tile, op) for op in "ab" if x.stride(op))
+        changed = sum(footprint(c, tile, op) for op in "ab" if x.stride(op))
         return (not (packed and x.a and x.b), not (moved and x.stride(moved)), not (len(large) == 1 and x.stride(large[0])),
                 -changed, -abs(x.out or 0))
     return tuple(sorted(range(len(c.outer)), key=key))
@@ -380,40 +378,6 @@ def _chunking(counts: list[int], cycles: float, most: int) -> tuple[int, int]:
             return depth, max(1, n * outer // wanted)
         outer *= n
     return (len(counts) - 1, 1) if counts else (0, 1)
-
-
-def _is_long(c: Contraction, tile: tuple[int, ...]) -> bool:
-    """Whether the reduction is so long that what one tile reads overflows the second cache. (Less than that streams in
-    fast enough.) Its chunks are larger, and cut into blocks which all tiles of the chunk use while they are near."""
-    return sum(_footprint(c, tile, op) for op in "ab") * np.dtype(c.accumulate).itemsize > L2_BYTES
-
-
-def _blocking(c: Contraction, tile: tuple[int, ...], order: tuple[int, ...], reduced_order: tuple[int, ...],
-              depth: int, group: int, packs: tuple[Pack, ...]) -> tuple[int, int]:
-    """(position in reduced_order, block) such that what a chunk reads in one block fits the cache; (-1, 0) if all does, or
-    if a chunk uses it only once."""
-    item = np.dtype(c.accumulate).itemsize
-    span = list(tile)  # elements of each output axis in a chunk
-    for position, i in enumerate(order):
-        if position == depth:
-            span[i] = min(group * tile[i], c.outer[i].size)
-        elif position > depth:
-            span[i] = c.outer[i].size
-    if prod(ceil(s / t) for s, t in zip(span, tile)) < 2:
-        return -1, 0
-    # elements a step that all tiles of the chunk use: of packed operands those that are packed at once
-    held = {op: prod(s for x, s in zip(c.outer, span) if x.stride(op)) for op in "ab"}
-    held.update({p.operand: p.panels * tile[p.axis] for p in packs})
-    wanted = L2_BYTES // 2 // (sum(held.values()) * item)
-    if wanted < 96:  # the partial sums would come and go too often
-        return -1, 0
-    inner = 1
-    for position in reversed(range(len(reduced_order))):
-        size = c.reduced[reduced_order[position]].size
-        if inner * size > wanted:
-            return position, max(1, wanted // inner)
-        inner *= size
-    return -1, 0
 
 
 def reduction_parts(c: Contraction, axis: int = 0) -> int:
@@ -438,25 +402,35 @@ def make_schedule(contraction: Contraction, isa: Isa, keep: tuple[int, ...] = ()
 
 def _finish(c: Contraction, best: _Candidate) -> Schedule:
     order = _loop_order(c, best.tile, best.vector_axis, best.packed)
+    tile, axis = best.tile, best.vector_axis
+    columns = not best.packed and walks_columns(c, axis)
+    if not best.packed and not columns:
+        c, tile, axis, order = cut_rows(c, tile, axis, order)
+    cut = sum_block(c, best.lanes) if axis < 0 else 0
+    if cut:
+        c, order = c.cut_reduced(0, cut), tuple(sorted(order, key=lambda i: -c.outer[i].size))
+    best = replace(best, tile=tile, vector_axis=axis)
     reduced_order = _reduced_order(c, best)
-    counts = [ceil(c.outer[i].size / best.tile[i]) for i in order]
-    long = _is_long(c, best.tile)
-    depth, group = _chunking(counts, best.cycles, FEW_CHUNKS if long else MAX_CHUNKS)
+    counts = [ceil(c.outer[i].size / tile[i]) for i in order]
+    long = is_long(c, tile)
+    depth, group = _chunking(counts, best.cycles, FEW_CHUNKS if long or cut or columns else MAX_CHUNKS)
     if best.packed:
         depth, group = _keep_panels(c, best, order, depth, group)
     packs = _packs(c, best, order, depth, group)
-    block_axis, block = _blocking(c, best.tile, order, reduced_order, depth, group, packs) if long else (-1, 0)
     innermost = c.reduced[reduced_order[-1]].size if reduced_order else 1
-    vectors = prod(best.tile) // (best.lanes if best.vector_axis >= 0 else 1)
-    steps = innermost // best.lanes if best.vector_axis < 0 else innermost
+    vectors = prod(tile) // (best.lanes if axis >= 0 else 1)
+    steps = innermost // best.lanes if axis < 0 else innermost
     unroll = next((u for u in (4, 3, 2) if steps % u == 0 and u * vectors <= 56 and vectors <= 16), 1)
+    if cut or columns:
+        block_axis, block = 0, 1 if cut else CACHE_WAYS
+    else:
+        block_axis, block = fitting_block(c, tile, order, reduced_order, depth, group, packs) if long else (-1, 0)
     if block_axis == len(reduced_order) - 1:
-        if best.vector_axis < 0:
+        if axis < 0:
             block_axis, block = -1, 0
         else:
             block = max(unroll, block // unroll * unroll)
-    return Schedule(c, best.vector_axis, best.lanes, best.tile, order, reduced_order, depth, group, block_axis, block,
-                    packs, unroll, best.cycles)
+    return Schedule(c, axis, best.lanes, tile, order, reduced_order, depth, group, block_axis, block, packs, unroll, best.cycles)
 
 
 def _keep_panels(c: Contraction, best: _Candidate, order: tuple[int, ...], depth: int, group: int) -> tuple[int, int]:
