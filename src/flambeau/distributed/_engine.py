@@ -81,15 +81,17 @@ class Engine:
 
     def all_gather(self, array: np.ndarray) -> np.ndarray:
         """(size, length): everybody's array."""
-        return self._run("all_gather", array, padded_rows=self.size)
+        return self._run("all_gather", array)
 
     def all_to_all(self, rows: np.ndarray) -> np.ndarray:
         """rows (size, length): one for each process. (size, length): the one from each process."""
-        return self._run("all_to_all", np.ascontiguousarray(rows), padded_rows=self.size)
+        return self._run("all_to_all", np.ascontiguousarray(rows))
 
     def reduce_scatter(self, rows: np.ndarray, op: str) -> np.ndarray:
         """rows (size, length). The reduction of all processes' rows number `rank`."""
         # not by XLA's reduce-scatter, after which Gloo waits forever in the next large collective of four processes
+        if op in _NATIVE:
+            return self._run(f"scattered {op}", np.ascontiguousarray(rows))
         return REDUCTIONS[op](self.all_to_all(rows))
 
     def in_thread(self) -> Any:
@@ -97,7 +99,7 @@ class Engine:
         collective of few bytes."""
         return require_jax().enable_x64(True)
 
-    def _run(self, kind: str, array: np.ndarray, padded_rows: int = 0) -> np.ndarray:
+    def _run(self, kind: str, array: np.ndarray) -> np.ndarray:
         import jax
         length = array.shape[-1]
         try:
@@ -106,17 +108,24 @@ class Engine:
             result = np.asarray(jax.block_until_ready(self._program(kind)(whole)).addressable_data(0))
         except (jax.errors.JaxRuntimeError, ValueError) as error:  # ValueError: what waiting for an array raises
             raise DistBackendError(str(error)) from error
-        return result.reshape((padded_rows, -1) if padded_rows else -1)[..., :length]
+        return result[..., :length]
 
     def _make_program(self, kind: str) -> Callable[[Any], Any]:
         """The collective as a compiled function on global arrays, of which each process holds the row of its rank."""
         import jax
+        if kind == "all_gather":  # what everybody has then is the array as it is: no process copies its rows
+            return jax.jit(lambda x: x, out_shardings=jax.sharding.NamedSharding(self._sharding.mesh, jax.sharding.PartitionSpec()))
+
+        def exchanged(x: Any) -> Any:
+            return jax.lax.all_to_all(x[0], "rank", split_axis=0, concat_axis=0, tiled=True)
         body = {
-            "sum": lambda x: jax.lax.psum(x, "rank"),
-            "max": lambda x: jax.lax.pmax(x, "rank"),
-            "min": lambda x: jax.lax.pmin(x, "rank"),
-            "all_gather": lambda x: jax.lax.all_gather(x, "rank", axis=1, tiled=True),
-            "all_to_all": lambda x: jax.lax.all_to_all(x, "rank", split_axis=1, concat_axis=1, tiled=True),
+            "sum": lambda x: jax.lax.psum(x[0], "rank"),
+            "max": lambda x: jax.lax.pmax(x[0], "rank"),
+            "min": lambda x: jax.lax.pmin(x[0], "rank"),
+            "all_to_all": exchanged,
+            "scattered sum": lambda x: exchanged(x).sum(0, dtype=x.dtype),
+            "scattered max": lambda x: exchanged(x).max(0),
+            "scattered min": lambda x: exchanged(x).min(0),
         }[kind]
         return jax.jit(jax.shard_map(body, mesh=self._sharding.mesh, in_specs=self._spec, out_specs=self._spec))
 
