@@ -26,7 +26,8 @@ def test_processes_that_do_not_call_the_same():
     passed(launch(2, "mistakes.py"), 2)
 
 
-@pytest.mark.parametrize("size, victim, fault", [(4, 2, "killed"), (2, 0, "killed"), (2, 1, "before a message"), (2, 1, "before gradients")])
+@pytest.mark.parametrize("size, victim, fault", [(4, 2, "killed"), (2, 0, "killed"), (2, 1, "before a message"), (2, 1, "before gradients"),
+                                                 (2, 1, "in backward")])
 def test_a_killed_process_ends_all(size, victim, fault, free_port):
     outcomes = start(size, "faults.py", fault, victim, port=free_port)
     for rank, (status, text) in enumerate(outcomes):
@@ -34,6 +35,13 @@ def test_a_killed_process_ends_all(size, victim, fault, free_port):
             assert status == -9
         else:
             assert status == 3 and f"rank {victim} is gone: its process has ended" in text, text
+
+
+def test_another_call_in_the_place_of_gradients(free_port):
+    """After the first steps, too: nobody waits for the other in a collective of another kind."""
+    for status, text in start(2, "faults.py", "another call", 1, port=free_port):
+        assert status == 3 and "RuntimeError Detected mismatch between collectives on ranks" in text, text
+        assert "gradients of DistributedDataParallel" in text and "TensorShape=[3]" in text
 
 
 def test_a_slow_process_is_named(free_port):

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import os
 import queue
+import sys
 import threading
 import time
+from contextlib import closing
 from datetime import timedelta
 from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
+from ._agreement import Agreement
 from ._engine import Engine
 from .errors import DistBackendError, DistNetworkError, DistStoreError
 from .store import PrefixStore, TCPStore
@@ -105,9 +109,12 @@ class ProcessGroup:
         self._works: queue.SimpleQueue[tuple[Work, Callable[[], Any]] | None] = queue.SimpleQueue()
         self.failure: str | None = None
         self._engine: Engine | None = None
+        self._agreement: Agreement | None = None
+        self._is_in_native = False  # whether the group's thread is
         self._messages: dict[tuple[int, int, int], int] = {}  # (source, destination, tag) → how many there were
         if store is not None and len(ranks) > 1:
-            self._engine = Engine(PrefixStore(name, store), self._rank, len(ranks), store.local_address(), timeout)
+            place = (PrefixStore(name, store), self._rank, len(ranks), store.local_address(), timeout)
+            self._engine, self._agreement = Engine(*place), Agreement(*place)
             self._thread = threading.Thread(target=self._work, name=f"collectives of group {name}", daemon=True)
             self._thread.start()
             atexit.register(self._await_thread)
@@ -134,12 +141,9 @@ class ProcessGroup:
 
     # ------------------------------------------------------------------ running collectives
 
-    def submit(self, call: Call, body: Callable[[Engine], Any], alone: Callable[[], Any], then: Callable[[Any], None],
-               agreed: bool = False) -> Work:
+    def submit(self, call: Call, body: Callable[[Engine], Any], alone: Callable[[], Any], then: Callable[[Any], None]) -> Work:
         """Runs `body(engine)` in the group's thread, after everybody has said that they call the same. then: what to do
         with the result, when it is waited for. alone: what makes the result in a group of one.
-
-        agreed: everybody is known to call the same, and is not asked.
         """
         self._raise_failure()
         self._sequence += 1
@@ -150,16 +154,19 @@ class ProcessGroup:
             return work
 
         def run() -> Any:
-            if not agreed:
-                self._agree(engine, call, sequence)
-            return body(engine)
+            self._agree(engine, call, sequence)
+            self._is_in_native = True
+            try:
+                return body(engine)
+            finally:
+                self._is_in_native = False
         self._works.put((work, run))
         return work
 
     def _work(self) -> None:
         """The group's thread."""
-        assert self._engine is not None
-        with self._engine.in_thread():
+        assert self._engine is not None and self._agreement is not None
+        with self._engine.in_thread(), closing(self._agreement):
             while (item := self._works.get()) is not None:
                 work, run = item
                 try:
@@ -172,8 +179,8 @@ class ProcessGroup:
 
     def _agree(self, engine: Engine, call: Call, sequence: int) -> None:
         """RuntimeError if others call something else."""
-        mine = call.fingerprint()
-        if (engine.all_gather(np.array([mine, sequence], np.int64))[:, 0] == mine).all():
+        assert self._agreement is not None
+        if self._agreement.reached(call.fingerprint()):
             return
         text = np.zeros(_WORDS, np.uint8)
         said = str(call).encode()[:_WORDS]
@@ -311,15 +318,21 @@ class ProcessGroup:
     def _await_thread(self) -> None:
         """At the end of a program whose group has failed: waits a little for the others to notice.
 
-        Its thread may wait in native code, from where it must not come back while the interpreter ends; it does when the
-        others end. And the host of the store tells them what happened.
+        The host of the store tells them what happened. Its thread may be in native code, from where it must not come back while the
+        interpreter ends; it does when the others end. If they do not, this process ends at once.
         """
         if self.failure is None:
             return
         self._works.put(None)
+        if self._agreement is not None:
+            self._agreement.close()
         deadline = time.monotonic() + _NEWS
-        while self._thread.is_alive() and time.monotonic() < deadline or self._is_asked(deadline):
+        while self._is_in_native and time.monotonic() < deadline or self._is_asked(deadline):
             time.sleep(0.02)
+        if self._is_in_native:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            os._exit(1)
 
     def _is_asked(self, deadline: float) -> bool:
         """Whether this process hosts the store, and some of the others have not ended, nor is it time to give up."""

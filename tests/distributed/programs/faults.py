@@ -16,7 +16,13 @@ x = torch.ones(4)
 dist.all_reduce(x)
 if fault == "before gradients":
     loss = fully_shard(torch.nn.Linear(4, 4))(x).sum()
-if rank == victim:
+elif fault in ("in backward", "another call"):
+    model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(4, 4))
+    model(x).sum().backward()  # processes know each other's calls from the first step
+    loss = model(x.requires_grad_()).sum()
+if fault == "in backward":
+    x.register_hook(lambda g: os.kill(os.getpid(), signal.SIGKILL) if rank == victim else None)
+elif rank == victim and fault != "another call":
     if fault == "slow":
         time.sleep(16)  # longer than the others wait, and then take to end
         sys.exit(0)
@@ -24,10 +30,12 @@ if rank == victim:
 try:
     if fault == "before a message":
         dist.recv(x, victim)
-    elif fault == "before gradients":
+    elif fault == "another call" and rank == victim:
+        dist.all_reduce(torch.ones(3))
+    elif fault in ("before gradients", "in backward", "another call"):
         loss.backward()
     else:
         dist.all_reduce(x)
-except dist.DistBackendError as error:
-    print("DistBackendError", error, flush=True)
+except RuntimeError as error:
+    print(type(error).__name__, error, flush=True)
     sys.exit(3)

@@ -55,7 +55,7 @@ class Reducer:
         self.buckets = make_buckets(self.parameters, first_bytes, most_bytes)
         self.find_unused, self.static = find_unused or static, static
         self.divisor = group.size()
-        self._armed = self._agreed = False
+        self._armed = False
         self._ready: set[int] = set()  # parameters whose gradients are there, or will not come
         self._unused: set[int] | None = None
         observers.add(self)
@@ -103,7 +103,6 @@ class Reducer:
                 self._hand_out(bucket, from_numbers(work.sums, t), used, absent)  # type: ignore[attr-defined]
         finally:
             mode.enabled = enabled
-        self._agreed = True
 
     def _join(self, bucket: Bucket, absent: bool) -> Tensor:
         """The gradients one after another, divided; zeros for those that are missing."""
@@ -124,7 +123,7 @@ class Reducer:
         def keep(sums: np.ndarray) -> None:
             work.sums = sums  # type: ignore[attr-defined]
         call = Call("ALLREDUCE", array.shape, t.dtype.name, "gradients of DistributedDataParallel")
-        work = self.group.submit(call, lambda engine: engine.all_reduce(array, "sum"), lambda: array, keep, self._agreed)
+        work = self.group.submit(call, lambda engine: engine.all_reduce(array, "sum"), lambda: array, keep)
         return work
 
     def _used_anywhere(self, absent: bool) -> np.ndarray | None:
@@ -136,7 +135,7 @@ class Reducer:
         mine[list(unused)] = 0
         counts: list[np.ndarray] = []
         call = Call("ALLREDUCE", mine.shape, "int32", "used parameters of DistributedDataParallel")
-        self.group.submit(call, lambda engine: engine.all_reduce(mine, "sum"), lambda: mine, counts.append, self._agreed).wait()
+        self.group.submit(call, lambda engine: engine.all_reduce(mine, "sum"), lambda: mine, counts.append).wait()
         return counts[0]
 
     def _hand_out(self, bucket: Bucket, sums: np.ndarray, used: np.ndarray | None, absent: bool) -> None:

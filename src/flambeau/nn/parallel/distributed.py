@@ -60,7 +60,6 @@ class DistributedDataParallel(Module):
         self.gradient_as_bucket_view = gradient_as_bucket_view
         self.require_backward_grad_sync = self.require_forward_param_sync = True
         self.bucket_bytes_cap = int((_MOST_MB if bucket_cap_mb is None else bucket_cap_mb) * 2 ** 20)
-        self._buffers_agreed = False
         if init_sync:
             self._verify_models()
             self._copy_from_first([*self._managed(module.named_parameters()), *self._managed(module.named_buffers())])
@@ -101,7 +100,7 @@ class DistributedDataParallel(Module):
                     raise RuntimeError(f"[{rank}]: params[{number}] in this process with sizes {other[0]} ({other[1]}) appears not to "
                                        f"match sizes of the same param in process 0: {first[0]} ({first[1]}).")
 
-    def _copy_from_first(self, tensors: list[Tensor], agreed: bool = False) -> None:
+    def _copy_from_first(self, tensors: list[Tensor]) -> None:
         """Overwrites all tensors with those of the group's first process, in one message."""
         group = self.process_group
         if group.size() == 1 or not tensors:
@@ -118,7 +117,7 @@ class DistributedDataParallel(Module):
                     write(t, from_words(part, array))
         call = Call("BROADCAST", joined.shape, "", "state of DistributedDataParallel")
         group.submit(call, lambda engine: engine.all_reduce(joined if is_first else np.zeros_like(joined), "sum"),
-                     lambda: joined, copy, agreed).wait()
+                     lambda: joined, copy).wait()
 
     def will_sync_module_buffers(self) -> bool:
         """Whether the next forward pass begins with rank 0's buffers."""
@@ -141,8 +140,7 @@ class DistributedDataParallel(Module):
         if syncs:
             self._check_finished()
         if self.will_sync_module_buffers():
-            self._copy_from_first(self._managed(self.module.named_buffers()), self._buffers_agreed)
-            self._buffers_agreed = True
+            self._copy_from_first(self._managed(self.module.named_buffers()))
         if self.device_ids:
             inputs, kwargs = _moved((inputs, kwargs), self.device)
         outputs = self.module(*inputs, **kwargs)
