@@ -263,3 +263,17 @@ def test_every_layer_is_recorded():
              "RNNCellBase", "NLLLoss2d", "LinearCrossEntropyOptions"}
     missing = [name for name in flambeau.nn.modules.__all__ if name not in bases and f"nn.{name}(" not in named]
     assert missing == []
+
+
+@pytest.mark.parametrize("shapes", [((4, 5), (5, 2)), ((4, 5), (4, 2)), ((4, 5), ()), ((5,), (2,)), ((5,), (1,)), ((5,), (1, 1)), ((4, 5, 2), (4,)),
+                                    ((4, 5, 2), (3,)), ((4, 5, 2), (4, 3)), ((4, 5, 2, 2), (4, 2)), ((4, 5, 2, 2), (4, 2, 3)),
+                                    ((4, 5, 2, 2), (3,)), ((4, 5), (3,)), ((), ())])
+def test_class_numbers_of_another_shape(shapes):
+    scores, labels = shapes
+    said = []
+    for t in (torch, flambeau):
+        try:
+            said.append(tuple(t.nn.functional.cross_entropy(t.zeros(scores), t.zeros(labels, dtype=t.int64)).shape))
+        except (RuntimeError, ValueError) as error:
+            said.append((type(error), str(error).partition("\n")[0]))
+    assert said[0] == said[1]

@@ -130,22 +130,19 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
 def _check_class_shapes(input, target, weight) -> None:
     if input.ndim == 0:
         raise ValueError("Expected 1 or more dimensions (got 0)")
-    if target.ndim + 1 != input.ndim and not (input.ndim == 1 and target.ndim == 0):
-        if input.ndim == 1 and target.ndim == 1 or input.ndim == 2 and target.ndim == 2:
-            if input.ndim == 2:
-                raise RuntimeError(f"0D or 1D target tensor expected, multi-target not supported\n  nll_loss: target is {list(target.shape)} "
-                                   f"for input {list(input.shape)}")
-        if input.ndim == 1 and target.ndim == 1:
-            raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {target.shape[0]}")
-        if input.ndim == 1:
-            raise RuntimeError("size mismatch (got input: " + str(list(input.shape)) + ", target: " + str(list(target.shape)) + ")")
-        raise RuntimeError(f"Expected target size {[input.shape[0], *input.shape[2:]]}, got {list(target.shape)}"
-                           if input.ndim > 2 else "0D or 1D target tensor expected, multi-target not supported")
-    if input.ndim > 1:
-        if input.shape[0] != target.shape[0]:
-            raise ValueError(f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0]}).")
-        if tuple(input.shape[2:]) != tuple(target.shape[1:]):
-            raise RuntimeError(f"Expected target size {[input.shape[0], *input.shape[2:]]}, got {list(target.shape)}")
+    size, given = list(input.shape), list(target.shape)
+    if len(size) > 1 and size[0] != (given or [0])[0]:
+        raise ValueError(f"Expected input batch_size ({size[0]}) to match target batch_size ({(given or [0])[0]}).")
+    if len(size) == len(given) == 1:
+        raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {given[0]}")
+    if len(size) < 3 and len(given) > 1:
+        raise RuntimeError("0D or 1D target tensor expected, multi-target not supported\n"
+                           f"  nll_loss: target is {given} for input {size}")
+    if len(size) == 4 and len(given) != 3:
+        raise RuntimeError(f"only batches of spatial targets supported (3D tensors) but got targets of dimension: {len(given)}")
+    if size[2:] != given[1:]:
+        raise RuntimeError(f"size mismatch (got input: {size} , target: {given}" if len(size) == 4 else
+                           f"Expected target size {[size[0], *size[2:]]}, got {given}")
     if target.dtype.name not in ("int64", "uint8"):
         raise RuntimeError(f"expected target dtype to be Long or Byte, but got {target.dtype._legacy}")
     classes = input.shape[1] if input.ndim > 1 else input.shape[0]
