@@ -58,16 +58,20 @@ def record_update(name: str, body: Callable, tensors: Sequence[Sequence[Tensor]]
         _follow(tensors)
     rows = [*tensors, *readonly]
     old = [t._storage.value if t._view is None else t._value() for row in rows for t in row]
-    place = {v: i for i, v in enumerate(dict.fromkeys(old))}
-    places = None if len(place) == len(old) else tuple([place[v] for v in old])
-    operands = [*place, *[s._value() if isinstance(s, Tensor) else s for s in scalars]]
-    types = tuple([v.type if v.__class__ is Value else _type_of(v) for v in operands])
+    values, places = old, None
+    if len(set(old)) != len(old):
+        values = list(dict.fromkeys(old))
+        number = {v: i for i, v in enumerate(values)}
+        places = tuple([number[v] for v in old])
+    last = [s._value() if isinstance(s, Tensor) else s for s in scalars]
+    operands = values + last
+    types = (*[v.type for v in values], *[_type_of(v) for v in last])
     lengths = tuple([len(row) for row in rows])
     key = (name, static, lengths, places, types)
     spec = _updates.get(key)
     if spec is None:
         all_rows = _split(range(len(old)) if places is None else places, lengths)
-        spec = _updates[key] = _specialize_update(name, body, all_rows[:len(tensors)], all_rows[len(tensors):], len(place), static, types)
+        spec = _updates[key] = _specialize_update(name, body, all_rows[:len(tensors)], all_rows[len(tensors):], len(values), static, types)
     new = record(spec, operands)  # the rewritten ones come first
     write_values(chain.from_iterable(tensors), new if places is None else [new[i] for i in places[:sum(lengths[:len(tensors)])]])
 
