@@ -60,24 +60,36 @@ def _looked_at(run: Callable[[], Any]) -> Callable[[], Any]:
     return lambda: run().numpy()
 
 
-def serve(side: str, name: str, threads: int, batch: int, device: str, tiny: bool) -> None:
-    """Runs the workload, on a device or ("") on the CPU: says when it is ready, then answers lines."""
-    before = _resident_mb()
-    library, _, variant = side.partition("-")
+def _jax_step(name: str, device: str) -> Callable[[], Any]:
+    import jax
+    kind, _, index = device.rpartition(":") if device[-1:].isdigit() else (device, "", "0")
+    jax.config.update("jax_default_device", jax.devices("cpu" if kind == "xla:cpu" else kind)[int(index)])
+    from _jax_steps import WORKLOADS as in_jax
+    return in_jax[name]()
+
+
+def _step(library: str, variant: str, name: str, threads: int, batch: int, device: str, tiny: bool) -> Callable[[], Any]:
+    """The step, or (batch) the inference step, of a library with PyTorch's API."""
     torch = importlib.import_module("torch" if library == "torch" else "flambeau")
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     if device:
-        torch.set_default_device(device)
+        torch.set_default_device("cpu" if library == "torch" and device.startswith("xla:cpu") else device)
     step, infer = workloads(device, tiny)[name](torch)
     if batch:
         step = infer(batch)
     if library == "onnxruntime":
-        step = _onnxruntime_step(torch, step, threads)
-    elif variant == "compile":
+        return _onnxruntime_step(torch, step, threads)
+    if variant == "compile":
         step = torch.compile(step)
-    if batch and library != "onnxruntime":
-        step = _looked_at(step)
+    return _looked_at(step) if batch else step
+
+
+def serve(side: str, name: str, threads: int, batch: int, device: str, tiny: bool) -> None:
+    """Runs the workload, on a device or ("") on the CPU: says when it is ready, then answers lines."""
+    before = _resident_mb()
+    library, _, variant = side.partition("-")
+    step = _jax_step(name, device) if library == "jax" else _step(library, variant, name, threads, batch, device, tiny)
 
     def turn(n: int) -> float:
         start = time.perf_counter()

@@ -10,8 +10,8 @@ and for --inference onnxruntime (if it is installed).
 
 Columns: the ratio to PyTorch eager; memory: how far the process grew at its peak from what it was before the import;
 bound: the share that the step has of this machine's bound (`_roofline`); compile: seconds cold, and warm from disk.
---device: other workloads (ResNet-50 and a GPT in bfloat16 among them), on that device; the column "first" is the first step with all that
-is compiled for it. --tiny: in sizes that only show whether they run.
+--device: other workloads (ResNet-50 and a GPT in bfloat16 among them), on that device, also in jax (the small ones); the column "first" is
+the first step with all that is compiled for it. PyTorch has no xla:cpu, and runs on its own CPU then. --tiny: in sizes that only show whether they run.
 --loaded: the median turn with two other busy processes over that without them (goal: at most 3).
 """
 from __future__ import annotations
@@ -31,7 +31,8 @@ from flambeau.compiler.peaks import Machine, measure
 from models import GOALS, workloads
 
 LOADED_GOAL = 3
-LIBRARIES = {"torch": "torch", "flambeau": "flambeau", "onnxruntime": "onnxruntime"}
+LIBRARIES = {"torch": "torch", "flambeau": "flambeau", "onnxruntime": "onnxruntime", "jax": "jax"}
+IN_JAX = ("pima", "lenet-4", "mlp", "cnn")
 
 
 def take_turns(sides: list[Side], turns: int) -> None:
@@ -67,7 +68,8 @@ def slowdowns(sides: list[Side], turns: int) -> dict[str, Any]:
 
 def measure_workload(name: str, args: argparse.Namespace, machine: Machine, batch: int = 0) -> dict[str, Any]:
     """The figures of each side."""
-    sides = [Side(side, name, args.threads, batch, args.device, args.tiny) for side in args.sides]
+    sides = [Side(side, name, args.threads, batch, args.device, args.tiny) for side in args.sides
+             if side != "jax" or name in IN_JAX]
     try:
         if args.loaded:
             return slowdowns(sides, args.turns)
@@ -122,7 +124,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="small sizes of the workloads for devices")
     parser.add_argument("--json", help="also write the figures to this file")
     args = parser.parse_args()
-    default = ["torch", "torch-compile", "flambeau"] if args.device else ["torch", "flambeau", "flambeau-compile"]
+    default = ["torch", "torch-compile", "flambeau", "jax"] if args.device else ["torch", "flambeau", "flambeau-compile"]
     wanted = args.sides or default + ["onnxruntime"] * args.inference
     args.sides = [side for side in wanted if importlib.util.find_spec(LIBRARIES[side.split("-")[0]])]
     machine = measure(args.threads)
