@@ -9,7 +9,7 @@ import ctypes
 import itertools
 import threading
 from functools import lru_cache
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 import llvmlite.binding as llvm
 from llvmlite import ir
@@ -85,12 +85,14 @@ def _linker() -> llvm.LLJIT:
     return llvm.create_lljit_compiler(machine)
 
 
-def load(objects: bytes | Sequence[bytes], exports: Sequence[str]) -> Library:
-    """Links object code into this process; other symbols come from the process (libc, libm)."""
+def load(objects: bytes | Sequence[bytes], exports: Sequence[str], values: Mapping[str, int] | None = None) -> Library:
+    """Links object code into this process. values: the addresses of symbols; others come from the process (libc, libm)."""
     builder = llvm.JITLibraryBuilder()
     for code in [objects] if isinstance(objects, bytes) else objects:
         builder.add_object_img(code)
     builder.add_current_process()
+    for name, value in (values or {}).items():
+        builder.import_symbol(name, value)
     for name in exports:
         builder.export_symbol(name)
     with _link_lock:
