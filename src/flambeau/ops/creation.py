@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import warnings
 from math import prod
 from typing import Any
 
@@ -300,9 +301,20 @@ def arange(*args: Any, out: Any = None, dtype: Any = None, layout: Any = None, d
             raise ValueError("step must be nonzero")
         if step == 0:
             end, step = start, 1
+        n = len(builtins.range(start, end, step))
+        _warn_of_size(n, out)
         return finished(lambda: _rounded(np.arange(start, end, step, np.int64), dt), dt, dtype, out, device, requires_grad)
     n = math.ceil((end - start) / step)
+    _warn_of_size(n, out)
     return finished(lambda: _rounded(_range(start, step, n, dt), dt), dt, dtype, out, device, requires_grad)
+
+
+def _warn_of_size(n: int, out: Any) -> None:
+    """arange computes its size: it says when the tensor given for it has another."""
+    if isinstance(out, Tensor) and out.numel() not in (0, n):  # type: ignore[attr-defined]
+        warnings.warn(f"The number of elements in the out tensor of shape {list(out.shape)} is {out.numel()} which does not match the "  # type: ignore
+                      f"computed number of elements {n}. Note that this may occur as a result of rounding error. The out tensor will be "
+                      f"resized to a tensor of shape ({n},).", stacklevel=3)
 
 
 VECTOR_BYTES = 32
@@ -331,7 +343,6 @@ def _bounds(name: str, args: tuple, kwargs: dict) -> tuple:
 def range(*args: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
           requires_grad: bool = False, **kwargs: Any) -> Tensor:
     """start, start + step, … up to and including end. Deprecated: use `arange`, which leaves the end out."""
-    import warnings
     warnings.warn("torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with Python's "
                   "range builtin. Instead, use torch.arange, which produces values in [start, end).", UserWarning, stacklevel=2)
     start, end, step = map(_number, _bounds("range", args, kwargs))

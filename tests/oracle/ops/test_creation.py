@@ -80,3 +80,16 @@ def test_every_half_converts_alike(name):
     got = flambeau.tensor(values).to(getattr(flambeau, name)).float().numpy()
     want = torch.tensor(values).to(getattr(torch, name)).float().numpy()
     np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("elements", [0, 3, 5])
+@pytest.mark.parametrize("dtype", ["int64", "float32"])
+def test_arange_warns_of_an_out_of_another_size(elements, dtype):
+    said = []
+    for side in (torch, flambeau):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            side.arange(5, out=side.empty(elements, dtype=getattr(side, dtype)))
+        said.append([str(w.message).partition(" (Triggered")[0] for w in caught])
+    assert said[0] == said[1]
+    assert len(said[1]) == (elements == 3)
