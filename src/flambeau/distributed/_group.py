@@ -110,7 +110,7 @@ class ProcessGroup:
         self.failure: str | None = None
         self._engine: Engine | None = None
         self._agreement: Agreement | None = None
-        self._is_in_native = False  # whether the group's thread is
+        self._is_running = False  # whether the group's thread is in a collective
         self._messages: dict[tuple[int, int, int], int] = {}  # (source, destination, tag) → how many there were
         if store is not None and len(ranks) > 1:
             place = (PrefixStore(name, store), self._rank, len(ranks), store.local_address(), timeout)
@@ -154,12 +154,12 @@ class ProcessGroup:
             return work
 
         def run() -> Any:
-            self._agree(engine, call, sequence)
-            self._is_in_native = True
+            self._is_running = True
             try:
+                self._agree(engine, call, sequence)
                 return body(engine)
             finally:
-                self._is_in_native = False
+                self._is_running = False
         self._works.put((work, run))
         return work
 
@@ -316,20 +316,18 @@ class ProcessGroup:
         atexit.unregister(self._await_thread)
 
     def _await_thread(self) -> None:
-        """At the end of a program whose group has failed: waits a little for the others to notice.
+        """At the end of a program: whoever waits for this process is told. If the group has failed, waits a little for the others to notice.
 
         The host of the store tells them what happened. Its thread may be in native code, from where it must not come back while the
         interpreter ends; it does when the others end. If they do not, this process ends at once.
         """
-        if self.failure is None:
-            return
         self._works.put(None)
         if self._agreement is not None:
             self._agreement.close()
         deadline = time.monotonic() + _NEWS
-        while self._is_in_native and time.monotonic() < deadline or self._is_asked(deadline):
+        while self._is_running and time.monotonic() < deadline or self.failure is not None and self._is_asked(deadline):
             time.sleep(0.02)
-        if self._is_in_native:
+        if self._is_running:
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
             os._exit(1)
