@@ -1,4 +1,5 @@
 """Kernels that differ in numbers alone share their machine code, and compute what they would if each were compiled."""
+import ctypes
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -124,3 +125,24 @@ def test_code_never_has_other_symbols_than_the_family_names():
     family.open((3, 4, 5))
     code, values = family.member(text((6, 7, 5)), str.encode)
     assert values == {"n0": 6, "n1": 7} and b'@"n1" to i64' in code
+
+
+def test_numbers_of_two_symbols_may_be_equal():
+    """To LLVM two variables have two addresses, unless they hold nothing."""
+    def text(numbers):
+        module = new_module(host_target())
+        e = Emitter.define(module, host_target(), families.NAME, [PTR])
+        a, b = (e.b.and_(e.i64(n), I64(-1)) for n in numbers)
+        e.store(e.b.zext(e.b.icmp_signed("==", a, b), I64), e.args[0])
+        e.b.ret_void()
+        return families.KernelText(module)
+
+    def equal(numbers):
+        code, values = family.member(text(numbers), lambda ir: bodies._compiled(ir, host_target()))
+        library = jit.load(code, [families.NAME], values)
+        result = np.full(1, -1)
+        ctypes.CFUNCTYPE(None, ctypes.c_void_p)(library[families.NAME])(result.ctypes.data)
+        return result[0]
+    family = families.Family(text((5, 7)).numbers)
+    assert [equal(numbers) for numbers in ((6, 8), (9, 9), (10, 11))] == [0, 1, 0]
+    assert len(family.examples) == 2

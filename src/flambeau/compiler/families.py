@@ -6,7 +6,8 @@ one with other integers, the code is compiled once more, with those that differ 
 external symbol, a constant to LLVM, and gets its value when the code is linked. Further members are linked only; what they
 compute is the same, bit for bit, as if they had been compiled.
 
-To LLVM an address is not zero, so zeros belong to the text, and so do negative numbers.
+To LLVM an address is not zero, so zeros belong to the text, and so do negative numbers; and two variables have two addresses,
+unless they hold nothing: so these do.
 """
 from __future__ import annotations
 
@@ -83,7 +84,7 @@ class Family:
         def operand(match: re.Match) -> str:
             symbol = next(symbols)
             return match[0] if symbol is None else f'{match[1]}ptrtoint (ptr @"{symbol}" to i64)'
-        declared = [f'@"{symbol}" = external global i8' for symbol in dict.fromkeys(self.symbols) if symbol is not None]
+        declared = [f'@"{symbol}" = external global {{}}' for symbol in dict.fromkeys(self.symbols) if symbol is not None]
         return "\n".join([*declared, _NUMBER.sub(operand, text)])
 
 
