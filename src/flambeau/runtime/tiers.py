@@ -22,7 +22,6 @@ from .trace import fork_locks, trace
 
 COMPILE_AT = 2  # the run that starts the compiler
 SWITCH_AT = 4   # the first native run, which waits for the compiler if it must
-LOOPS_PATIENCE = 16  # runs that a program with loops is interpreted more
 LARGE = 1000    # nodes from which on compiling takes so long that a program must be worth it (see `_patience`)
 NODE_LIMIT = 4000  # larger programs (long unrolled recurrences) stay in the interpreter: compiling them takes minutes
 HEAVY = 128 << 20  # bytes alive at once in the interpreter from which on a program of many calls is compiled at first sight
@@ -100,11 +99,8 @@ class _Ascent:
 
 
 def _patience(graph: Graph) -> int:
-    """How many runs more a large program, or one with loops, is left to the interpreter: at most 10, fewer the more it computes.
-    Programs for sentences of many lengths must not keep the compiler busy for longer than they run; their loops, which cost
-    most and are the same for all lengths, are native soon all the same. Depends on the graph alone."""
-    if any(n.prim is scan_p for n in graph.nodes):
-        return LOOPS_PATIENCE
+    """How many runs more a large program is left to the interpreter: at most 10, fewer the more it computes. Programs that come a
+    few times must not keep the compiler busy for longer than they run. Depends on the graph alone."""
     nodes = len(graph.nodes)
     if nodes <= LARGE:
         return 0
