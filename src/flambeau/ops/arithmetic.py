@@ -8,7 +8,7 @@ from .. import primitives as p
 from ..dtypes import bool_, complex128, float64
 from ..ir.graph import Var
 from ..tensor.attributes import host_array
-from ..tensor.op import apply, apply_inplace, inplace, inplace_operator, op, operator, reflected
+from ..tensor.op import apply_inplace, inplace, inplace_operator, op, operator, reflected
 from ..tensor.tensor import Tensor
 from .promotion import (check_shapes, convert, in_opmath, need_tensor, not_implemented, promoted, promoted_float, result_dtype,
                         variant)
@@ -183,17 +183,17 @@ def _is_number(x: Any) -> bool:
     return not isinstance(x, (Tensor, Var))
 
 
-def _pow_entry(input: Any, exponent: Any) -> tuple[Any, tuple]:
-    """The op and its arguments for input ** exponent."""
+def _pow_of(input: Any, exponent: Any) -> Any:
+    """The op for input ** exponent."""
     if not _is_number(exponent):
-        return _pow.op, (input, exponent)
+        return _pow
     if isinstance(input, Tensor) and isinstance(exponent, (int, float)):
         if input.dtype.kind in "iub":
             if isinstance(exponent, int) and exponent < 0:
                 raise RuntimeError("Integers to negative integer powers are not allowed.")
         elif exponent in _STATIC_EXPONENTS and not isinstance(exponent, bool):
-            return _pow_static.op, (input, exponent)
-    return (_pow if _is_number(input) else _pow_number).op, (input, exponent)
+            return _pow_static
+    return _pow if _is_number(input) else _pow_number
 
 
 def pow(input: Any, exponent: Any, *, out: Any = None) -> Tensor:
@@ -201,8 +201,7 @@ def pow(input: Any, exponent: Any, *, out: Any = None) -> Tensor:
 
     Integers stay integers; a negative integer exponent raises RuntimeError. d/dexponent is 0 where input is 0.
     """
-    entry, args = _pow_entry(input, exponent)
-    result = apply(entry, args)
+    result = _pow_of(input, exponent)(input, exponent)
     if out is None:
         return result
     from ..tensor.write import write_out
@@ -211,7 +210,7 @@ def pow(input: Any, exponent: Any, *, out: Any = None) -> Tensor:
 
 def pow_(self: Tensor, exponent: Any) -> Tensor:
     """self raised to exponent, in place."""
-    return apply_inplace(*_pow_entry(self, exponent))
+    return apply_inplace(_pow_of(self, exponent).op, (self, exponent))
 
 
 def _pow_operator(self, other):
