@@ -9,7 +9,7 @@ from typing import Any, Callable
 from .. import primitives as p
 from ..dtypes import bool_, int64
 from ..ir.graph import Var
-from ..tensor.op import apply, apply_inplace, inplace, op
+from ..tensor.op import apply_inplace, inplace, op
 from ..tensor.tensor import Tensor
 from .promotion import convert, in_opmath, not_implemented, result_dtype, to_float, variant
 
@@ -231,7 +231,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any =
     if input is None and other is None:
         from .masking import nonzero
         return nonzero(condition, as_tuple=True)
-    result = apply(_where.op, (condition, input, other))
+    result = _where(condition, input, other)
     if out is None:
         return result
     from ..tensor.write import write_out
