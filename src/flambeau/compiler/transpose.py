@@ -11,7 +11,7 @@ from .affine import Affine
 from .elements import memory_type
 from .expression import Load
 from .kernel import CHUNK, Kernel
-from .llvm.emit import Emitter, Index, Value, const, itemsize, vector
+from .llvm.emit import Emitter, Value, const, itemsize, vector
 from .schedule import Map
 
 
@@ -29,53 +29,37 @@ def turned_axis(step: Map, sizes: Sequence[int], source: Affine, target: Affine,
 
 
 def emit_transpose(k: Kernel, step: Map, sizes: Sequence[int], source: Affine, target: Affine, axis: int) -> int:
-    """Writes the copy; returns its number of chunks. A strip is four vectors wide in the target: two cache lines or
-    so of each of its rows, which may all lie on pages of their own."""
+    """Writes the copy; returns its number of chunks. A strip is up to four vectors wide in the target: two cache lines
+    or so of each of its rows, which may all lie on pages of their own."""
     e, store = k.e, step.stores[0]
     assert isinstance(store.value, Load)
     t = memory_type(store.target.dtype)
-    lanes = e.target.isa.lanes(itemsize(t))
     k.prepare([store.value.var, store.target])
     x, y = e.at(k.pointer(store.value.var), source.constant, t), e.at(k.pointer(store.target), target.constant, t)
     last = len(sizes) - 1
     width, height = sizes[last], sizes[axis]
+    lanes = min(e.target.isa.lanes(itemsize(t)), 1 << (min(width, height).bit_length() - 1))
     rest = [d for d in range(last) if d != axis]
-    strip = 4 * lanes
-    strips = -(-width // strip)
+    vectors = -(-width // lanes)
+    strips = -(-vectors // 4)
+    strip = -(-vectors // strips) * lanes
     items = prod([sizes[d] for d in rest]) * strips
     per = max(1, min(items, CHUNK // (strip * height)))
     chunks = -(-items // per)
     start = e.mul(k.chunk, per) if chunks > 1 else 0
     stop = e.min(e.add(start, per), items) if chunks > 1 else items
-
-    def column(x: Value, y: Value, count: int) -> None:
-        """One strip, `count` elements wide."""
-        def block(at: Index, rows: int) -> None:
-            for j in range(0, count, lanes):
-                transpose_block(e, t, lanes, e.at(x, e.add(e.mul(j, source.coefficients[last]), at), t), source.coefficients[last],
-                       e.at(y, e.add(e.mul(at, target.coefficients[axis]), j), t), target.coefficients[axis],
-                       min(lanes, count - j), rows)
-        with e.loop(0, height // lanes * lanes, lanes, "row") as at:
-            block(at, lanes)
-        if height % lanes:
-            block(height // lanes * lanes, height % lanes)
     with e.loop(start, stop, name="strip") as item:
         *index, number = e.unravel(item, [*[sizes[d] for d in rest], strips])
-        first = e.mul(number, strip)
-        from_, to = e.mul(first, source.coefficients[last]), first
         for d, i in zip(rest, index):
-            from_ = e.add(from_, e.mul(i, source.coefficients[d]))
-            to = e.add(to, e.mul(i, target.coefficients[d]))
-        a, b = e.at(x, from_, t), e.at(y, to, t)
-        cut = width % strip
-        if not cut or strips == 1:
-            column(a, b, cut or strip)
-        else:
-            with e.b.if_else(e.b.icmp_signed("==", e.i64(number), e.i64(strips - 1))) as (is_last, otherwise):
-                with is_last:
-                    column(a, b, cut)
-                with otherwise:
-                    column(a, b, strip)
+            x, y = (e.at(p, e.mul(i, m.coefficients[d]), t) for p, m in ((x, source), (y, target)))
+        first = e.mul(number, strip)
+        # the last block of a row or a column begins early enough to be whole: some of it is copied twice
+        with e.loop(0, height, lanes, "row") as row:
+            r = e.min(row, height - lanes)
+            for j in range(0, strip, lanes):
+                c = e.min(e.add(first, j), width - lanes)
+                transpose_block(e, t, lanes, e.at(x, e.add(e.mul(c, source.coefficients[last]), r), t), source.coefficients[last],
+                                e.at(y, e.add(e.mul(r, target.coefficients[axis]), c), t), target.coefficients[axis], lanes, lanes)
     k.finish()
     return chunks
 
