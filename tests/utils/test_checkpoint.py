@@ -1,11 +1,14 @@
 """Checkpoints: the same results and gradients, computed again when backward needs them."""
 import weakref
+from contextlib import nullcontext
 
 import pytest
 
 import flambeau as torch
 from flambeau import nn
-from flambeau.utils.checkpoint import CheckpointError, checkpoint, checkpoint_sequential, detach_variable, set_checkpoint_early_stop
+from flambeau.ops import aten
+from flambeau.utils.checkpoint import (CheckpointError, CheckpointPolicy, GraphExecGroup, checkpoint, checkpoint_sequential,
+                                       create_selective_checkpoint_contexts, detach_variable, set_checkpoint_early_stop)
 
 
 def _x():
@@ -126,3 +129,100 @@ def test_autocast_is_as_it_was(reentrant):
     y.backward()
     assert seen == [True, True] and not torch.is_autocast_enabled("cpu")
     assert torch.equal(x.grad, torch.full((2, 2), 4.0))
+
+
+# ------------------------------------------------------------------ selective
+
+def _selective(policy, **options):
+    return lambda: create_selective_checkpoint_contexts(policy, **options)
+
+
+def _matrix():
+    return torch.tensor([[1.0, 0.5], [0.25, 2.0]], requires_grad=True)
+
+
+@pytest.mark.parametrize("policy", [[], [aten.mm.default], [aten.mm.default, aten.exp.default], lambda ctx, op, *args: not str(op).startswith('aten.neg'),
+                                    lambda ctx, op, *args: CheckpointPolicy.PREFER_SAVE if op is aten.sin.default else
+                                    CheckpointPolicy.MUST_RECOMPUTE])
+def test_selective_gradients(policy):
+    def f(x):
+        return ((x @ x).neg().mul_(x) * x).sin().exp()
+    x, y = _matrix(), _matrix()
+    checkpoint(f, x, use_reentrant=False, context_fn=_selective(policy)).sum().backward()
+    f(y).sum().backward()
+    assert torch.allclose(x.grad, y.grad)
+
+
+def test_kept_operations_do_not_run_again():
+    x, kept = _matrix(), {}
+
+    def f(x):
+        product = x @ x
+        kept.setdefault("values", []).append(product._storage.value)
+        return product.sin().exp()
+    checkpoint(f, x, use_reentrant=False, context_fn=_selective([aten.mm.default])).sum().backward()
+    assert kept["values"][0] is kept["values"][1]
+    kept.clear()
+    checkpoint(f, x, use_reentrant=False, context_fn=_selective([aten.exp.default])).sum().backward()
+    assert kept["values"][0] is not kept["values"][1]
+
+
+def test_policy_sees_operation_and_output():
+    seen = []
+
+    def policy(ctx, op, *args, **kwargs):
+        seen.append((str(op), [tuple(a.shape) for a in args], tuple(ctx.op_output.shape), ctx.is_recompute))
+        (args[0] + 1).sum()  # what the policy calls is not asked about
+        return False
+    checkpoint(lambda x: (x @ x[:, :1]).sin(), _matrix(), use_reentrant=False, context_fn=_selective(policy)).sum().backward()
+    assert seen == [("aten.mm.default", [(2, 2), (2, 1)], (2, 1), False), ("aten.sin.default", [(2, 1)], (2, 1), False)]
+
+
+def test_selective_refusals():
+    with pytest.raises(ValueError, match=r"to be an OpOverload but got: aten.mm .*change it to `torch.ops.aten.mm.default`"):
+        create_selective_checkpoint_contexts([aten.mm])
+    with pytest.raises(TypeError, match="must be either a function or a list of ops"):
+        create_selective_checkpoint_contexts(3)
+    y = checkpoint(lambda x: (x @ x).exp(), _matrix(), use_reentrant=False, context_fn=_selective([aten.mm.default])).sum()
+    y.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="Trying to backward an extra time"):
+        y.backward()
+    calls = []
+
+    def differs(x):
+        calls.append(1)
+        return x.exp() if len(calls) == 1 else x.sin().exp()
+    with pytest.raises(RuntimeError, match="aten.sin.default encountered during backward but not found in storage"):
+        checkpoint(differs, _matrix(), use_reentrant=False, context_fn=_selective([])).sum().backward()
+
+
+def test_kept_results_must_not_be_written_to():
+    def f(x):
+        product = x @ x
+        product.detach().add_(1)
+        return product.exp()
+    with pytest.raises(RuntimeError, match="cached during selective activation checkpoint has been mutated"):
+        checkpoint(f, _matrix(), use_reentrant=False, context_fn=_selective([aten.mm.default])).sum().backward()
+    allowed = _selective([aten.mm.default], allow_cache_entry_mutation=True)
+    checkpoint(f, _matrix(), use_reentrant=False, context_fn=allowed).sum().backward()
+
+
+def test_a_group_runs_again_once():
+    x, f = _x(), Counted()
+
+    def two(x):
+        return f(x), x.exp()
+    for group, runs in ((nullcontext(), 3), (GraphExecGroup(), 2)):
+        f.calls = 0
+        a, b = checkpoint(two, x, use_reentrant=False)
+        with group:
+            a.sum().backward()
+            b.sum().backward()
+        assert f.calls == runs
+    with GraphExecGroup():
+        with pytest.raises(RuntimeError, match="cannot be nested"):
+            GraphExecGroup().__enter__()
+        y = checkpoint(f, x, use_reentrant=False).sum()
+        y.backward(retain_graph=True)
+        with pytest.raises(CheckpointError, match="overlap"):
+            y.backward()

@@ -35,7 +35,8 @@ _DEVICES = tuple(frozenset(names.split()) for names in (LOWER, DEVICE_FLOAT32, D
 
 CPU_DTYPES = (bfloat16, float16)
 
-# The states with autocast on, of all threads. Empty most of the time: the recorder's path looks at no more.
+# The states with autocast on, of all threads, and other contexts that take part in calls (`interception.py`). Empty most of the
+# time: the recorder's path looks at no more.
 active: list[State] = []
 
 

@@ -25,6 +25,7 @@ from .grad_mode import mode
 from .node import node_maker
 from .not_strided import NotStrided, call_sparse
 from .recorder import SCALAR, STATIC, TENSOR, TENSORS, recorder
+from .saved import hooks
 from .strides import follow, is_permuted, rule_of
 from .tensor import Tensor, make_tensor
 
@@ -213,7 +214,7 @@ def apply(op: Op, args: tuple) -> Any:
         return op.body(*args)
     spec, operands, tensors = found
     _check(op, spec, args)
-    outs = _record(spec, operands, tensors, -1)
+    outs = _run(op, spec, args, operands, tensors, -1)
     if spec.strides is not None and any([t is not None and t._view is not None and is_permuted(t._view) for t in tensors]):
         follow(spec.strides, tensors, outs)
     if spec.single:
@@ -301,19 +302,33 @@ def _collect_other(op: Op, position: int, a: Any, kind: int, key: list, operands
     return True
 
 
-def _record(spec: Specialization, operands: list, tensors: list, self_position: int) -> list[Tensor]:
+def _run(op: Op, spec: Specialization, args: tuple, operands: list, tensors: list, self_position: int) -> list[Tensor]:
+    """`_record`, by way of who takes part in this thread's calls."""
+    if autocasts:
+        from .interception import current
+        interceptor = current()
+        if interceptor is not None:
+            return interceptor.call(op, spec, args, lambda record: _record(spec, operands, tensors, self_position, record))
+    return _record(spec, operands, tensors, self_position)
+
+
+def _record(spec: Specialization, operands: list, tensors: list, self_position: int, record: Callable = record) -> list[Tensor]:
     """Records a call, with a node of the autograd graph if an operand has one. self_position: the operand that the result
-    is going to be written over, or -1."""
+    is going to be written over, or -1. record: what gives the values of the results."""
     if mode.enabled and spec.can_differentiate:
         needs = tuple([t is not None and t._node is not None for t in tensors])
         if True in needs:
-            return _record_differentiable(spec, needs, operands, tensors, self_position)
+            return _record_differentiable(spec, needs, operands, tensors, self_position, record)
     return [make_tensor(v) for v in record(spec, operands)]
 
 
-def _record_differentiable(spec: Specialization, needs: tuple, operands: list, tensors: list, self_position: int) -> list[Tensor]:
+def _record_differentiable(spec: Specialization, needs: tuple, operands: list, tensors: list, self_position: int,
+                           record: Callable) -> list[Tensor]:
     gradient = spec.gradients.get(needs) or spec.gradient(needs)
     values = record(gradient.forward, operands)
+    if self_position >= 0 and hooks:  # what a hook sees of it must not change with it
+        t = tensors[self_position]
+        tensors[self_position] = make_tensor(operands[self_position], t._node, t._nr)
     node = node_maker(gradient, self_position)(gradient, tensors, operands, values)
     if spec.single:
         out = make_tensor(values[0], node)
@@ -348,7 +363,7 @@ def apply_inplace(op: Op, args: tuple) -> Tensor:
     for t in tensors:
         if t is not None and t._storage is storage and t is not target:
             refuse_partial_overlap(tensors, target)
-    result = _record(spec, operands, tensors, 0)[0]
+    result = _run(op.inplace, spec, args, operands, tensors, 0)[0]
     assign(target, result)
     node = result._node
     if node is not None and node.gradient.saved_outputs:

@@ -2,25 +2,31 @@
 (Chen et al., "Training deep nets with sublinear memory cost", 2016).
 
 `use_reentrant=False` lets hooks stand in for every saved tensor (`autograd.graph.saved_tensors_hooks`); the first that
-backward asks for runs the function again. `use_reentrant=True` is an `autograd.Function` with a backward pass of its own.
+backward asks for runs the function again. `use_reentrant=True` is an `autograd.Function` with a backward pass of its own. `create_selective_checkpoint_contexts` keeps
+the results of chosen operations, which do not run again.
 """
 from __future__ import annotations
 
+import enum
 import warnings
 import weakref
+from collections import defaultdict
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any, Callable, ContextManager, Iterator, Sequence
 
+from .._ops import OpOverload, OpOverloadPacket, aten, identify
 from ..autograd import Function, backward
 from ..autograd.engine import current_pass
 from ..autograd.grad_mode import enable_grad, no_grad
 from ..autograd.graph import saved_tensors_hooks
 from ..random import default_generator
-from ..runtime.trace import flush
+from ..runtime.trace import flush, record
+from ..tensor.interception import Interceptor
 from ..tensor.tensor import Tensor
 
-__all__ = ["CheckpointError", "CheckpointFunction", "DefaultDeviceType", "check_backward_validity", "checkpoint", "checkpoint_sequential",
-           "detach_variable", "get_device_states", "noop_context_fn", "set_checkpoint_debug_enabled", "set_checkpoint_early_stop",
+__all__ = ["CheckpointError", "CheckpointFunction", "CheckpointPolicy", "DefaultDeviceType", "GraphExecGroup", "SAC_IGNORED_OPS",
+           "SelectiveCheckpointContext", "check_backward_validity", "checkpoint", "checkpoint_sequential",
+           "create_selective_checkpoint_contexts", "detach_variable", "get_device_states", "noop_context_fn", "set_checkpoint_debug_enabled", "set_checkpoint_early_stop",
            "set_device_states"]
 
 
@@ -160,6 +166,7 @@ class _Region:
         self.holders: list[weakref.ref] = []
         self.again: dict[int, Tensor] = {}
         self.count = 0
+        self.ran_for: Any = None
 
     def pack(self, t: Tensor) -> _Holder:
         """For the first run: forgets the tensor."""
@@ -169,9 +176,17 @@ class _Region:
         return holder
 
     def unpack(self, holder: _Holder) -> Tensor:
-        """For backward: the tensor, each time it is asked for; runs again when it is not there (any more)."""
-        if holder.index not in self.again:
+        """For backward: the tensor, each time it is asked for; runs again when it is not there (any more), and once for every
+        pass, or for all of a `GraphExecGroup`."""
+        group = GraphExecGroup._get_current_group()
+        asking = group or current_pass()
+        if asking is not self.ran_for or holder.index not in self.again and group is None:
             self._recompute()
+            self.ran_for = asking
+        if holder.index not in self.again:
+            raise CheckpointError("torch.utils.checkpoint: Unpack is being triggered for a tensor that was already unpacked once. Performing "
+                                  "two backward calls that overlap (i.e. require the same saved activation in order to compute gradients) "
+                                  "is not allowed while under the torch.utils.checkpoint.GraphExecGroup context.")
         return self.again.pop(holder.index)
 
     def _recompute(self) -> None:
@@ -217,6 +232,169 @@ def _by_hooks(function: Callable, preserve_rng_state: bool, context_fn: Callable
     region = _Region(run_again, _METADATA[determinism_check], early_stop if _forced_early_stop is None else _forced_early_stop, debug)
     with saved_tensors_hooks(region.pack, region.unpack), forward_context:
         return function(*args, **kwargs)
+
+
+class GraphExecGroup:
+    """A context for several backward passes through different parts of the same checkpoints: each checkpoint runs again at most
+    once for all of them. Such contexts are not nested."""
+
+    _current: GraphExecGroup | None = None
+
+    def __enter__(self) -> GraphExecGroup:
+        if GraphExecGroup._current is not None:
+            raise RuntimeError(f"GraphExecGroup contexts cannot be nested. Already inside group {GraphExecGroup._current}")
+        GraphExecGroup._current = self
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        GraphExecGroup._current = None
+
+    @classmethod
+    def _get_current_group(cls) -> GraphExecGroup | None:
+        return GraphExecGroup._current
+
+
+# ------------------------------------------------------------------ without what was kept
+
+class CheckpointPolicy(enum.Enum):
+    """What becomes of an operation's result: it is kept from the first run (SAVE, CPU_OFFLOAD: all of it is in the computer's memory
+    here), or computed again. MUST and PREFER differ for a compiler that would choose for itself; there is none here."""
+
+    MUST_SAVE = 0
+    PREFER_SAVE = 1
+    MUST_RECOMPUTE = 2
+    PREFER_RECOMPUTE = 3
+    MUST_CPU_OFFLOAD = 4
+    PREFER_CPU_OFFLOAD = 5
+
+
+_KEPT = (CheckpointPolicy.MUST_SAVE, CheckpointPolicy.PREFER_SAVE)
+SAC_IGNORED_OPS = {aten.detach.default}  # what policies are not asked about
+
+
+class SelectiveCheckpointContext:
+    """What a policy is told beside the operation and its arguments. is_recompute: False: only the first run asks. op_output: the
+    operation's result."""
+
+    def __init__(self, *, is_recompute: bool, op_output: Any = None) -> None:
+        self.is_recompute, self.op_output = is_recompute, op_output
+
+
+class _Kept:
+    """What an operation computed in the first run: all values of the recorded call, and the memory of its results, each with the
+    version that must not have changed."""
+
+    def __init__(self, values: list, results: list):
+        self.values, self.results = values, [(t._storage, t._storage.version) for t in results]
+
+    def take(self, allow_mutation: bool) -> list:
+        """The values. RuntimeError if somebody has written to the results."""
+        if not allow_mutation and any(storage.version != version for storage, version in self.results):
+            raise RuntimeError("Tensor cached during selective activation checkpoint has been mutated")
+        return self.values
+
+
+_AGAIN, _TAKEN = "compute it again", "taken by an earlier backward pass"
+_DIFFERENT = ("This can happen if the operations in the checkpointed region are nondeterministic or depend on global state that changed "
+              "between forward and backward.")
+
+
+class _Numbered(Interceptor):
+    """Knows which operation each call is, and how many calls of it there were before. storage: by both, what the first run says."""
+
+    def __init__(self, storage: dict[OpOverload, dict[int, Any]]):
+        self.storage = storage
+        self.counts: dict[OpOverload, int] = defaultdict(int)
+
+    def call(self, op: Any, spec: Any, args: tuple, run: Callable[[Callable], list]) -> list:
+        """As `numbered_call` has it; calls that are no operation of PyTorch's, or ignored, are left alone."""
+        found = identify(op, spec, args)
+        if found is None or found[0] in SAC_IGNORED_OPS:
+            return run(record)
+        overload, args = found
+        number = self.counts[overload]
+        self.counts[overload] += 1
+        return self.numbered_call(overload, number, args, run)
+
+    def numbered_call(self, overload: OpOverload, number: int, args: tuple, run: Callable[[Callable], list]) -> list:
+        """The results of call number `number` of an operation."""
+        raise NotImplementedError
+
+
+class _Keeping(_Numbered):
+    """The context of the first run, which keeps what the policy says."""
+
+    def __init__(self, policy: Callable, storage: dict[OpOverload, dict[int, Any]]):
+        super().__init__(storage)
+        self.policy = policy
+
+    def numbered_call(self, overload: OpOverload, number: int, args: tuple, run: Callable[[Callable], list]) -> list:
+        values: list = []
+
+        def remember(spec: Any, operands: list) -> list:
+            values.extend(record(spec, operands))
+            return values
+        results = run(remember)
+        self.__exit__()  # what the policy itself calls is none of its business
+        try:
+            output = results[0] if len(results) == 1 else tuple(results)
+            policy = self.policy(SelectiveCheckpointContext(is_recompute=False, op_output=output), overload, *args)
+        finally:
+            self.__enter__()
+        keep = policy if isinstance(policy, bool) else policy in _KEPT
+        self.storage[overload][number] = _Kept(values, results) if keep else _AGAIN
+        return results
+
+
+class _Giving(_Numbered):
+    """The context of the second run, which gives what was kept. allow_mutation: even where somebody has written to it."""
+
+    def __init__(self, storage: dict[OpOverload, dict[int, Any]], allow_mutation: bool):
+        super().__init__(storage)
+        self.allow_mutation = allow_mutation
+
+    def __enter__(self) -> Any:
+        self.counts.clear()  # it is entered once for every backward pass
+        return super().__enter__()
+
+    def numbered_call(self, overload: OpOverload, number: int, args: tuple, run: Callable[[Callable], list]) -> list:
+        if overload not in self.storage:
+            raise RuntimeError(f"{overload} encountered during backward but not found in storage. {_DIFFERENT}")
+        entries = self.storage[overload]
+        entry = entries.get(number)
+        if entry is None:
+            raise RuntimeError(f"{overload} invocation index {number} encountered during backward but not found in storage. {_DIFFERENT}")
+        if entry is _TAKEN:
+            raise RuntimeError("Trying to backward an extra time. You are only allowed to backward once on any region computed under "
+                               "selective activation checkpoint.")
+        if entry is _AGAIN:
+            return run(record)
+        entries[number] = _TAKEN
+        values = entry.take(self.allow_mutation)
+        return run(lambda spec, operands: values)
+
+
+def create_selective_checkpoint_contexts(policy_fn_or_list: Callable | list, allow_cache_entry_mutation: bool = False
+                                         ) -> tuple[ContextManager, ContextManager]:
+    """The contexts of a checkpoint whose second run leaves some operations out: what `context_fn` may return.
+
+    policy_fn_or_list: policy(ctx, op, *args, **kwargs) → `CheckpointPolicy`, or True for MUST_SAVE; op is an overload of
+    `torch.ops.aten`. Or a list of the overloads whose results are kept. Views, which have no memory of their own, are not asked
+    about, and an operation that PyTorch decomposes into several is asked about once. allow_cache_entry_mutation: whether what was kept
+    may have been written to; else that is a RuntimeError. ValueError for a list of other things, TypeError for anything else.
+    """
+    if isinstance(policy_fn_or_list, list):
+        for op in policy_fn_or_list:
+            if not isinstance(op, OpOverload):
+                hint = "" if not isinstance(op, OpOverloadPacket) else \
+                    "Please update the OpOverloadPacket to a specific OpOverload. For example, if you have `torch.ops.aten.mm`, change it to " \
+                    "`torch.ops.aten.mm.default`."
+                raise ValueError(f"Expected op in `op_list` to be an OpOverload but got: {op} of type {type(op)}. {hint}")
+    elif not callable(policy_fn_or_list):
+        raise TypeError("policy_fn_or_list must be either a function or a list of ops.")
+    storage: dict[OpOverload, dict[int, Any]] = defaultdict(dict)
+    policy = policy_fn_or_list if callable(policy_fn_or_list) else lambda ctx, op, *args, **kwargs: op in policy_fn_or_list
+    return _Keeping(policy, storage), _Giving(storage, allow_cache_entry_mutation)
 
 
 # ------------------------------------------------------------------ by a Function

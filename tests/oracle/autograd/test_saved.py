@@ -52,3 +52,15 @@ def test_checkpoints(name, reentrant):
             error = str(e)
         results.append((calls, error, None if x.grad is None else [round(v, 5) for v in x.grad.tolist()]))
     assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("keep", [lambda t: t, lambda t: t.detach()])
+def test_a_hook_sees_what_an_in_place_call_overwrites(keep):
+    grads = []
+    for t in (torch, flambeau):
+        x = t.tensor([1.0, 2.0], requires_grad=True)
+        with t.autograd.graph.saved_tensors_hooks(keep, lambda s: s):
+            y = (-x).mul_(x)
+        y.sum().backward()
+        grads.append(x.grad.tolist())
+    assert grads[0] == grads[1]
