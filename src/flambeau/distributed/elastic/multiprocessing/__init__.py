@@ -1,0 +1,1 @@
+"""What programs under `flambeau launch` may tell the launcher: how they failed."""
