@@ -103,7 +103,7 @@ newaxis = None  # x[newaxis] puts a dimension in
 
 # packages that load when they are first used, so that `import flambeau` stays quick
 _LAZY = frozenset(("accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions",
-                   "export", "fft", "func", "futures", "hub", "jit", "linalg", "masked", "mps", "multiprocessing",
+                   "export", "fft", "func", "functional", "futures", "hub", "jit", "linalg", "masked", "mps", "multiprocessing",
                    "nn", "onnx", "optim", "overrides", "profiler", "serialization", "signal", "sparse", "special",
                    "storage", "testing", "types", "utils", "version", "vision", "xpu"))
 # names whose modules load when they are first used

@@ -2,16 +2,26 @@
 and counters and switches are idle."""
 from __future__ import annotations
 
-import warnings
-from typing import Any, Iterable, NamedTuple
+from typing import Any, NamedTuple
 
-from .. import accelerator, random as _random
+from .. import accelerator
 from ..accelerator import AcceleratorError as AcceleratorError, OutOfMemoryError as OutOfMemoryError
 from ..tensor.device import check_device, current_index, set_current_index
 from ..tensor.placement import device_of as _tensor_device
 from ..tensor.tensor import Tensor
 from ..xla import backend as _backend
-from . import amp as amp
+from . import amp as amp, memory as memory, random as random
+from ._devices import device_count as device_count, index_of as _index_of, is_available as is_available
+from .memory import (memory_allocated as memory_allocated, max_memory_allocated as max_memory_allocated,
+                     memory_reserved as memory_reserved, max_memory_reserved as max_memory_reserved,
+                     reset_peak_memory_stats as reset_peak_memory_stats, memory_cached as memory_cached,
+                     max_memory_cached as max_memory_cached, reset_max_memory_allocated as reset_max_memory_allocated,
+                     reset_max_memory_cached as reset_max_memory_cached, memory_stats as memory_stats,
+                     memory_summary as memory_summary, mem_get_info as mem_get_info, empty_cache as empty_cache)
+from .random import (manual_seed as manual_seed, manual_seed_all as manual_seed_all, seed as seed, seed_all as seed_all,
+                     initial_seed as initial_seed, get_rng_state as get_rng_state, set_rng_state as set_rng_state,
+                     get_rng_state_all as get_rng_state_all, set_rng_state_all as set_rng_state_all)
+from .random import generators as _generators
 from .streams import Event as Event, Stream as Stream, StreamContext as StreamContext
 from ._tensor_types import (BFloat16Tensor as BFloat16Tensor, BoolTensor as BoolTensor, ByteTensor as ByteTensor, CharTensor as CharTensor,
                            DoubleTensor as DoubleTensor, FloatTensor as FloatTensor, HalfTensor as HalfTensor, IntTensor as IntTensor,
@@ -22,16 +32,6 @@ has_magma = False  # decompositions are computed by LAPACK on the host
 
 
 # ------------------------------------------------------------------ which devices there are
-
-def is_available() -> bool:
-    """Whether there is a GPU that XLA can use."""
-    return device_count() > 0
-
-
-def device_count() -> int:
-    """How many GPUs there are."""
-    return len(_backend.devices("cuda"))
-
 
 def is_initialized() -> bool:
     """Whether GPUs have been used: where there are any, they always are ready."""
@@ -53,31 +53,22 @@ def is_tf32_supported() -> bool:
     return is_available() and get_device_capability() >= (8, 0)
 
 
-def _index(device: Any) -> int:
-    """The index of a GPU, given as in `torch.cuda`'s functions: None is the current one."""
-    where = check_device("cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device)
-    if where.type != "cuda":
-        raise ValueError(f"Expected a cuda device, but got: {where}")
-    assert where.index is not None
-    return where.index
-
-
 def current_device() -> int:
     """The index of the current GPU."""
-    return _index(None)
+    return _index_of(None)
 
 
 def set_device(device: Any) -> None:
     """Makes a GPU the current one: that which "cuda" stands for. A negative index changes nothing."""
     if not (isinstance(device, int) and device < 0):
-        set_current_index("cuda", _index(device))
+        set_current_index("cuda", _index_of(device))
 
 
 class device:
     """A context in which a GPU is the current one. A negative index or None changes nothing."""
 
     def __init__(self, device: Any) -> None:
-        self.idx = -1 if device is None or isinstance(device, int) and device < 0 else _index(device)
+        self.idx = -1 if device is None or isinstance(device, int) and device < 0 else _index_of(device)
 
     def __enter__(self) -> None:
         self.prev_idx = current_index("cuda")
@@ -135,24 +126,24 @@ def get_gencode_flags() -> str:
 
 
 def _handle(device: Any) -> Any:
-    return _backend.devices("cuda")[_index(device)]
+    return _backend.devices("cuda")[_index_of(device)]
 
 
 def can_device_access_peer(device: Any, peer_device: Any) -> bool:
     """Whether XLA can copy between two GPUs: between any."""
-    return _index(device) != _index(peer_device)
+    return _index_of(device) != _index_of(peer_device)
 
 
 # ------------------------------------------------------------------ waiting
 
 def synchronize(device: Any = None) -> None:
     """Waits until a GPU has done all that was recorded; raises the errors that it met."""
-    accelerator.home_of(_index(device), "cuda").synchronize()
+    accelerator.home_of(_index_of(device), "cuda").synchronize()
 
 
 def current_stream(device: Any = None) -> Stream:
     """The one stream of a GPU."""
-    return Stream(_index(device))
+    return Stream(_index_of(device))
 
 
 default_stream = current_stream
@@ -172,154 +163,11 @@ def is_current_stream_capturing() -> bool:
     return False
 
 
-# ------------------------------------------------------------------ memory, as XLA counts it; 0 without a GPU
-
-def _counted(count: Any, device: Any, nothing: Any = 0) -> Any:
-    return count(f"cuda:{_index(device)}") if is_available() else nothing
-
-
-def memory_allocated(device: Any = None) -> int:
-    """Bytes of the arrays on a GPU."""
-    return _counted(accelerator.memory_allocated, device)
-
-
-def max_memory_allocated(device: Any = None) -> int:
-    """The most bytes that arrays on a GPU took: see `torch.accelerator.max_memory_allocated`."""
-    return _counted(accelerator.max_memory_allocated, device)
-
-
-def memory_reserved(device: Any = None) -> int:
-    """Bytes that XLA holds of a GPU's memory."""
-    return _counted(accelerator.memory_reserved, device)
-
-
-def max_memory_reserved(device: Any = None) -> int:
-    """The most bytes that XLA held of a GPU's memory."""
-    return _counted(accelerator.max_memory_reserved, device)
-
-
-def reset_peak_memory_stats(device: Any = None) -> None:
-    """Starts the peaks anew."""
-    _counted(accelerator.reset_peak_memory_stats, device)
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, FutureWarning, stacklevel=3)
-
-
-def memory_cached(device: Any = None) -> int:
-    """`memory_reserved` by its old name."""
-    _warn("`torch.cuda.memory_cached` has been renamed to `torch.cuda.memory_reserved`")
-    return memory_reserved(device)
-
-
-def max_memory_cached(device: Any = None) -> int:
-    """`max_memory_reserved` by its old name."""
-    _warn("`torch.cuda.max_memory_cached` has been renamed to `torch.cuda.max_memory_reserved`")
-    return max_memory_reserved(device)
-
-
-_RESETS_ALL = "torch.cuda.{} now calls torch.cuda.reset_peak_memory_stats, which resets /all/ peak memory stats."
-
-
-def reset_max_memory_allocated(device: Any = None) -> None:
-    """`reset_peak_memory_stats` by an old name."""
-    _warn(_RESETS_ALL.format("reset_max_memory_allocated"))
-    reset_peak_memory_stats(device)
-
-
-def reset_max_memory_cached(device: Any = None) -> None:
-    """`reset_peak_memory_stats` by an old name."""
-    _warn(_RESETS_ALL.format("reset_max_memory_cached"))
-    reset_peak_memory_stats(device)
-
-
-def memory_stats(device: Any = None) -> dict[str, int]:
-    """XLA's counters, by XLA's names."""
-    return _counted(accelerator.memory_stats, device, {})
-
-
-def memory_summary(device: Any = None, abbreviated: bool = False) -> str:
-    """XLA's counters as a table, one a line. abbreviated: only those of memory in bytes."""
-    stats = {name: n for name, n in memory_stats(device).items() if not abbreviated or "bytes" in name}
-    width = max(map(len, stats), default=0)
-    return "\n".join([f"XLA's memory, device {_index(device) if is_available() else '-'}", *[f"{name:<{width}} {n:>16,}" for name, n in stats.items()]])
-
-
-def mem_get_info(device: Any = None) -> tuple[int, int]:
-    """(free, total) bytes of a GPU, of what XLA may use."""
-    return accelerator.get_memory_info(f"cuda:{_index(device)}")
-
-
-def empty_cache() -> None:
-    """Does nothing: XLA keeps the memory that it has."""
-
-
 def ipc_collect() -> None:
     """Does nothing: no memory is shared between processes' devices."""
-
-
-# ------------------------------------------------------------------ random numbers
-
-def _generators() -> list[_random.Generator]:
-    return [_random.default_generator_of(check_device(f"cuda:{i}")) for i in range(device_count())]
 
 
 def __getattr__(name: str) -> Any:
     if name == "default_generators":  # one for each GPU, once it is known which there are
         return tuple(_generators())
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def _generator(device: Any) -> _random.Generator:
-    return _random.default_generator_of(check_device(f"cuda:{_index(None if device == 'cuda' else device)}"))
-
-
-def manual_seed(seed: int) -> None:
-    """Seeds the current GPU's generator; without a GPU nothing happens."""
-    if is_available():
-        _generator(None).manual_seed(seed)
-
-
-def manual_seed_all(seed: int) -> None:
-    """Seeds the generators of all GPUs."""
-    for generator in _generators():
-        generator.manual_seed(seed)
-
-
-def seed() -> None:
-    """Seeds the current GPU's generator from the operating system."""
-    if is_available():
-        _generator(None).seed()
-
-
-def seed_all() -> None:
-    """Seeds the generators of all GPUs from the operating system, alike."""
-    if is_available():
-        manual_seed_all(_generator(None).seed())
-
-
-def initial_seed() -> int:
-    """The seed of the current GPU's generator."""
-    return _generator(None).initial_seed()
-
-
-def get_rng_state(device: Any = "cuda") -> Tensor:
-    """The state of a GPU's generator."""
-    return _generator(device).get_state()
-
-
-def set_rng_state(new_state: Tensor, device: Any = "cuda") -> None:
-    """Sets the state of a GPU's generator."""
-    _generator(device).set_state(new_state)
-
-
-def get_rng_state_all() -> list[Tensor]:
-    """The states of all GPUs' generators."""
-    return [generator.get_state() for generator in _generators()]
-
-
-def set_rng_state_all(new_states: Iterable[Tensor]) -> None:
-    """Sets the states of all GPUs' generators."""
-    for generator, state in zip(_generators(), new_states):
-        generator.set_state(state)

@@ -1,6 +1,6 @@
 """`torch.nn`: modules, layers, losses, initial values, and the functions behind them."""
 # ruff: noqa: F401, F403
-from . import attention, functional, init, modules, parallel, parameter, utils
+from . import attention, functional, grad, init, modules, parallel, parameter, utils
 from .modules import *
 from .parallel import DataParallel
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
