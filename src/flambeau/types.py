@@ -1,5 +1,5 @@
 """`torch.types`: names of types, for annotations."""
-# The names with an underscore are those that programs import from PyTorch's.
+# ruff: noqa: F401, for the names with an underscore: programs import them from here.
 from __future__ import annotations
 
 import os
