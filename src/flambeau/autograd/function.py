@@ -8,7 +8,7 @@ from ..runtime.levels import running
 from ..runtime.trace import Value
 from ..tensor import saved
 from ..tensor.grad_mode import mode
-from ..tensor.node import FREED, Node, edge, refuse_changed
+from ..tensor.node import FREED, Node, edge, refuse_changed, shown_class
 from ..tensor.tensor import Tensor, alias
 from .grad_mode import no_grad
 
@@ -21,6 +21,7 @@ class FunctionNode(Node):
 
     def __init__(self, function: Any, inputs: tuple):
         super().__init__(tuple(edge(x) if isinstance(x, Tensor) else None for x in inputs))
+        self.__class__ = shown_class(FunctionNode, function.__name__ + "Backward")
         self.function = function
         self.needs_input_grad = tuple(isinstance(x, Tensor) and x._node is not None for x in inputs)
         self.to_save: tuple = ()
@@ -35,9 +36,6 @@ class FunctionNode(Node):
     @property
     def n_outputs(self) -> int:  # type: ignore[override]
         return self._n
-
-    def kind(self) -> str:
-        return self.function.__name__ + "Backward"
 
     # ------------------------------------------------------------------ the context's methods
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Iterable, Iterator, NamedTuple, Sequence
 
 from ..tensor import saved
-from ..tensor.node import Node, edge
+from ..tensor.node import Node, edge, shown
 from ..tensor.tensor import Tensor, make_tensor
 
 __all__ = ["GradientEdge", "Node", "allow_mutation_on_saved_tensors", "disable_saved_tensors_hooks", "get_gradient_edge", "increment_version",
@@ -26,7 +26,7 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     found = edge(tensor) if tensor.requires_grad else None  # type: ignore[attr-defined]
     if found is None:
         raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
-    return GradientEdge(*found)
+    return GradientEdge(shown(found[0]), found[1])
 
 
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:

@@ -47,7 +47,7 @@ class Plan:
                 node.accumulate(grad, False, fresh=True)  # type: ignore[attr-defined]
         if not retain_graph:
             for node in nodes:
-                if node.__class__ is OpNode:  # others keep nothing
+                if node.family is OpNode:  # others keep nothing
                     node.saved, node.watched = None, []  # type: ignore[attr-defined]
 
 
@@ -85,14 +85,14 @@ def run_plan(order: Sequence[Node], roots: Sequence[Tensor], grads: Sequence[Ten
 def _starts_at(roots: Sequence[Tensor], node: Node) -> bool:
     """Whether a pass starts at this op's node with a single number, as a loss is."""
     type = roots[0]._value().type
-    return len(roots) == 1 and roots[0]._node is node and node.__class__ is OpNode and type.size == 1 and type.dtype.kind == "f"
+    return len(roots) == 1 and roots[0]._node is node and node.family is OpNode and type.size == 1 and type.dtype.kind == "f"
 
 
 def run_latest_plan(root: Tensor, grad: Callable[[TensorType], Value], retain_graph: bool) -> Sequence[Node] | None:
     """Does the backward pass from `root` as it was done last from such a node, if the graph is the same: the nodes that it goes
     through. None: nothing is done. grad(type): the gradient to start with."""
     node = root._node
-    if node.__class__ is not OpNode or root._view is not None:
+    if node is None or node.family is not OpNode or root._view is not None:
         return None
     plan = _latest.get((node.gradient, root._nr))
     if plan is None:
@@ -116,14 +116,14 @@ def describe(order: Sequence[Node], roots: Sequence[Tensor], grads: Sequence[Ten
     for node in order:
         if node.hooks is not None:
             return None
-        kind = node.__class__
+        kind = node.family
         if kind is OpNode:
             if node.saved is None:  # type: ignore[attr-defined]
                 return None
             node.check_unchanged()  # type: ignore[attr-defined]
             key.append(node.gradient)  # type: ignore[attr-defined]
             operands += node.saved  # type: ignore[attr-defined]
-        elif kind is AccumulateGrad:
+        elif node.__class__ is AccumulateGrad:
             if node.post_accumulate_hooks:  # type: ignore[attr-defined]
                 return None
             key.append(None)
@@ -183,7 +183,7 @@ def make_plan(order: Sequence[Node], roots: Sequence[Tensor], operands: list) ->
         arrive(t._node, t._nr, next(symbols))
     leaves, outputs = [], []
     for i, node in enumerate(order):
-        saved = [next(symbols) for _ in node.saved] if node.__class__ is OpNode else []  # type: ignore[attr-defined]
+        saved = [next(symbols) for _ in node.saved] if node.family is OpNode else []  # type: ignore[attr-defined]
         if node not in pending:
             continue
         builder.origin = ((i, node.kind()),)

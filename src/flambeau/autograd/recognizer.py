@@ -8,10 +8,10 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any, Callable, Sequence
 
-from ..tensor.node import AccumulateGrad, MultiViewNode, Node, OpNode, ViewNode
+from ..tensor.node import AccumulateGrad, MultiViewNode, Node, OpNode, ViewNode, shown_class
 
 _OP = """
-    if {n}.__class__ is not OpNode or {n}.gradient is not {expected} or {n}.hooks is not None or {n}.saved is None:
+    if {n}.__class__ is not OpNode and {n}.__class__ is not {expected}_shown or {n}.gradient is not {expected} or {n}.hooks is not None or {n}.saved is None:
         return None
     for storage, version in {n}.watched:
         if storage.version != version:
@@ -19,7 +19,7 @@ _OP = """
     operands += {n}.saved
 """
 _VIEW = """
-    if {n}.__class__ is not {kind} or {n}.hooks is not None or {n}.fn is not {expected} and static_key({n}.fn) != {expected}_key:
+    if {n}.__class__ is not {kind} and {n}.__class__ is not {expected}_shown or {n}.hooks is not None or {n}.fn is not {expected} and static_key({n}.fn) != {expected}_key:
         return None
 """
 _LEAF = """
@@ -40,10 +40,11 @@ def recognizer(order: Sequence[Node], static_key: Callable[[Callable], Any]) -> 
     text = "def recognize(n0, operands):"
     found = {0}
     for i, node in enumerate(order):
-        n, expected, kind = f"n{i}", f"e{i}", node.__class__
-        if kind is AccumulateGrad:
+        n, expected, kind = f"n{i}", f"e{i}", node.family
+        if kind is None:  # a leaf
             text += _LEAF.format(n=n)
             continue
+        names[expected + "_shown"] = shown_class(kind, node.kind())
         if kind is OpNode:
             names[expected] = node.gradient  # type: ignore[attr-defined]
             text += _OP.format(n=n, expected=expected)

@@ -297,7 +297,7 @@ class _Reader:
         if not roots:
             return None, False
         order = _reachable(roots)
-        return order, any(n.__class__ is OpNode and n.saved is None for n in order)  # type: ignore[attr-defined]
+        return order, any(n.family is OpNode and n.saved is None for n in order)  # type: ignore[attr-defined]
 
     # ------------------------------------------------------------------ where operands come from
 

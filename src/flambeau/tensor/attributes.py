@@ -13,7 +13,7 @@ from ..runtime.trace import Value
 from .device import CPU, META
 from .grad_mode import mode
 from .layout import strided
-from .node import AccumulateGrad, Node
+from .node import AccumulateGrad, Node, shown
 from .placement import device_of, moved
 from .storage import InferenceStorage
 from .tensor import Tensor, alias
@@ -103,7 +103,7 @@ def _set_grad(self, value: Any) -> None:
 def _grad_fn(self) -> Node | None:
     """The autograd node that made this tensor; None for leaves."""
     _requires_grad(self)
-    return None if type(self._node) is AccumulateGrad else self._node
+    return None if type(self._node) is AccumulateGrad else shown(self._node)
 
 
 def _is_leaf(self) -> bool:

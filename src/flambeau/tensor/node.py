@@ -7,7 +7,7 @@ import itertools
 import weakref
 from functools import lru_cache
 from textwrap import indent
-from typing import Any, Callable, NoReturn
+from typing import Any, Callable, Iterable, NoReturn
 
 from ..runtime.specialization import Gradient
 from .grad_mode import anomaly
@@ -40,6 +40,8 @@ class Node:
     __slots__ = ("edges", "sequence", "hooks", "_metadata", "__weakref__", "where")
 
     n_outputs = 1
+    family: type | None = None  # of nodes that somebody has looked at: what their class derives from (`shown`)
+    requires_grad = True
 
     def __init__(self, edges: tuple):
         self.edges = edges
@@ -64,7 +66,11 @@ class Node:
     @property
     def next_functions(self) -> tuple:
         """The nodes that gradients flow to, each with the number of its output."""
-        return tuple((None, 0) if e is None else e for e in self.edges)
+        return tuple((None, 0) if e is None else (shown(e[0]), e[1]) for e in self._all_edges())
+
+    def _all_edges(self) -> Iterable[tuple | None]:
+        """The edges, and None where an operand requires no gradient."""
+        return self.edges
 
     @property
     def metadata(self) -> dict:
@@ -99,6 +105,24 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.kind()} object at {hex(id(self))}>"
+
+
+@lru_cache(maxsize=None)
+def shown_class(family: type, kind: str) -> type:
+    """The class of the nodes of one kind, for those who go by its name."""
+    members: dict[str, Any] = {"__slots__": (), "__module__": "builtins"}
+    if issubclass(family, OpNode):
+        from .saved_attributes import ATTRIBUTES
+        members |= ATTRIBUTES
+    return type(kind, (family,), members)
+
+
+def shown(node: Any) -> Any:
+    """A node for a program that looks at it: from now on of the class that PyTorch has for its kind. Nodes are not made so: one class
+    for all keeps the statements that fill them in fast."""
+    if node is not None and node.__class__ is node.family:
+        node.__class__ = shown_class(node.family, node.kind())
+    return node
 
 
 def _handle(hooks: dict, fn: Callable):
@@ -190,6 +214,9 @@ class AccumulateGrad(Node):
                 fn(self.variable)
 
 
+_NUMBERS_AS_TENSORS = ("add", "sub", "mul", "div")  # ops whose numbers PyTorch counts among the tensors
+
+
 class OpNode(Node):
     """The node of a recorded op call. saved: the values that backward wants. watched: the storages they lie in, each with
     the version that must not have changed."""
@@ -206,6 +233,14 @@ class OpNode(Node):
 
     def kind(self) -> str:
         return self.gradient.of.grad_name
+
+    def _all_edges(self) -> Iterable[tuple | None]:
+        graph = getattr(self.gradient.of, "graph", None)
+        if graph is None:  # a compiled call: nobody knows its operands
+            return self.edges
+        of, edges = self.gradient.of, dict(zip(self.gradient.wrt, self.edges))
+        found = [edges.get(i) for i, v in enumerate(graph.inputs) if not v.type.weak or of.name in _NUMBERS_AS_TENSORS]
+        return found[-1:] + found[:-1] if of.name == "linear" and of.grad_name == "AddmmBackward0" else found  # the bias comes first
 
     def watch_outputs(self, tensors: list) -> None:
         """Adds the outputs that backward reads to those that must not change meanwhile."""
@@ -376,6 +411,10 @@ class MultiViewNode(Node):
 
     def backward(self, grads: list, create_graph: bool) -> list:
         return [None if all(g is None for g in grads) else self.fn(grads)]
+
+
+for _family in (OpNode, HookedOpNode, ViewNode, MultiViewNode):
+    _family.family = _family
 
 
 def as_strided_node(base: Tensor, view: Any) -> ViewNode:

@@ -81,7 +81,7 @@ def pack_saved(node: Any, tensors: list) -> None:
     if hook is None:
         return
     from .node import HookedOpNode
-    node.__class__ = HookedOpNode
+    node.__class__ = HookedOpNode  # nobody has looked at it yet
     node.watched = _UNWATCHED
     node.saved = [v if v.__class__ in (bool, int, float, complex) else pack(_seen(v, node, place, tensors), hook)
                   for v, place in zip(node.saved, node.gradient.saved)]
