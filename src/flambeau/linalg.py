@@ -376,7 +376,7 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left=True, adjoint=False)
     return x if left else la.adjoint(x)
 
 
-@column_major(0)
+@column_major(0, into="empty")
 @op("LinalgHouseholderProductBackward0")
 def householder_product(A: Tensor, tau: Tensor):
     """The first n columns of H₁ H₂ … with Hᵢ = I − τᵢ vᵢ vᵢᴴ; vᵢ is A's column i below its diagonal, with 1 on it."""

@@ -199,6 +199,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Tensor:
             raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         dims = list(range(a.ndim - dims, a.ndim)), list(range(dims))
     first, second = ([d] if isinstance(d, int) else list(d) for d in dims)
+    if out is not None and out.dtype is not a.dtype:
+        raise RuntimeError(f"tensordot: Expected the output tensor to have dtype {a.dtype._legacy}, but got an output tensor with dtype "
+                           f"{out.dtype._legacy}")
     return _tensordot(a, b, first, second, **({} if out is None else {"out": out}))
 
 

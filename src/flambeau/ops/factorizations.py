@@ -21,7 +21,7 @@ from .promotion import not_implemented
 # ------------------------------------------------------------------ QR by reflections
 
 
-@column_major(0)
+@column_major(0, into="empty")
 @op("GeqrfBackward0", returns=rt.geqrf)
 def geqrf(input: Tensor):
     """(a, tau): R is a's upper triangle; the columns below it and tau describe Q, see `orgqr` and `ormqr`. No
@@ -33,6 +33,7 @@ def geqrf(input: Tensor):
     return packed.geqrf(input)
 
 
+@column_major(0, into="empty")
 @accepts_out(strict=False)
 def orgqr(input: Tensor, tau: Tensor) -> Tensor:
     """Q's first columns from `geqrf`: see `torch.linalg.householder_product`."""

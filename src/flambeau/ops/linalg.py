@@ -62,7 +62,7 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
     return linalg.cholesky(input, upper=upper)
 
 
-@column_major(0)
+@column_major(0, into="none")
 @op("CholeskySolveBackward0")
 def cholesky_solve(input: Tensor, L: Tensor, upper=False):
     """X with A X = input, where A = L Lᴴ, or Lᴴ L if upper."""
@@ -85,7 +85,7 @@ def cholesky_inverse(input: Tensor, upper=False):
 
 
 @column_major(0, 1)
-@op("TriangularSolveBackward0", name="triangular_solve", returns=return_types.triangular_solve)
+@op("TriangularSolveBackward0", name="triangular_solve", returns=return_types.triangular_solve, strict_out="dtype")
 def triangular_solve(input: Tensor, A: Tensor, upper=True, transpose=False, unitriangular=False):
     """(X with A X = input, A), reading one triangle of A; transpose: Aᵀ in place of A."""
     a, b = linalg._spread(A, input)

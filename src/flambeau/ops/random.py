@@ -24,7 +24,7 @@ from ..tensor.device import CPU, check_device, device as device_class
 from ..tensor.placement import device_of, follow
 from ..tensor.tensor import Tensor, make_tensor
 from ..tensor.views import as_shape
-from ..tensor.write import assign, check_writable
+from ..tensor.write import assign, check_writable, resized
 from .creation import written_over
 from .promotion import not_implemented
 
@@ -494,9 +494,11 @@ def bernoulli(input, p=None, *, generator=None, out=None):
         return bernoulli_(empty_like(input), p, generator=generator)
     if input.dtype.kind != "f":
         raise NotImplementedError(f"\"bernoulli_tensor_cpu_p_\" not implemented for '{input.dtype._legacy}'")
+    if out is not None:
+        return bernoulli_(resized(out, shape), input, generator=generator)
     value = input.detach()._value()
     drawn = draw("bernoulli", _bernoulli_body, (shape, input.dtype), (), _generator(generator, device_of(input)), (value,), _check_probabilities)
-    return _into(_as_function_of(make_tensor(drawn[0]), [input], "BernoulliBackward0"), out)
+    return _as_function_of(make_tensor(drawn[0]), [input], "BernoulliBackward0")
 
 
 def _check_probabilities(operands: list) -> None:

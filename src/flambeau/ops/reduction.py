@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ..tensor.attributes import host_array
 from ..tensor.op import op
 from ..tensor.tensor import Tensor
 from ..tensor.views import as_shape, wrap_dim, wrap_dims
+from ..tensor.write import write_out
 from .creation import from_array
 
 
@@ -95,7 +96,7 @@ def _sum_to_size(self: Tensor, *size: Any) -> Tensor:
     return sum_to_size(self, size)
 
 
-@op(_numbered("Sum", 0))
+@op(_numbered("Sum", 0), strict_out="dtype", typed_by_out=True)
 def sum(input: Tensor, dim=None, keepdim=False, *, dtype=None):
     """The sum over `dim` (all by default). Integers and booleans give int64."""
     x = integral_to_long(input, dtype)
@@ -114,7 +115,7 @@ def nansum(input: Tensor, dim=None, keepdim=False, *, dtype=None):
     return kept(p.reduce_sum(x, dims), x, dims, keepdim)
 
 
-@op(_numbered("Prod", 0))
+@op(_numbered("Prod", 0), strict_out="dtype", typed_by_out=True)
 def prod(input: Tensor, dim=None, keepdim=False, *, dtype=None):
     """The product over one dimension `dim` (all by default). Integers and booleans give int64."""
     x = integral_to_long(input, dtype)
@@ -187,13 +188,20 @@ def _logical(name: str, reduce, x: Var, dim: Any, keepdim: bool) -> Var:
     return kept(p.cast(truth, uint8 if x.dtype is uint8 else bool_), x, dims, keepdim)
 
 
-@op(None)
+def _check_logical_out(name: str) -> Callable[..., None]:
+    def check(out: Any, *args: Any) -> None:
+        if isinstance(out, Tensor) and out.dtype not in (bool_, uint8):
+            raise RuntimeError(f"{name} only supports bool tensor for result, got: {out.dtype._legacy}")
+    return check
+
+
+@op(None, check_out=_check_logical_out("all"))
 def all(input: Tensor, dim=None, keepdim=False):
     """Whether every element along `dim` is true (not zero); True for none. uint8 gives uint8, else bool."""
     return _logical("all", p.reduce_prod, input, dim, keepdim)
 
 
-@op(None)
+@op(None, check_out=_check_logical_out("any"))
 def any(input: Tensor, dim=None, keepdim=False):
     """Whether some element along `dim` is true (not zero); False for none. uint8 gives uint8, else bool."""
     return _logical("any", p.reduce_sum, input, dim, keepdim)
@@ -205,13 +213,15 @@ def count_nonzero(input: Tensor, dim=None):
     return p.reduce_sum(p.cast(p.ne(input, 0), int64), dims_of(dim, input.ndim))
 
 
-def hash_tensor(input: Tensor, dim: Any = (), *, keepdim: bool = False, mode: int = 0) -> Tensor:
+def hash_tensor(input: Tensor, dim: Any = (), *, keepdim: bool = False, mode: int = 0, out: Tensor | None = None) -> Tensor:
     """The exclusive or, over `dim` (all by default), of the elements' 64-bit patterns (floats as float64), as
     uint64."""
     if mode != 0:
         raise RuntimeError(f"hash_tensor: Unknown HashMode: {mode}")
     if input.dtype.kind == "c":
         raise not_implemented("xor_sum_cpu", input.dtype)
+    if out is not None and out.dtype is not uint64:
+        raise RuntimeError(f"Expected result to be of dtype uint64, but got {out.dtype._legacy}")
     dims = dims_of(dim, input.ndim)
     array = host_array(input)
     if not array.size and dim in (None, ()):
@@ -219,7 +229,8 @@ def hash_tensor(input: Tensor, dim: Any = (), *, keepdim: bool = False, mode: in
                            "reduction dim with the 'dim' argument.")
     wide = np.ascontiguousarray(array, np.float64 if input.dtype.kind == "f" else np.int64)
     bits = wide.view(np.uint64).reshape(array.shape)
-    return from_array(np.asarray(np.bitwise_xor.reduce(bits, axis=dims, keepdims=keepdim)), uint64, input)
+    result = from_array(np.asarray(np.bitwise_xor.reduce(bits, axis=dims, keepdims=keepdim)), uint64, input)
+    return result if out is None else write_out(result, out)
 
 
 # ------------------------------------------------------------------ extrema

@@ -22,13 +22,13 @@ def _scan(primitive, x: Var, dim: Any) -> Var:
     return primitive(x, d) if x.ndim else x
 
 
-@op("CumsumBackward0")
+@op("CumsumBackward0", strict_out="dtype", typed_by_out=True)
 def cumsum(input: Tensor, dim, *, dtype=None):
     """The sums of the elements up to each along `dim`. Integers and booleans give int64."""
     return _scan(p.cumsum, integral_to_long(input, dtype), dim)
 
 
-@op("CumprodBackward0")
+@op("CumprodBackward0", strict_out="dtype", typed_by_out=True)
 def cumprod(input: Tensor, dim, *, dtype=None):
     """The products of the elements up to each along `dim`. Integers and booleans give int64."""
     return _scan(p.cumprod, integral_to_long(input, dtype), dim)

@@ -2,9 +2,11 @@
 """Joining (cat, stack and relatives) and splitting (views of consecutive parts)."""
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any, Callable, Sequence
 
 from .. import primitives as p
+from ..dtypes import can_cast, promote
 from ..ir.graph import Var
 from ..tensor.op import op
 from ..tensor.tensor import Tensor
@@ -42,8 +44,14 @@ def join(tensors: Sequence[Var], dim: Any) -> Var:
     return p.concat(convert(dt, *parts), d)
 
 
+def _check_joined_out(out: Any, tensors: Any, *args: Any) -> None:
+    """PyTorch's error for an `out` that cannot hold what these tensors promote to."""
+    if isinstance(out, Tensor) and tensors and not can_cast(reduce(promote, [t.dtype for t in tensors]), out.dtype):
+        raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {out.dtype._legacy}")
+
+
 def _cat(name: str) -> Callable:
-    @op("CatBackward0", name=name)
+    @op("CatBackward0", name=name, check_out=_check_joined_out)
     def cat(tensors: Tensors, dim=0):
         """The tensors one after the other along an existing dimension `dim`."""
         if not tensors:
@@ -55,7 +63,7 @@ def _cat(name: str) -> Callable:
 cat, concat, concatenate = _cat("cat"), _cat("concat"), _cat("concatenate")
 
 
-@op("StackBackward0")
+@op("StackBackward0", check_out=_check_joined_out)
 def stack(tensors: Tensors, dim=0):
     """Tensors of one shape along a new dimension `dim`."""
     if not tensors:
@@ -83,7 +91,7 @@ def _require(name: str, tensors: Sequence) -> None:
         raise RuntimeError(f"{name} expects a non-empty TensorList")
 
 
-@op("CatBackward0")
+@op("CatBackward0", check_out=_check_joined_out)
 def hstack(tensors: Tensors):
     """Joins tensors column by column: along dimension 1, or 0 for 1-D tensors."""
     _require("hstack", tensors)
@@ -92,7 +100,7 @@ def hstack(tensors: Tensors):
 
 
 def _vstack(name: str) -> Callable:
-    @op("CatBackward0", name=name)
+    @op("CatBackward0", name=name, check_out=_check_joined_out)
     def vstack(tensors: Tensors):
         """Joins tensors row by row; 1-D tensors become rows."""
         _require("vstack", tensors)
@@ -103,14 +111,14 @@ def _vstack(name: str) -> Callable:
 vstack, row_stack = _vstack("vstack"), _vstack("row_stack")
 
 
-@op("CatBackward0")
+@op("CatBackward0", check_out=_check_joined_out)
 def dstack(tensors: Tensors):
     """Joins tensors along the third dimension."""
     _require("dstack", tensors)
     return join([widened(x, 3) for x in tensors], 2)
 
 
-@op("CatBackward0")
+@op("CatBackward0", check_out=_check_joined_out)
 def column_stack(tensors: Tensors):
     """Joins tensors along dimension 1; 0-D and 1-D tensors become columns."""
     _require("column_stack", tensors)

@@ -372,16 +372,19 @@ def apply_inplace(op: Op, args: tuple) -> Tensor:
 
 
 def op(grad_name: str | Callable[..., str] | None, *, name: str | None = None, returns: Any = None,
-       check: Callable[..., None] | None = None, strict_out: bool | str | Callable[..., bool] = False) -> Callable[[Callable], Any]:
+       check: Callable[..., None] | None = None, strict_out: bool | str | Callable[..., bool] = False, typed_by_out: bool = False,
+       check_out: Callable[..., None] | None = None) -> Callable[[Callable], Any]:
     """Makes a body into a public function. The function accepts `out=` beside its own parameters.
 
     strict_out: `out` must have the result's dtype and share no memory with an operand; "dtype": only the former; a function of
-    the arguments: the former where it says so.
+    the arguments: the former where it says so. typed_by_out: where no `dtype` is given, it is that of `out`. check_out(out, *args):
+    what raises the op's own errors for `out`.
     """
     def decorate(body: Callable) -> Any:
         entry = Op(name or body.__name__, grad_name, body, returns, check)
         n = len(entry.kinds)
         keyword_only = entry.n_positional != n
+        dtype_at = entry.names.index("dtype") if typed_by_out else -1
         required = sum(d is _EMPTY for d in entry.defaults)
         tails = {k: entry.defaults[k:] for k in range(required, entry.n_positional + 1)}
 
@@ -390,6 +393,10 @@ def op(grad_name: str | Callable[..., str] | None, *, name: str | None = None, r
                 out = kwargs.pop("out", None)
                 args = entry.bind(args, kwargs)
                 if out is not None:
+                    if check_out is not None:
+                        check_out(out, *args)
+                    if typed_by_out and args[dtype_at] is None and isinstance(out, Tensor):
+                        args = (*args[:dtype_at], out.dtype, *args[dtype_at + 1:])
                     from .write import refuse_partial_overlap, refuse_shared_memory, write_out
                     (refuse_shared_memory if strict_out is True else refuse_partial_overlap)(args, out)
                     strict = strict_out(*args) if callable(strict_out) else bool(strict_out)

@@ -68,7 +68,7 @@ def kept_strides(shape: tuple[int, ...], operands: Sequence[Geometry]) -> tuple[
 _RULES: dict[str, Rule | None] = {
     **dict.fromkeys(("conv2d", "conv3d", "conv_transpose2d", "conv_transpose3d"), convolved_format),
     **dict.fromkeys(("cat", "concat", "concatenate"), common_format),
-    **dict.fromkeys(("_flip", "roll"), kept_strides),
+    **dict.fromkeys(("_flip", "roll"), kept_strides), **dict.fromkeys(("sort", "argsort", "msort"), elementwise_strides),
     **dict.fromkeys((f"{kind}_pool{n}d{tail}" for kind in ("max", "avg", "adaptive_max", "adaptive_avg") for n in (2, 3)
                      for tail in ("", "_with_indices")), followed_format),
     **dict.fromkeys(("batch_norm", "group_norm", "local_response_norm", "constant_pad_nd", "pad", "pixel_shuffle",
@@ -230,18 +230,34 @@ def order_of_memory(t: Tensor) -> list[int]:
     return sorted(rows, key=lambda d: strides[d]) if is_dense(shape, strides) else rows
 
 
-def column_major(*numbers: int, when: Callable[..., bool] | None = None) -> Callable[[Callable], Callable]:
+def _shapes(given: Any) -> list[Any] | None:
+    """Those of the tensors that are given to hold a function's results; None where there are none."""
+    return None if given is None else [x.shape for x in (given if isinstance(given, (tuple, list)) else (given,))]
+
+
+def _is_new(out: Tensor, before: Any, into: str, args: tuple) -> bool:
+    """Whether a given `out`, which had the shape `before`, is one of those that `column_major` lays out."""
+    if into == "empty":
+        return before.numel() == 0 and bool(args) and out.dtype is args[0].dtype
+    return into == "resized" and before != out.shape
+
+
+def column_major(*numbers: int, when: Callable[..., bool] | None = None, into: str = "resized") -> Callable[[Callable], Callable]:
     """Lays these of a function's results (0 is the only one) out column by column, as LAPACK leaves matrices. when: says of the
-    arguments whether it is so; None: always."""
+    arguments whether it is so; None: always. into: which given `out` is laid out so, too: "resized", one that had another shape;
+    "empty", one that had no elements and the first argument's dtype; "none"."""
     def decorate(function: Callable) -> Callable:
         @functools.wraps(function)
         def call(*args, **kwargs):
+            before = _shapes(kwargs.get("out"))
             result = function(*args, **kwargs)
-            if kwargs.pop("out", None) is None and (when is None or when(*args, **kwargs)):
+            kwargs.pop("out", None)
+            if when is None or when(*args, **kwargs):
                 outs = result if isinstance(result, tuple) else (result,)
-                for out in [outs[n] for n in numbers]:
+                for n in numbers:
+                    out = outs[n]
                     rank = out.ndim if isinstance(out, Tensor) else 0
-                    if rank > 1 and out.numel() > 1:
+                    if rank > 1 and out.numel() > 1 and (before is None or _is_new(out, before[n], into, args)):
                         lay_out(out, strides_in_order(out._geometry()[0], [rank - 2, rank - 1, *range(rank - 3, -1, -1)]))
             return result
         return call

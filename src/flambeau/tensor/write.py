@@ -194,6 +194,19 @@ def refuse_shared_memory(operands: Any, out: Any) -> None:
         raise RuntimeError(_SHARED)
 
 
+def resized(out: Tensor, shape: tuple[int, ...], stacklevel: int = 4) -> Tensor:
+    """A given `out` in the shape that a result is going to have; a warning where it has elements of another."""
+    from .views import resize_
+    if tuple(out.shape) != tuple(shape):
+        if out.shape.numel():
+            import warnings
+            warnings.warn(f"An output with one or more elements was resized since it had shape {list(out.shape)}, which does "
+                          f"not match the required output shape {list(shape)}. Pass a new tensor, or one resized to no "
+                          "elements, to reuse memory.", UserWarning, stacklevel=stacklevel)
+        resize_(out, shape)
+    return out
+
+
 def write_out(result: Any, out: Any, strict: bool = False, name: str = "") -> Any:
     """The `out=` form: copies results into given tensors, which are resized when their shape differs. strict: dtypes must agree."""
     if isinstance(result, tuple):
@@ -201,7 +214,6 @@ def write_out(result: Any, out: Any, strict: bool = False, name: str = "") -> An
             write_out(r, o, strict, name)
         return type(result)(out)
     from ..ops.conversion import cast_to
-    from .views import resize_
     if not isinstance(out, Tensor):
         raise TypeError(f"argument 'out' must be Tensor, not {type(out).__name__}")
     if mode.enabled and (out._node is not None or result._node is not None):
@@ -213,12 +225,7 @@ def write_out(result: Any, out: Any, strict: bool = False, name: str = "") -> An
     if not can_cast(result.dtype, out.dtype):
         raise RuntimeError(f"result type {result.dtype._legacy} can't be cast to the desired output type {out.dtype._legacy}")
     if out.shape != result.shape:
-        if out.shape.numel():
-            import warnings
-            warnings.warn(f"An output with one or more elements was resized since it had shape {list(out.shape)}, which does "
-                          f"not match the required output shape {list(result.shape)}. Pass a new tensor, or one resized to no "
-                          "elements, to reuse memory.", UserWarning, stacklevel=4)
-        resize_(out, result.shape)
+        resized(out, result.shape, stacklevel=5)
         shape, strides, _ = result._geometry()
         if strides != _contiguous(shape) and is_dense(shape, strides):  # new memory is in the result's order
             out._view = View(shape, strides, out._geometry()[2], out.dtype, None, False, out._storage.version)
