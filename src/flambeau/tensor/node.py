@@ -149,9 +149,14 @@ def maker_of(storage: Any, shape: tuple[int, ...], before: Any) -> Node | None:
     return living[0].grad_fn if living else None if before.__class__ is AccumulateGrad else before  # type: ignore[attr-defined]
 
 
-def refuse_changed(storage: Any, version: int, shape: tuple[int, ...], maker: Node | None, nr: int) -> NoReturn:
-    """PyTorch's error for a saved tensor that was written to. maker: the node that made it, as output number `nr`; None for a leaf."""
-    made = "" if maker is None else f", which is output {nr} of {maker.name().partition('Backward')[0]},"
+def refuse_changed(storage: Any, version: int, shape: tuple[int, ...], maker: Node | None, nr: int, was_view: bool = False) -> NoReturn:
+    """PyTorch's error for a saved tensor that was written to. maker: the node that made it, as output number `nr`; None for a leaf.
+    was_view: whether it was a view, which whatever made it is one by strides after a write."""
+    if was_view or maker is not None and maker.family is ViewNode:
+        name: str | None = "AsStrided"
+    else:
+        name = None if maker is None else maker.name().partition("Backward")[0]
+    made = "" if name is None else f", which is output {nr} of {name},"
     raise RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[torch.{storage.value.type.dtype._legacy}Tensor {list(shape)}]{made} is at version {storage.version}; expected version {version} "
@@ -262,6 +267,8 @@ class OpNode(Node):
         if kind == "out":
             refuse_changed(storage, version, of.out_types[i].shape, self, i)
         shape = storage.value.type.shape if i is None else of.graph.inputs[i].type.shape
+        if of.name == "linear" and i is not None and len(shape) == 2 and of.graph.inputs[i] is of.arguments["weight"]:  # PyTorch saves its transpose
+            refuse_changed(storage, version, shape[::-1], None, 0, was_view=True)
         before, nr = self._history((kind, i)) or (None, 0)
         refuse_changed(storage, version, shape, maker_of(storage, shape, before), nr)
 

@@ -21,6 +21,9 @@ PROGRAMS = {
     "positions": "i = t.tensor([0, 1]); z = x[i]; i.add_(1)",
     "a parameter that an optimizer steps": "w = t.ones(4, requires_grad=True); z = (x * w).sum(); z.backward(retain_graph=True); "
                                            "t.optim.SGD([w], 0.1).step()",
+    "the weight of a layer": "w = t.ones(3, x.shape[-1], requires_grad=True); z = t.nn.functional.linear(x, w, x.sum()); w.detach().add_(1)",
+    "the weight of a layer, made by an op": "w = x * 2; z = t.nn.functional.linear(x, w); w.add_(1)",
+    "a transpose": "w = x * 2; z = x @ w.t(); w.add_(1)",
     "an input of a function": "y = x * 2; z = Square.apply(y); y.add_(1)",
     "an output of a function": "z = Square.apply(x * 2); z.detach().add_(1)",
     "a leaf of a function": "z = Square.apply(x); x.detach().add_(1)",
