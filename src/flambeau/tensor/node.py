@@ -267,7 +267,7 @@ class OpNode(Node):
         if kind == "out":
             refuse_changed(storage, version, of.out_types[i].shape, self, i)
         shape = storage.value.type.shape if i is None else of.graph.inputs[i].type.shape
-        if of.name == "linear" and i is not None and len(shape) == 2 and of.graph.inputs[i] is of.arguments["weight"]:  # PyTorch saves its transpose
+        if i is not None and of.name == "linear" and len(shape) == 2 and of.graph.inputs[i] is of.arguments["weight"]:  # PyTorch saves its transpose
             refuse_changed(storage, version, shape[::-1], None, 0, was_view=True)
         before, nr = self._history((kind, i)) or (None, 0)
         refuse_changed(storage, version, shape, maker_of(storage, shape, before), nr)
