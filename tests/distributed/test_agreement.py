@@ -1,4 +1,5 @@
 """Processes that compare notes; here they are threads."""
+import socket
 from datetime import timedelta
 from threading import Thread
 
@@ -52,3 +53,24 @@ def test_who_waits_for_one_that_is_gone_is_told():
     assert isinstance(found[2], dist.DistBackendError)
     for each in group:
         each.close()
+
+
+def test_strangers_are_not_let_in():
+    """They may come first, say something else, or nothing."""
+    store = dist.HashStore()
+
+    def body(rank):
+        if rank == 2:
+            address, _, port = store.get("below 0").decode().rpartition(":")
+            with socket.create_connection((address, int(port))) as wrong, socket.create_connection((address, int(port))) as silent:
+                wrong.sendall(b"x" * 32)
+                assert wrong.recv(1) == b""
+                silent.shutdown(socket.SHUT_RDWR)
+            return store.set("knocked", "")
+        if rank == 1:
+            store.get("knocked")
+        return Agreement(store, rank, 2, "127.0.0.1", timedelta(seconds=10))
+    first, second, _ = in_threads(3, body)
+    assert in_threads(2, lambda rank: [first, second][rank].reached(7)) == [True, True]
+    first.close()
+    second.close()

@@ -1,4 +1,7 @@
 """Two and four processes: collectives, training, and what happens when something goes wrong."""
+import signal
+import time
+
 import pytest
 
 from processes import launch, passed, start
@@ -49,3 +52,18 @@ def test_a_slow_process_is_named(free_port):
     for rank in (0, 2):
         status, text = outcomes[rank]
         assert status == 3 and "rank 1 did not come; Timed out waiting 4000ms" in text, text
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_stopped_process_does_not_stop_others(victim, free_port):
+    """Also where it hosts the store, which does not answer then."""
+    outcomes = start(2, "faults.py", "stopped", victim, port=free_port)
+    status, text = outcomes[1 - victim]
+    words = "has not answered for 4000ms" if victim == 0 else "rank 1 did not come; Timed out waiting 4000ms"
+    assert status == 3 and words in text, text
+
+
+def test_nothing_keeps_a_process_whose_group_has_failed(free_port):
+    begin = time.monotonic()
+    status, text = start(2, "faults.py", "no end", 1, port=free_port)[0]
+    assert status == -signal.SIGALRM and "rank 1 is gone" in text and time.monotonic() - begin < 60

@@ -136,3 +136,29 @@ def test_strangers_do_no_harm(noise):
     host.set("key", "1")
     assert host.get("key") == b"1"
     host.shutdown()
+
+
+def test_a_secret():
+    """Only who knows it can use the store; a host that is asked for it must know it, too."""
+    host = dist.TCPStore("127.0.0.1", 0, is_master=True, secret=b"one")
+    host.set("key", "value")
+    friend = dist.TCPStore("127.0.0.1", host.port, timeout=SECOND, secret=b"one")
+    assert friend.get("key") == b"value"
+    with pytest.raises(dist.DistNetworkError, match="has another one"):
+        dist.TCPStore("127.0.0.1", host.port, timeout=SECOND, secret=b"two")
+    stranger = dist.TCPStore("127.0.0.1", host.port, timeout=SECOND)
+    with pytest.raises(dist.DistError):
+        stranger.get("key")
+    host.shutdown()
+    host = dist.TCPStore("127.0.0.1", 0, is_master=True)
+    with pytest.raises(dist.DistNetworkError, match="was not asked for this job's secret"):
+        dist.TCPStore("127.0.0.1", host.port, timeout=SECOND, secret=b"one")
+    host.shutdown()
+
+
+def test_a_host_that_does_not_answer():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = dist.TCPStore("127.0.0.1", silent.getsockname()[1], timeout=SECOND)
+        with pytest.raises(dist.DistStoreError, match="has not answered for 1000ms"):
+            store.set("key", "value")
+        store.close()

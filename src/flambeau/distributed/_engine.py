@@ -48,7 +48,7 @@ class Engine:
         seconds = max(1, round(timeout.total_seconds()))
         service = None
         if rank == 0:
-            service, port = _start_service(_jax, size, seconds)
+            service, port = _start_service(_jax, host, size, seconds)
             store.set("coordinator", f"{host}:{port}")
         coordination = _jax.get_distributed_runtime_client(
             store.get("coordinator").decode(), rank, init_timeout=seconds, shutdown_timeout=seconds,
@@ -130,14 +130,14 @@ class Engine:
         return jax.jit(jax.shard_map(body, mesh=self._sharding.mesh, in_specs=self._spec, out_specs=self._spec))
 
 
-def _start_service(_jax: Any, size: int, seconds: int) -> tuple[Any, int]:
+def _start_service(_jax: Any, host: str, size: int, seconds: int) -> tuple[Any, int]:
     """XLA's coordination service, on a free port."""
     for attempt in range(5):  # another process may take the port in between
         with socket.socket() as probe:
-            probe.bind(("", 0))
+            probe.bind((host, 0))
             port = probe.getsockname()[1]
         try:
-            service = _jax.get_distributed_runtime_service(f"[::]:{port}", size, heartbeat_timeout=_FOREVER,
+            service = _jax.get_distributed_runtime_service(f"{host}:{port}", size, heartbeat_timeout=_FOREVER,
                                                            shutdown_timeout=seconds, cluster_register_timeout=seconds)
         except Exception as error:
             failure = error

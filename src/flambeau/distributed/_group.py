@@ -9,6 +9,7 @@ import atexit
 import hashlib
 import os
 import queue
+import signal
 import sys
 import threading
 import time
@@ -20,11 +21,12 @@ import numpy as np
 
 from ._agreement import Agreement
 from ._engine import Engine
-from .errors import DistBackendError, DistNetworkError, DistStoreError
+from .errors import DistBackendError, DistError, DistNetworkError, DistStoreError
 from .store import PrefixStore, TCPStore
 
 _LOOK = 1.0  # seconds between two looks for news
 _NEWS = 3.0  # seconds that a process waits for the others to say what they know
+_LAST = 30.0  # seconds in which a process whose group has failed may end by itself
 _WORDS = 512  # bytes of a call's description that are compared
 LOST = "lost"  # the key of the world's store under which ranks are noted that ended without goodbye
 
@@ -111,6 +113,7 @@ class ProcessGroup:
         self._engine: Engine | None = None
         self._agreement: Agreement | None = None
         self._is_running = False  # whether the group's thread is in a collective
+        self._has_failed = False  # whether a collective has ended with an error of any kind
         self._messages: dict[tuple[int, int, int], int] = {}  # (source, destination, tag) → how many there were
         if store is not None and len(ranks) > 1:
             place = (PrefixStore(name, store), self._rank, len(ranks), store.local_address(), timeout)
@@ -173,8 +176,10 @@ class ProcessGroup:
                     self._raise_failure()
                     work._finish(run())
                 except DistBackendError as error:
+                    self._has_failed = True
                     work._finish(error=DistBackendError(self._report(str(error))))
                 except Exception as error:
+                    self._has_failed = True
                     work._finish(error=error)
 
     def _agree(self, engine: Engine, call: Call, sequence: int) -> None:
@@ -265,6 +270,8 @@ class ProcessGroup:
             if not self._world_store.check([LOST]):
                 return []
             gone = [int(rank) for rank in self._world_store.get(LOST).decode().split()]
+        except DistStoreError as error:  # its host is stopped, or out of reach
+            raise DistBackendError(self._fail("", str(error))) from None
         except DistNetworkError:
             return [0] if 0 in self._ranks else []
         return [rank for rank in gone if rank in self._ranks and rank != self._ranks[self._rank]]
@@ -282,7 +289,7 @@ class ProcessGroup:
     def _tell(self, key: str) -> None:
         try:
             self.get_group_store().set(key, b"")
-        except DistNetworkError:
+        except DistError:
             pass  # the next look says so
 
     def _report(self, problem: str, absent: list[int] | None = None) -> str:
@@ -296,9 +303,12 @@ class ProcessGroup:
                     cause = f"{_ranks(lost[:1])} is gone: its process has ended. Connection closed by peer"
                 else:
                     time.sleep(0.05)
-            cause = self._first_cause(cause)
-            self.failure = (f"[rank {self._ranks[self._rank]}] process group {self.group_name}: "
-                            + "; ".join(part for part in (cause, problem) if part))
+            self._fail(self._first_cause(cause), problem)
+        assert self.failure is not None
+        return self.failure
+
+    def _fail(self, cause: str, problem: str) -> str:
+        self.failure = f"[rank {self._ranks[self._rank]}] process group {self.group_name}: " + "; ".join(filter(None, (cause, problem)))
         return self.failure
 
     def _first_cause(self, cause: str) -> str:
@@ -307,7 +317,7 @@ class ProcessGroup:
             store = self.get_group_store()
             store.compare_set("cause", "", cause)
             return store.get("cause").decode()
-        except DistNetworkError:
+        except DistError:
             return cause
 
     def close(self) -> None:
@@ -331,6 +341,10 @@ class ProcessGroup:
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
             os._exit(1)
+        if (self._has_failed or self.failure is not None) and hasattr(signal, "setitimer"):
+            # Native threads may wait for processes that are gone, and the rest of the exit for them: no later than this the system ends it
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_REAL, _LAST)
 
     def _is_asked(self, deadline: float) -> bool:
         """Whether this process hosts the store, and some of the others have not ended, nor is it time to give up."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import secrets
 import time
 from datetime import timedelta
 from typing import Any, Sequence
@@ -11,7 +12,7 @@ from ._engine import EXTRA
 from ._group import LOST, ProcessGroup
 from ._world import Backend, GroupMember, get_backend, get_world_size, is_initialized, the_group, world
 from .constants import default_pg_timeout
-from .errors import DistNetworkError
+from .errors import DistError
 from .rendezvous import checked_rank, rendezvous
 from .store import PrefixStore, Store, TCPStore
 
@@ -111,11 +112,13 @@ def _tcp_store(store: Store, rank: int, world_size: int, timeout: timedelta) -> 
     import socket
     if rank == 0:
         host = socket.gethostbyname(socket.gethostname()) if world_size > 1 else "127.0.0.1"
-        hosted = TCPStore(host, 0, is_master=True, timeout=timeout)
-        store.set("store", f"{host}:{hosted.port}")
+        secret = secrets.token_hex().encode()
+        hosted = TCPStore(host, 0, is_master=True, timeout=timeout, secret=secret)
+        store.set("store", b"%s %s:%d" % (secret, host.encode(), hosted.port))
     else:
-        host, _, port = store.get("store").decode().rpartition(":")
-        hosted = TCPStore(host, int(port), timeout=timeout)
+        secret, _, place = store.get("store").partition(b" ")
+        host, _, port = place.decode().rpartition(":")
+        hosted = TCPStore(host, int(port), timeout=timeout, secret=secret)
     return hosted, hosted
 
 
@@ -148,7 +151,7 @@ def _leave(store: Any, hosted: TCPStore, members: ProcessGroup) -> None:
             if store.add("left", 0) >= members.size():
                 break
             time.sleep(0.01)
-    except DistNetworkError:
+    except DistError:
         pass
     hosted.shutdown()
 

@@ -33,17 +33,18 @@ def send(connection: socket.socket, parts: Sequence[bytes]) -> None:
 def receive(connection: socket.socket) -> list[bytes]:
     """The next message. ConnectionError where the peer has closed or speaks otherwise."""
     count = _receive_length(connection)
-    return [_receive_exactly(connection, _receive_length(connection)) for _ in range(count)]
+    return [receive_exactly(connection, _receive_length(connection)) for _ in range(count)]
 
 
 def _receive_length(connection: socket.socket) -> int:
-    (length,) = _LENGTH.unpack(_receive_exactly(connection, _LENGTH.size))
+    (length,) = _LENGTH.unpack(receive_exactly(connection, _LENGTH.size))
     if not 0 <= length < LIMIT:
         raise ConnectionError("not a message of a store")
     return length
 
 
-def _receive_exactly(connection: socket.socket, count: int) -> bytes:
+def receive_exactly(connection: socket.socket, count: int) -> bytes:
+    """The next `count` bytes. ConnectionError where the peer has closed before."""
     buffer = bytearray(count)
     view, done = memoryview(buffer), 0
     while done < count:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlparse, urlunparse
 from .constants import default_pg_timeout
 from .store import FileStore, PrefixStore, Store, TCPStore
 
+SECRET = "FLAMBEAU_STORE_SECRET"
 Found = tuple[Store, int, int]
 _handlers: dict[str, Callable[..., Iterator[Found]]] = {}
 
@@ -83,10 +84,15 @@ def _env(url: str, timeout: timedelta = default_pg_timeout) -> Iterator[Found]:
     yield _store_at(host, port, rank, world_size, timeout), rank, world_size
 
 
+def job_secret() -> bytes | None:
+    """What the processes of one job must know to come to its store: FLAMBEAU_STORE_SECRET in the environment, if it is there."""
+    return os.environ.get(SECRET, "").encode() or None
+
+
 def _store_at(host: str, port: int, rank: int, world_size: int, timeout: timedelta) -> Store:
     """The store there, which rank 0 hosts, unless a launcher does. Each of a launcher's attempts has a part of its own."""
     launched = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    store = TCPStore(host, port, None if launched else world_size, is_master=rank == 0 and not launched, timeout=timeout)
+    store = TCPStore(host, port, None if launched else world_size, is_master=rank == 0 and not launched, timeout=timeout, secret=job_secret())
     return PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store) if launched else store
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -25,6 +26,7 @@ from ._arguments import machines, parser, patience, processes, settings, shown_r
 from ._output import Output
 from .elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from .errors import DistError, DistNetworkError
+from .rendezvous import SECRET, job_secret
 from .store import PrefixStore, TCPStore
 
 _LOOK = 0.05  # seconds between two looks at other machines
@@ -67,6 +69,8 @@ class Launcher:
         self.job = str(uuid.uuid4()) if alone else options.rdzv_id
         self.output = Output(options.log_dir, self.job, streams(options.redirects, self.count), streams(options.tee, self.count),
                              shown_ranks(options.local_ranks_filter, self.count))
+        # other machines know the secret only if somebody has told them
+        self.secret = job_secret() or (secrets.token_hex().encode() if self.nodes == 1 else None)
         self.store = self._meet()
         self.shared = PrefixStore(f"job {self.job}", self.store)
         self.node = options.node_rank if options.rdzv_backend == "static" else self.shared.add("machines", 1) - 1
@@ -90,14 +94,14 @@ class Launcher:
         timeout = timedelta(seconds=float(said.get("join_timeout", said.get("timeout", 600))))
         host, port = self._endpoint()
         if self.options.rdzv_backend == "static" or self.nodes == 1:
-            return TCPStore(host, port, is_master=self.options.node_rank == 0, timeout=timeout)
+            return TCPStore(host, port, is_master=self.options.node_rank == 0, timeout=timeout, secret=self.secret)
         here = said["is_host"].lower() in ("1", "true", "t", "yes", "y") if "is_host" in said else _is_here(host, self.options.local_addr)
         if here:
             try:
-                return TCPStore(host, port, is_master=True, timeout=timeout)
+                return TCPStore(host, port, is_master=True, timeout=timeout, secret=self.secret)
             except DistNetworkError:
                 pass  # another launcher on this machine was first
-        return TCPStore(host, port, timeout=timeout)
+        return TCPStore(host, port, timeout=timeout, secret=self.secret)
 
     def _endpoint(self) -> tuple[str, int]:
         options = self.options
@@ -201,6 +205,8 @@ class Launcher:
             said.update({"LOCAL_RANK": 0, "CUDA_VISIBLE_DEVICES": visible[local] if visible else local})
         if self.count > 1 and "OMP_NUM_THREADS" not in os.environ:
             said["OMP_NUM_THREADS"] = max(1, (os.cpu_count() or 1) // self.count)
+        if self.secret is not None:
+            said[SECRET] = self.secret.decode()
         return {name: str(value) for name, value in said.items()}
 
     def _watch(self, started: list[subprocess.Popen], attempt: int, first: int) -> dict[int, ProcessFailure]:

@@ -5,7 +5,10 @@ before each key of another store. All of them do their work on a `Table`, which 
 """
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
+import secrets
 import socket
 import socketserver
 import threading
@@ -23,6 +26,9 @@ DEFAULT_TIMEOUT = timedelta(seconds=300)
 _TURN = 0.01  # seconds in which other threads get their turn with a connection; locks are not fair
 _SLICE = 1.0  # seconds that one waiting request may take, so that others can use the connection
 _POLL = 0.01  # seconds between two looks into a file
+_INTRODUCTION = 10.0  # seconds in which each end of a connection has to show that it knows the secret
+_NONCE = 16  # bytes
+_LOOPBACK = "127.0.0.1"
 
 
 def _bytes(text: str | bytes) -> bytes:
@@ -178,27 +184,46 @@ class TCPStore(Store):
     """A store that one process hosts (`is_master`) and others reach at host_name:port.
 
     port: 0 has the host take a free one; `port` then says which. world_size: how many processes, host included, to wait
-    for (default: do not wait). timeout: for connecting, and for `get` and `wait`.
-    Errors: DistNetworkError if the port is in use, or the host is not there in time; DistStoreError if processes are
-    missing.
+    for (default: do not wait). timeout: for connecting, for `get` and `wait`, and for the host to answer. secret: what host and clients
+    must all know (default: anybody may connect). The host listens on
+    all interfaces, but for localhost and 127.0.0.1.
+    Errors: DistNetworkError if the port is in use, the host is not there in time, or has another secret; DistStoreError if processes
+    are missing.
     Differs: `multi_tenant`, `master_listen_fd` and `use_libuv` choose between implementations in PyTorch; here is one.
     """
 
     def __init__(self, host_name: str, port: int, world_size: int | None = None, is_master: bool = False,
                  timeout: timedelta = DEFAULT_TIMEOUT, wait_for_workers: bool = True, multi_tenant: bool = False,
-                 master_listen_fd: int | None = None, use_libuv: bool = True) -> None:
+                 master_listen_fd: int | None = None, use_libuv: bool = True, *, secret: bytes | None = None) -> None:
         self._timeout = timeout
         self._lock = threading.Lock()
         self._connection: socket.socket | None = None
-        self._server = _Server.start(port) if is_master else None
+        self._server = _Server.start(host_name, port, secret) if is_master else None
         self.host, self.port = host_name, self._server.server_address[1] if self._server else port
         try:
             self._connection = _connect(host_name, self.port, timeout)
+            if secret is not None:
+                self._introduce(self._connection, secret)
+            self._connection.settimeout(max(timeout.total_seconds(), 2 * _SLICE))
             if world_size is not None and world_size > 0 and wait_for_workers:
                 self._wait_for_workers(world_size)
         except DistError:
             self.shutdown()
             raise
+
+    def _introduce(self, connection: socket.socket, secret: bytes) -> None:
+        """Shows the host that this process knows the secret, and has the host show it."""
+        connection.settimeout(_INTRODUCTION)
+        try:
+            mine = secrets.token_bytes(_NONCE)
+            connection.sendall(mine)
+            answer = _wire.receive_exactly(connection, _NONCE + hashlib.sha256().digest_size)
+            connection.sendall(_proof(secret, b"client", answer[:_NONCE]))
+            if not hmac.compare_digest(answer[_NONCE:], _proof(secret, b"host", mine)) or _wire.receive_exactly(connection, 1) != b"1":
+                raise ConnectionError("it has another secret")
+        except OSError as error:
+            raise DistNetworkError(f"the store at {self.host}:{self.port} was not asked for this job's secret, or has another one: "
+                                   f"{error}") from None
 
     def _wait_for_workers(self, world_size: int) -> None:
         if self.add("workers", 1) == world_size:
@@ -217,6 +242,10 @@ class TCPStore(Store):
             try:
                 _wire.send(self._connection, [method.encode(), *encode(*args)])
                 found, reply = _wire.receive(self._connection)
+            except TimeoutError:
+                self._disconnect()
+                raise DistStoreError(f"the process that hosts the store at {self.host}:{self.port} has not answered for "
+                                     f"{round(self._timeout.total_seconds() * 1000)}ms") from None
             except OSError as error:
                 self._disconnect()
                 raise DistNetworkError(f"lost the connection to the store at {self.host}:{self.port}: {error}. "
@@ -242,7 +271,7 @@ class TCPStore(Store):
         if self._connection is not None:
             try:
                 self._do("goodbye")
-            except DistNetworkError:
+            except DistError:
                 pass
             self._disconnect()
 
@@ -279,9 +308,13 @@ def _connect(host: str, port: int, timeout: timedelta) -> socket.socket:
                     f"The client socket has timed out after {round(seconds * 1000)}ms while trying to connect to "
                     f"({host}, {port}): {error}") from None
             time.sleep(0.05)
-    connection.settimeout(None)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
+
+
+def _proof(secret: bytes, side: bytes, nonce: bytes) -> bytes:
+    """What shows that one end of a connection knows the secret, to the other, which chose the nonce."""
+    return hmac.digest(secret, side + nonce, "sha256")
 
 
 # How the arguments and the result of each call travel: to byte strings, and back from one.
@@ -309,15 +342,15 @@ class _Server(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 1024
 
-    def __init__(self, port: int) -> None:
-        self.table = Table()
+    def __init__(self, host: str, port: int, secret: bytes | None) -> None:
+        self.table, self.secret = Table(), secret
         self.connections: set[socket.socket] = set()
-        super().__init__(("", port), _Client)
+        super().__init__((_LOOPBACK if host in (_LOOPBACK, "localhost") else "", port), _Client)
 
     @classmethod
-    def start(cls, port: int) -> _Server:
+    def start(cls, host: str, port: int, secret: bytes | None) -> _Server:
         try:
-            server = cls(port)
+            server = cls(host, port, secret)
         except (OSError, OverflowError) as error:
             raise DistNetworkError(f"The server socket has failed to listen on any local network address. port: {port}, "
                                    f"{'EADDRINUSE, address already in use' if 'in use' in str(error) else error}") from None
@@ -344,6 +377,8 @@ class _Client(socketserver.BaseRequestHandler):
         self.server.connections.add(self.request)  # type: ignore[attr-defined]
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
+            if self.server.secret is not None:  # type: ignore[attr-defined]
+                self._introduce(self.server.secret)  # type: ignore[attr-defined]
             while True:
                 name, *parts = _wire.receive(self.request)
                 if name == b"will":
@@ -356,6 +391,17 @@ class _Client(socketserver.BaseRequestHandler):
                 self.server.table.append(*will)  # type: ignore[attr-defined]
         finally:
             self.server.connections.discard(self.request)  # type: ignore[attr-defined]
+
+    def _introduce(self, secret: bytes) -> None:
+        """ConnectionError if the client does not know the secret."""
+        self.request.settimeout(_INTRODUCTION)
+        theirs, mine = _wire.receive_exactly(self.request, _NONCE), secrets.token_bytes(_NONCE)
+        self.request.sendall(mine + _proof(secret, b"host", theirs))
+        proof = _wire.receive_exactly(self.request, hashlib.sha256().digest_size)
+        if not hmac.compare_digest(proof, _proof(secret, b"client", mine)):
+            raise ConnectionError("a client without the secret")
+        self.request.sendall(b"1")
+        self.request.settimeout(None)
 
     def _answer(self, name: str, parts: list[bytes]) -> list[bytes]:
         """[b"1", result], or [b"", b""] for None."""

@@ -1,6 +1,8 @@
 """A group in which a process fails: how, and which. The others print the error that they get."""
+import atexit
 import os
 import signal
+import subprocess
 import sys
 import time
 from datetime import timedelta
@@ -10,7 +12,9 @@ import torch.distributed as dist
 from torch.distributed.fsdp import fully_shard
 
 fault, victim = sys.argv[1], int(sys.argv[2])
-dist.init_process_group("gloo", timeout=timedelta(seconds=4 if fault == "slow" else 60))
+if fault == "no end":
+    atexit.register(time.sleep, 100)  # in the place of a library that waits for others
+dist.init_process_group("gloo", timeout=timedelta(seconds=4 if fault in ("slow", "stopped") else 60))
 rank = dist.get_rank()
 x = torch.ones(4)
 dist.all_reduce(x)
@@ -22,6 +26,14 @@ elif fault in ("in backward", "another call"):
     loss = model(x.requires_grad_()).sum()
 if fault == "in backward":
     x.register_hook(lambda g: os.kill(os.getpid(), signal.SIGKILL) if rank == victim else None)
+elif fault == "no end":
+    from flambeau.distributed import _group
+    _group._LAST = 2.0
+    if rank == victim:
+        os._exit(3)
+elif fault == "stopped" and rank == victim:
+    subprocess.Popen(["sh", "-c", f"sleep 20; kill -KILL {os.getpid()}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.kill(os.getpid(), signal.SIGSTOP)
 elif rank == victim and fault != "another call":
     if fault == "slow":
         time.sleep(16)  # longer than the others wait, and then take to end
