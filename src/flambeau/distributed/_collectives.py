@@ -27,8 +27,10 @@ _MARGIN = timedelta(seconds=5)  # for what rank 0 says after its own time is ove
 
 
 def _run(group: ProcessGroup, call: Call, body: Callable[[Engine], Any], alone: Callable[[], Any],
-         then: Callable[[Any], None], async_op: bool) -> Work | None:
+         then: Callable[[Any], None], async_op: bool, results: Sequence[Tensor] = ()) -> Work | None:
+    """results: the tensors that `then` writes, for `Work.get_future`."""
     work = group.submit(call, body, alone, then)
+    work.results = list(results)
     if async_op:
         return work
     work.wait()
@@ -87,7 +89,7 @@ def all_reduce(tensor: Tensor, op: ReduceOp = ReduceOp.SUM, group: Any = None, a
         return None
     members = the_group(group)
     body, alone = _reduced(tensor, op, members.size())
-    return _run(members, _call("ALLREDUCE", tensor, f"op={op}"), body, alone, lambda result: write(tensor, result), async_op)
+    return _run(members, _call("ALLREDUCE", tensor, f"op={op}"), body, alone, lambda result: write(tensor, result), async_op, [tensor])
 
 
 def reduce(tensor: Tensor, dst: int | None = None, op: ReduceOp = ReduceOp.SUM, group: Any = None, async_op: bool = False,
@@ -100,7 +102,7 @@ def reduce(tensor: Tensor, dst: int | None = None, op: ReduceOp = ReduceOp.SUM, 
     target = peer_of(members, dst, group_dst, "dst")
     body, alone = _reduced(tensor, op, members.size())
     then = (lambda result: write(tensor, result)) if members.rank() == target else lambda result: None
-    return _run(members, _call("REDUCE", tensor, f"op={op}, dst={target}"), body, alone, then, async_op)
+    return _run(members, _call("REDUCE", tensor, f"op={op}, dst={target}"), body, alone, then, async_op, [tensor])
 
 
 def all_reduce_coalesced(tensors: Sequence[Tensor], op: ReduceOp = ReduceOp.SUM, group: Any = None,
@@ -123,7 +125,8 @@ def all_reduce_coalesced(tensors: Sequence[Tensor], op: ReduceOp = ReduceOp.SUM,
         for t, part in zip(tensors, np.split(result, ends)):
             write(t, part)
     shapes = ", ".join(str(list(t.shape)) for t in tensors)
-    return _run(members, _call("ALLREDUCE_COALESCED", tensors[0], f"op={op}, shapes={shapes}"), body, lambda: joined, then, async_op)
+    return _run(members, _call("ALLREDUCE_COALESCED", tensors[0], f"op={op}, shapes={shapes}"), body, lambda: joined, then, async_op,
+                tensors)
 
 
 def reduce_scatter_tensor(output: Tensor, input: Tensor, op: ReduceOp = ReduceOp.SUM, group: Any = None,
@@ -162,7 +165,7 @@ def _reduce_scatter(output: Tensor, joined: np.ndarray, op: ReduceOp, members: P
     def body(engine: Engine) -> np.ndarray:
         rows = numbers(joined, output).reshape(engine.size, -1)
         return from_numbers(finish(engine.reduce_scatter(rows, reduction)), output)
-    return _run(members, _call(name, output, f"op={op}"), body, joined.copy, lambda result: write(output, result), async_op)
+    return _run(members, _call(name, output, f"op={op}"), body, joined.copy, lambda result: write(output, result), async_op, [output])
 
 
 # ------------------------------------------------------------------ moves
@@ -186,7 +189,7 @@ def broadcast(tensor: Tensor, src: int | None = None, group: Any = None, async_o
     def then(result: np.ndarray | None) -> None:
         if result is not None:
             write(tensor, result)
-    return _run(members, _call("BROADCAST", tensor, f"src={source}"), body, lambda: None, then, async_op)
+    return _run(members, _call("BROADCAST", tensor, f"src={source}"), body, lambda: None, then, async_op, [tensor])
 
 
 def _gathered(members: ProcessGroup, t: Tensor) -> tuple[Callable[[Engine], list[np.ndarray]], Callable[[], list[np.ndarray]]]:
@@ -207,7 +210,7 @@ def all_gather(tensor_list: Sequence[Tensor], tensor: Tensor, group: Any = None,
     def then(rows: list[np.ndarray]) -> None:
         for t, row in zip(tensor_list, rows):
             write(t, row)
-    return _run(members, _call("ALLGATHER", tensor), *_gathered(members, tensor), then, async_op)
+    return _run(members, _call("ALLGATHER", tensor), *_gathered(members, tensor), then, async_op, tensor_list)
 
 
 def all_gather_into_tensor(output_tensor: Tensor, input_tensor: Tensor, group: Any = None, async_op: bool = False) -> Work | None:
@@ -221,7 +224,7 @@ def all_gather_into_tensor(output_tensor: Tensor, input_tensor: Tensor, group: A
     if output_tensor.shape.numel() != input_tensor.shape.numel() * members.size():
         raise ValueError("output tensor size must be equal to world_size times input tensor size")
     return _run(members, _call("ALLGATHER_INTO_TENSOR", input_tensor), *_gathered(members, input_tensor),
-                lambda rows: write(output_tensor, np.concatenate(rows)), async_op)
+                lambda rows: write(output_tensor, np.concatenate(rows)), async_op, [output_tensor])
 
 
 def all_gather_coalesced(output_tensor_lists: Sequence[Sequence[Tensor]], input_tensor_list: Sequence[Tensor],
@@ -260,7 +263,7 @@ def gather(tensor: Tensor, gather_list: Sequence[Tensor] | None = None, dst: int
     def then(rows: list[np.ndarray]) -> None:
         for t, row in zip(outputs, rows):
             write(t, row)
-    return _run(members, _call("GATHER", tensor, f"dst={target}"), *_gathered(members, tensor), then, async_op)
+    return _run(members, _call("GATHER", tensor, f"dst={target}"), *_gathered(members, tensor), then, async_op, outputs)
 
 
 def scatter(tensor: Tensor, scatter_list: Sequence[Tensor] | None = None, src: int | None = None, group: Any = None,
@@ -279,7 +282,7 @@ def scatter(tensor: Tensor, scatter_list: Sequence[Tensor] | None = None, src: i
         sent = [words(row) for row in rows] or [np.zeros_like(words(mine))] * engine.size
         return from_words(engine.all_to_all(np.stack(sent))[source], mine)
     return _run(members, _call("SCATTER", tensor, f"src={source}"), body, lambda: rows[0].copy(),
-                lambda result: write(tensor, result), async_op)
+                lambda result: write(tensor, result), async_op, [tensor])
 
 
 def _one_sided(tensors: Sequence[Tensor] | None, is_here: bool, like: Tensor, members: ProcessGroup, name: str, argument: str,
@@ -313,7 +316,7 @@ def all_to_all(output_tensor_list: Sequence[Tensor], input_tensor_list: Sequence
         for t, row in zip(output_tensor_list, rows):
             write(t, row)
     return _exchange(members, "ALLTOALL", input_tensor_list[0].dtype, [flat(t) for t in input_tensor_list],
-                     [flat(t) for t in output_tensor_list], then, async_op)
+                     [flat(t) for t in output_tensor_list], then, async_op, output_tensor_list)
 
 
 def all_to_all_single(output: Tensor, input: Tensor, output_split_sizes: Sequence[int] | None = None,
@@ -327,7 +330,7 @@ def all_to_all_single(output: Tensor, input: Tensor, output_split_sizes: Sequenc
     _check_same([output], input, "all_to_all_single", shapes=False)
     return _exchange(members, "ALLTOALL_BASE", input.dtype, _parts(input, input_split_sizes, members.size()),
                      _parts(output, output_split_sizes, members.size()),
-                     lambda rows: write(output, np.concatenate(rows)), async_op)
+                     lambda rows: write(output, np.concatenate(rows)), async_op, [output])
 
 
 def _parts(t: Tensor, split_sizes: Sequence[int] | None, size: int) -> list[np.ndarray]:
@@ -345,7 +348,7 @@ def _parts(t: Tensor, split_sizes: Sequence[int] | None, size: int) -> list[np.n
 
 
 def _exchange(members: ProcessGroup, name: str, dtype: Any, sent: list[np.ndarray], wanted: list[np.ndarray],
-              then: Callable[[list[np.ndarray]], None], async_op: bool) -> Work | None:
+              then: Callable[[list[np.ndarray]], None], async_op: bool, results: Sequence[Tensor]) -> Work | None:
     """Sends sent[i] to process i; gets what is like wanted[i] from it."""
     def body(engine: Engine) -> list[np.ndarray]:
         sizes = np.array([[row.size] for row in sent], np.int64)
@@ -370,7 +373,7 @@ def _exchange(members: ProcessGroup, name: str, dtype: Any, sent: list[np.ndarra
         if sent[0].size != wanted[0].size:
             raise RuntimeError(f"all_to_all: rank 0 sends {sent[0].size} elements, and {wanted[0].size} were expected")
         return [sent[0].copy()]
-    return _run(members, Call(name, None, "", f"dtype={dtype.name}"), body, alone, then, async_op)
+    return _run(members, Call(name, None, "", f"dtype={dtype.name}"), body, alone, then, async_op, results)
 
 
 # ------------------------------------------------------------------ barriers

@@ -19,6 +19,7 @@ from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
+from ..futures import Future
 from ._agreement import Agreement
 from ._engine import Engine
 from .errors import DistBackendError, DistError, DistNetworkError, DistStoreError
@@ -57,6 +58,14 @@ class Work:
         self._error: BaseException | None = None
         self._handed_out = False
         self._lock = threading.Lock()
+        self._future: Future | None = None
+        self.results: list[Any] = []  # the tensors that are written
+
+    def get_future(self) -> Future:
+        """A future of the list of tensors that are written. The thread that waits for it writes them, and calls what follows."""
+        if self._future is None:
+            self._future = _Arrival(self)
+        return self._future
 
     def _finish(self, result: Any = None, error: BaseException | None = None) -> None:
         self._result, self._error = result, error
@@ -96,6 +105,24 @@ class Work:
                 if self._then is not None:
                     self._then(self._result)
                 self._result = None
+
+
+class _Arrival(Future):
+    """The end of a Work."""
+
+    def __init__(self, work: Work) -> None:
+        super().__init__()
+        self._work = work
+
+    def _advance(self, wait: bool) -> None:
+        if self._is_done or not (wait or self._work.is_completed()):
+            return
+        try:
+            self._work.wait()
+        except Exception as error:
+            self.set_exception(error)
+        else:
+            self.set_result(self._work.results)
 
 
 class ProcessGroup:

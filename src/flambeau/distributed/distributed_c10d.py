@@ -1,5 +1,6 @@
 """What PyTorch's module of this name holds, for programs that import from it."""
 # ruff: noqa: F401
+from ._buckets import GradBucket
 from ._collectives import (all_gather, all_gather_coalesced, all_gather_into_tensor, all_reduce, all_reduce_coalesced, all_to_all,
                            all_to_all_single, barrier, broadcast, gather, monitored_barrier, reduce, reduce_scatter,
                            reduce_scatter_tensor, scatter)

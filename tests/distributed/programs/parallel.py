@@ -121,7 +121,7 @@ def buffers():
     model.eval()
     model(torch.randn(4, 2))
     assert_same_everywhere(model.module.buffers())
-    own = DistributedDataParallel(nn.BatchNorm1d(2), broadcast_buffers=False)
+    own = DistributedDataParallel(nn.BatchNorm1d(2), forward_sync_buffers=False)
     own(first + rank).sum().backward()
     own(first)
     everybody = [None] * size

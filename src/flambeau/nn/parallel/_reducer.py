@@ -5,11 +5,12 @@ buckets (part of the same program), everybody's buckets are summed, and the grad
 """
 from __future__ import annotations
 
-from typing import Any, Iterable, NamedTuple, Sequence
+from typing import Any, Callable, Iterable, NamedTuple, Sequence
 
 import numpy as np
 
 from ...autograd.engine import _reachable, observers
+from ...distributed._buckets import GradBucket
 from ...distributed._group import Call, ProcessGroup, Work
 from ...distributed._tensors import flat, from_numbers, made, numbers, write
 from ...ops.creation import filled
@@ -24,9 +25,9 @@ class Bucket(NamedTuple):
     ends: list[int]
 
 
-def make_buckets(parameters: Sequence[Tensor], first_bytes: int, most_bytes: int) -> list[Bucket]:
-    """Buckets of about `most_bytes`, one by one for each dtype, in the order in which backward makes gradients: from the
-    last parameter on. The first bucket is smaller."""
+def make_buckets(parameters: Sequence[Tensor], limits: Sequence[int]) -> list[Bucket]:
+    """Buckets of about limits[0], limits[1], … bytes, the others as the last, one by one for each dtype, in the order in which backward
+    makes gradients: from the last parameter on."""
     buckets: list[Bucket] = []
     opened: dict[Any, tuple[Bucket, int]] = {}
     for index in reversed(range(len(parameters))):
@@ -34,7 +35,7 @@ def make_buckets(parameters: Sequence[Tensor], first_bytes: int, most_bytes: int
         size = p.shape.numel()
         bucket, room = opened.get(p.dtype, (None, 0))
         if bucket is None or room <= 0:
-            bucket, room = Bucket([], []), most_bytes if buckets else first_bytes
+            bucket, room = Bucket([], []), limits[min(len(buckets), len(limits) - 1)]
             buckets.append(bucket)
         bucket.indices.append(index)
         bucket.ends.append((bucket.ends[-1] if bucket.ends else 0) + size)
@@ -45,14 +46,14 @@ def make_buckets(parameters: Sequence[Tensor], first_bytes: int, most_bytes: int
 class Reducer:
     """Averages the gradients of `parameters` after each backward pass that follows `prepare`.
 
-    find_unused: whether parameters may have no part in the loss. static: whether they are the same ones each time.
-    divisor: by how much sums are divided; usually the number of processes.
+    limits: of the buckets, in bytes. find_unused: whether parameters may have no part in the loss. static: whether they are the same ones
+    each time. divisor: by how much sums are divided; usually the number of processes. hook: what averages a GradBucket instead.
     """
 
-    def __init__(self, parameters: Sequence[Tensor], group: ProcessGroup, first_bytes: int, most_bytes: int,
-                 find_unused: bool, static: bool) -> None:
+    def __init__(self, parameters: Sequence[Tensor], group: ProcessGroup, limits: Sequence[int], find_unused: bool, static: bool) -> None:
         self.parameters, self.group = list(parameters), group
-        self.buckets = make_buckets(self.parameters, first_bytes, most_bytes)
+        self.buckets = make_buckets(self.parameters, limits)
+        self.hook: Callable[[GradBucket], Any] | None = None
         self.find_unused, self.static = find_unused or static, static
         self.divisor = group.size()
         self._armed = False
@@ -96,16 +97,29 @@ class Reducer:
         enabled, mode.enabled = mode.enabled, False
         try:
             joined = [self._join(bucket, absent) for bucket in self.buckets]
-            works = [self._sum(numbers(flat(t), t), t) for t in joined]
+            arriving = [self._start(number, t) for number, t in enumerate(joined)]
             used = self._used_anywhere(absent)
-            for bucket, work, t in zip(self.buckets, works, joined):
-                work.wait()
-                self._hand_out(bucket, from_numbers(work.sums, t), used, absent)  # type: ignore[attr-defined]
+            for bucket, finish in zip(self.buckets, arriving):
+                self._hand_out(bucket, finish(), used, absent)
         finally:
             mode.enabled = enabled
 
+    def _start(self, number: int, joined: Tensor) -> Callable[[], np.ndarray]:
+        """Sends a bucket of gradients; what is returned waits for everybody's mean."""
+        if self.hook is None:
+            t = joined / self.divisor  # type: ignore[operator]
+            work = self._sum(numbers(flat(t), t), t)
+
+            def finish() -> np.ndarray:
+                work.wait()
+                return from_numbers(work.sums, t)  # type: ignore[attr-defined]
+            return finish
+        parameters = [self.parameters[i] for i in self.buckets[number].indices]
+        future = self.hook(GradBucket(number, joined, parameters, number == len(self.buckets) - 1))
+        return lambda: flat(future.wait())
+
     def _join(self, bucket: Bucket, absent: bool) -> Tensor:
-        """The gradients one after another, divided; zeros for those that are missing."""
+        """The gradients one after another; zeros for those that are missing."""
         from ...ops.shape import cat
         parts = []
         for i in bucket.indices:
@@ -116,7 +130,7 @@ class Reducer:
                 parts.append(filled((p.shape.numel(),), 0, p.dtype))
             else:
                 parts.append(p.grad.detach().reshape(-1))  # type: ignore[attr-defined]
-        return cat(parts) / self.divisor
+        return cat(parts)
 
     def _sum(self, array: np.ndarray, t: Tensor) -> Work:
         """A Work whose `sums` are everybody's arrays, added up."""
