@@ -86,6 +86,10 @@ class DeviceMesh:
         """The groups along all dimensions."""
         return list(self._groups)
 
+    def _group_of_parts(self) -> Any:
+        """The processes that have parts of one tensor: those along the last dimension. Along others, processes have the same."""
+        return self._groups[-1]
+
     def _dimension(self, which: int | str | None, method: str) -> int:
         if which is None:
             if self.ndim > 1:

@@ -253,7 +253,8 @@ def other_ways_in():
         net = fully_shard(make(), mesh=mesh["inner"])
         assert net.head.weight.device_mesh.size() == 2
         assert_near([net(x)], [one(x)])
-        assert_raises(ValueError, "expects a mesh of one dimension", lambda: fully_shard(make(), mesh=mesh))
+        assert_raises(ValueError, "expects a 1D or 2D DeviceMesh", lambda: fully_shard(make(), mesh=init_device_mesh("cpu", (2, 2, 1))))
+        assert_raises(AssertionError, "mesh_dim_names", lambda: fully_shard(make(), mesh=init_device_mesh("cpu", (2, 2))))
 
 
 def on_devices():

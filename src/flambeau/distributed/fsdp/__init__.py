@@ -5,4 +5,4 @@ Zhao et al. 2023, "PyTorch FSDP: Experiences on Scaling Fully Sharded Data Paral
 `_fully_shard.py` is what users call; `_param_group.py` how processes share parameters, `_devices.py` how devices do.
 """
 # ruff: noqa: F401
-from ._fully_shard import FSDPModule, MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
+from ._fully_shard import CPUOffloadPolicy, FSDPModule, MixedPrecisionPolicy, OffloadPolicy, fully_shard, register_fsdp_forward_method

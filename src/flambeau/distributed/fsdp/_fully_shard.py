@@ -32,6 +32,18 @@ class MixedPrecisionPolicy:
     cast_forward_inputs: bool = True
 
 
+@dataclass
+class OffloadPolicy:
+    """Where parts are while no module computes: here, on the module's device."""
+
+
+@dataclass
+class CPUOffloadPolicy(OffloadPolicy):
+    """Parts, their gradients and the optimizer's state are on the CPU. pin_memory: nothing depends on it."""
+
+    pin_memory: bool = True
+
+
 class FSDPModule:
     """What a module is, besides its own class, after `fully_shard`."""
 
@@ -53,6 +65,12 @@ class FSDPModule:
         with the gradients of the next backward pass that sends them: to be switched off for all but the last of several parts of a batch."""
         for each in self._each(recurse):
             each._fsdp.shares.reduces = requires_gradient_sync
+
+    def set_requires_all_reduce(self, requires_all_reduce: bool, *, recurse: bool = True) -> None:
+        """Whether gradients' parts go to the other replicas after backward (in a mesh of two dimensions). What did not go is added up, in
+        parts, in this process, and goes with the next ones."""
+        for each in self._each(recurse):
+            each._fsdp.shares.reduces_among_replicas = requires_all_reduce
 
     def set_reshard_after_forward(self, reshard_after_forward: bool, recurse: bool = True) -> None:
         """As the argument of `fully_shard`."""
@@ -117,7 +135,8 @@ def _tensors(values: Any) -> Iterator[Tensor]:
 
 
 def fully_shard(module: Module, *, mesh: DeviceMesh | None = None, reshard_after_forward: bool | None = None,
-                mp_policy: MixedPrecisionPolicy = MixedPrecisionPolicy(), ignored_params: set | None = None) -> Any:
+                mp_policy: MixedPrecisionPolicy = MixedPrecisionPolicy(), offload_policy: OffloadPolicy = OffloadPolicy(),
+                ignored_params: set | None = None) -> Any:
     """Shares the parameters of `module` out among processes: each keeps its part along the first dimension, and of gradients and
     optimizer state the same part. Before a forward and a backward pass of the module the parts are gathered, afterwards whole parameters
     are forgotten, and everybody gets its part of the mean of all gradients. Returns the module, whose class is now also `FSDPModule`.
@@ -125,20 +144,22 @@ def fully_shard(module: Module, *, mesh: DeviceMesh | None = None, reshard_after
     Parameters become `DTensor`s: make optimizers afterwards. Modules inside that are to be gathered by themselves (a network's blocks)
     come first, then the network; each call takes what is left. All processes must begin with the same parameters; each cuts its own.
 
-    mesh: one dimension of processes (default: all; `init_process_group()` is called if nobody has). reshard_after_forward: whether
-    whole parameters are forgotten between forward and backward (default: yes, but for the outermost module, whose backward comes
-    next). ignored_params: parameters that are left as they are.
+    mesh: the processes (default: all; `init_process_group()` is called if nobody has). With two dimensions those along the last share
+    parameters out, and those along the first have the same: gradients are averaged among them, too (hybrid sharding: parts are gathered
+    within a machine, say). reshard_after_forward: whether whole parameters are forgotten between forward and backward (default: yes, but
+    for the outermost module, whose backward comes next). offload_policy: CPUOffloadPolicy() for modules that are on the CPU anyway.
+    ignored_params: parameters that are left as they are.
 
     Where no process group was made and the module is on an accelerator, its parameters are shared out among all local devices of that
     type, by XLA: see docs/distributed.md. Parameters stay ordinary ones then, and the whole batch is given to the module.
 
-    Errors: ValueError for a mesh of more dimensions, a module without forward, a parameter without dimensions or one that belongs to a
+    Errors: ValueError for a mesh of more dimensions, offloading from another device, a module without forward, a parameter without dimensions or one that belongs to a
     module inside, too; AssertionError if it was called before.
     """
-    _check(module, mesh, reshard_after_forward)
+    kind = next((p.device.type for p in module.parameters()), "cpu")  # type: ignore[attr-defined]
+    _check(module, mesh, reshard_after_forward, offload_policy, kind)
     ignored = {id(p) for p in ignored_params or ()}
     places = _places(module, ignored)
-    kind = next((p.device.type for p in module.parameters()), "cpu")  # type: ignore[attr-defined]
     shares: Any
     if mesh is None and kind != "cpu" and not is_initialized():
         if mp_policy != MixedPrecisionPolicy():
@@ -159,14 +180,18 @@ def fully_shard(module: Module, *, mesh: DeviceMesh | None = None, reshard_after
     return module
 
 
-def _check(module: Module, mesh: DeviceMesh | None, reshard_after_forward: Any) -> None:
+def _check(module: Module, mesh: DeviceMesh | None, reshard_after_forward: Any, offload_policy: OffloadPolicy, kind: str) -> None:
     if isinstance(module, (ModuleList, ModuleDict)):
         raise ValueError(f"fully_shard does not support containers that do not implement forward: {module}")
     if isinstance(module, FSDPModule):
         raise AssertionError("Each distinct composable distributed API can only be applied to a module once. fully_shard has already been "
                              f"applied to the following module:\n{module}")
-    if mesh is not None and mesh.ndim != 1:
-        raise ValueError(f"fully_shard expects a mesh of one dimension but got {mesh}")
+    if mesh is not None and mesh.ndim not in (1, 2):
+        raise ValueError(f"fully_shard expects a 1D or 2D DeviceMesh but got {mesh}")
+    if mesh is not None and mesh.ndim == 2 and mesh.mesh_dim_names is None:
+        raise AssertionError("Please init the 2D mesh for HSDP with mesh_dim_names specified")
+    if isinstance(offload_policy, CPUOffloadPolicy) and kind != "cpu":
+        raise ValueError(f"fully_shard: CPUOffloadPolicy is for modules on the CPU; parts of one on {kind} stay there")
     if reshard_after_forward is not None and not isinstance(reshard_after_forward, bool):
         raise ValueError(f"reshard_after_forward should be a bool or None, got {type(reshard_after_forward)}")
 

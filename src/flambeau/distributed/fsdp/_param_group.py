@@ -20,7 +20,7 @@ from ...tensor import saved
 from ...tensor.node import Node, edge
 from ...tensor.tensor import Tensor, make_tensor
 from ...tensor.views import as_strided
-from .._shards import part_of, start_gather, start_reduce_scatter
+from .._shards import mean, part_of, start_gather, start_reduce_scatter
 from ..device_mesh import DeviceMesh
 from ..tensor import DTensor
 from ..tensor._api import as_parameter
@@ -88,7 +88,7 @@ class Gathered(Node):
 
 
 class ParamGroup:
-    """Some parameters, all of whose places are given, cut into parts among the processes of a mesh.
+    """Some parameters, all of whose places are given, cut into parts among the processes of a mesh; in a mesh of two dimensions, of each row.
 
     policy: dtypes, see MixedPrecisionPolicy. name: of the module, for errors. order: shared with the groups of the modules around and
     inside: what is sent ahead must be the same in all processes, so it depends on nothing but the order of calls.
@@ -96,8 +96,11 @@ class ParamGroup:
 
     def __init__(self, places: Sequence[Sequence[Place]], mesh: DeviceMesh, policy: Any, name: str) -> None:
         self.places, self.mesh, self.policy, self.name = places, mesh, policy, name
-        self.processes = mesh.get_group()
+        self.processes = mesh._group_of_parts()
+        self.replicas = mesh.get_group(0) if mesh.ndim == 2 else None  # the processes that have the same parts
         self.reduces = True  # whether gradients go to the other processes after backward
+        self.reduces_among_replicas = True  # whether parts of gradients then go to the replicas
+        self._own_parts: dict[int, Tensor] = {}  # of gradients, that have not gone to the replicas yet
         self._whole: list[Tensor] = []
         self._numbers: dict[int, int] = {}  # of whole parameters, by the identity of their storages
         self._versions: list[tuple[Any, int]] = []  # of the parts from which the whole ones were made: (storage, version)
@@ -247,10 +250,21 @@ class ParamGroup:
         reductions, self._reductions, self._pass = self._reductions, [], None
         with no_grad():
             for there, finish in reductions:
-                for i, part in zip(there, finish()):
+                for i, part in zip(*self._among_replicas(there, finish())):
                     part = part.to(self._parts[i].dtype)  # type: ignore[attr-defined]
                     grads[i] = part if grads[i] is None else grads[i] + part
         return grads
+
+    def _among_replicas(self, there: list[int], parts: list[Tensor]) -> tuple[list[int], list[Tensor]]:
+        """(numbers of parameters, the means of their gradients' parts over all replicas)."""
+        if self.replicas is None:
+            return there, parts
+        for i, part in zip(there, parts):
+            self._own_parts[i] = self._own_parts[i] + part if i in self._own_parts else part  # type: ignore[operator]
+        if not self.reduces_among_replicas:
+            return [], []
+        own, self._own_parts = self._own_parts, {}
+        return list(own), mean(list(own.values()), self.replicas, f"gradients of {self.name}, among replicas")
 
     def _with_own(self, i: int, g: Tensor | None) -> Tensor | None:
         """A gradient with what earlier passes have left in this process."""

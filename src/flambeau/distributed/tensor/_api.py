@@ -13,11 +13,12 @@ from ...tensor.tensor import Tensor
 from .._collectives import broadcast
 from .._shards import gather, part_of
 from ..device_mesh import DeviceMesh
-from .placement_types import Placement, Shard
+from .placement_types import Placement, Replicate, Shard
 
 
 class DTensor(Tensor):
-    """A tensor of which each process of a mesh of one dimension has a part along the first dimension.
+    """A tensor of which each process of a mesh of one dimension has a part along the first dimension; in a mesh of two, each row of
+    processes has all parts.
 
     shape, dtype and all that follows from them are those of the whole tensor. It is made by `distribute_tensor` and `fully_shard`.
     What needs elements of other processes raises RuntimeError, except `full_tensor`.
@@ -33,7 +34,7 @@ class DTensor(Tensor):
         made = object.__new__(cls)
         made._storage = PartedStorage(PartedValue(tensor_type(local.dtype, tuple(shape)), local))
         made._view, made._node, made._nr = None, local._node, local._nr
-        made._local_tensor, made.device_mesh, made.placements = local, mesh, (Shard(0),)
+        made._local_tensor, made.device_mesh, made.placements = local, mesh, _placements(mesh)
         return made
 
     def _with(self, local: Tensor) -> DTensor:
@@ -48,7 +49,7 @@ class DTensor(Tensor):
 
     def full_tensor(self) -> Tensor:
         """All of it, without history. Every process of the mesh has to call this."""
-        return gather([self.to_local()], [self.shape[0]], self.device_mesh.get_group(), "the parts of a DTensor")[0]
+        return gather([self.to_local()], [self.shape[0]], self.device_mesh._group_of_parts(), "the parts of a DTensor")[0]
 
     # ------------------------------------------------------------------ gradients
 
@@ -178,24 +179,30 @@ for _name in ("float", "double", "half", "bfloat16", "cpu"):
     setattr(DTensor, _name, _conversion(_name))
 
 
+def _placements(mesh: DeviceMesh) -> tuple[Placement, ...]:
+    return (Replicate(),) * (mesh.ndim - 1) + (Shard(0),)
+
+
 def distribute_tensor(tensor: Tensor, device_mesh: DeviceMesh, placements: Sequence[Placement] | None = None, *,
                       src_data_rank: int | None = 0) -> DTensor:
-    """Cuts a tensor into parts along its first dimension, one for each process of a mesh of one dimension.
+    """Cuts a tensor into parts along its first dimension, one for each process of a mesh of one dimension, or of each row of a mesh of two.
 
-    placements: [Shard(0)].  src_data_rank: the process of the mesh's group whose elements count (0; the others' tensors need only have
-    the same shape and dtype), or None: everybody takes its part of its own tensor. A parameter gives a parameter.
+    placements: [Shard(0)], or [Replicate(), Shard(0)].  src_data_rank: the process, by its number along each of the mesh's dimensions,
+    whose elements count (0; the others' tensors need only have the same shape and dtype), or None: everybody takes its part of its own
+    tensor. A parameter gives a parameter.
     Errors: ValueError for other placements and meshes; RuntimeError for a tensor without dimensions.
     """
-    if device_mesh.ndim != 1 or placements is None or list(placements) != [Shard(0)]:
-        raise ValueError("distribute_tensor: the mesh must have one dimension, and placements must be [Shard(0)], but got "
-                         f"{device_mesh} and {placements}")
+    if device_mesh.ndim > 2 or placements is None or tuple(placements) != _placements(device_mesh):
+        raise ValueError("distribute_tensor: placements must be [Shard(0)] on a mesh of one dimension and [Replicate(), Shard(0)] on one of "
+                         f"two, but got {device_mesh} and {placements}")
     if tensor.ndim == 0:
         raise RuntimeError("distribute_tensor: a tensor without dimensions cannot be cut")
-    group = device_mesh.get_group()
     whole = tensor.detach()  # type: ignore[attr-defined]
-    if src_data_rank is not None and group.size() > 1:
+    if src_data_rank is not None and device_mesh.size() > 1:
         whole = whole.clone()
-        broadcast(whole, group=group, group_src=src_data_rank)
+        for group in reversed(device_mesh.get_all_groups()):
+            broadcast(whole, group=group, group_src=src_data_rank)
+    group = device_mesh._group_of_parts()
     made = DTensor._of(part_of(whole, group.rank(), group.size()), tensor.shape, device_mesh)
     is_parameter = isinstance(tensor, _parameter_class())
     return as_parameter(made, tensor.requires_grad) if is_parameter else made  # type: ignore[attr-defined]

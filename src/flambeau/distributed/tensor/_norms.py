@@ -20,7 +20,7 @@ def norm_of_parts(tensors: Sequence[DTensor], order: float, norm: Callable[[list
         raise ValueError(f"the norm of order {order} of tensors in parts is not there; orders above 0 are")
     parts = [part for t in tensors if (part := t.to_local()).shape.numel()]
     total: Any = norm(parts, order) if parts else filled((), 0, tensors[0].dtype)
-    group = tensors[0].device_mesh.get_group()
+    group = tensors[0].device_mesh._group_of_parts()
     if math.isinf(order):
         all_reduce(total, ReduceOp.MAX, group)
         return total

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Placement", "Shard"]
+__all__ = ["Placement", "Replicate", "Shard"]
 
 
 class Placement:
@@ -15,7 +15,7 @@ class Placement:
 
     def is_replicate(self) -> bool:
         """Whether each process has all of it."""
-        return False
+        return isinstance(self, Replicate)
 
     def is_partial(self) -> bool:
         """Whether each process has a summand of it."""
@@ -27,3 +27,8 @@ class Shard(Placement):
     """Each process has a part along the dimension `dim`: the first ones ceil(n / processes) rows, the last ones fewer or none."""
 
     dim: int
+
+
+@dataclass(frozen=True)
+class Replicate(Placement):
+    """Each process has all of it."""

@@ -107,7 +107,7 @@ class Reducer:
     def _start(self, number: int, joined: Tensor) -> Callable[[], np.ndarray]:
         """Sends a bucket of gradients; what is returned waits for everybody's mean."""
         if self.hook is None:
-            t = joined / self.divisor  # type: ignore[operator]
+            t: Tensor = joined / self.divisor  # type: ignore[operator, assignment]
             work = self._sum(numbers(flat(t), t), t)
 
             def finish() -> np.ndarray:
