@@ -55,9 +55,12 @@ def current_device_index() -> int:
 def set_device_index(device: Any, /) -> None:
     """Makes a device (or the device of this index) the current one. A negative index changes nothing."""
     kind = _required()
-    index = device if isinstance(device, int) else check_device(device).index
-    if index >= 0:
-        set_current_index(kind, check_device(f"{kind}:{index}").index)
+    where = check_device(f"{kind}:{max(device, 0)}" if isinstance(device, int) else device)
+    if where.type != kind:
+        raise ValueError(f"{where.type} doesn't match the current accelerator {kind}.")
+    if not (isinstance(device, int) and device < 0):
+        assert where.index is not None
+        set_current_index(kind, where.index)
 
 
 current_device_idx, set_device_idx = current_device_index, set_device_index  # their names before

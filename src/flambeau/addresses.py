@@ -11,6 +11,6 @@ _at = c_char.from_buffer
 def address_of(array: np.ndarray) -> int:
     """The address of an array's first element."""
     try:
-        return addressof(_at(array))
+        return addressof(_at(array))  # type: ignore[arg-type]
     except (TypeError, ValueError):  # read-only, with gaps or empty; NumPy's own answer takes four times as long
         return array.__array_interface__["data"][0]

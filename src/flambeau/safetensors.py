@@ -126,7 +126,7 @@ def _layout(tensors: Any, metadata: dict[str, str] | None) -> tuple[bytes, list[
 def _write(f: Any, header: bytes, arrays: Iterable[np.ndarray]) -> None:
     f.write(struct.pack("<Q", len(header)) + header)
     for array in arrays:
-        view = memoryview(array.view(np.uint8) if sys.byteorder == "little" else array.byteswap().view(np.uint8))
+        view = memoryview(array.view(np.uint8) if sys.byteorder == "little" else array.byteswap().view(np.uint8))  # type: ignore[arg-type]
         while len(view):
             view = view[f.write(view):]
 

@@ -20,6 +20,7 @@ class _Memory:
     """The whole of a storage, read as elements of `dtype`. Changes are seen by all tensors on it."""
 
     __slots__ = ("_flat",)
+    _of: Any  # the same kind of handle, on another storage
 
     def __init__(self, storage: Storage, dtype: dtype_class):
         n = storage.value.type.nbytes // dtype.itemsize

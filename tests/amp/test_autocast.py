@@ -71,13 +71,13 @@ def test_weights_are_cast_once():
     leaf = w.clone().requires_grad_()
     with torch.autocast("cpu"):
         a, b = x @ leaf, x @ leaf
-        assert a.grad_fn.next_functions[0][0] is b.grad_fn.next_functions[0][0]
+        assert a.grad_fn.next_functions[1][0] is b.grad_fn.next_functions[1][0]
         with torch.no_grad():
             leaf += 1
         assert torch.equal((x @ leaf).float(), torch.full((2, 4), 6.0))
     with torch.autocast("cpu", cache_enabled=False):
         a, b = x @ leaf, x @ leaf
-        assert a.grad_fn.next_functions[0][0] is not b.grad_fn.next_functions[0][0]
+        assert a.grad_fn.next_functions[1][0] is not b.grad_fn.next_functions[1][0]
         with torch.no_grad():
             assert not (x @ leaf).requires_grad
     a.sum().backward()

@@ -75,7 +75,7 @@ class autocast:
         state.nesting += 1
         return self
 
-    def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> bool:
+    def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> Any:
         state.nesting -= 1
         if state.nesting == 0:
             state.cache.clear()

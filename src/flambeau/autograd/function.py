@@ -77,7 +77,8 @@ class FunctionNode(Node):
 
     def finish(self, outputs: tuple) -> None:
         """Called after forward: keeps what was saved, own outputs as detached twins so that the node is no cycle."""
-        kept, versions = [], []
+        kept: list[tuple[Any, int | None]] = []
+        versions = []
         for t in self.to_save:
             mine = next((i for i, o in enumerate(outputs) if o is t), None) if t is not None else None
             if mine is not None:
@@ -102,7 +103,7 @@ class FunctionNode(Node):
             raise RuntimeError(FREED)
         if self._materialize:
             from ..ops.creation import filled
-            grads = [filled(*s[:1], 0, s[1]) if g is None and s is not None else g for g, s in zip(grads, self.output_shapes)]
+            grads = [filled(s[0], 0, s[1]) if g is None and s is not None else g for g, s in zip(grads, self.output_shapes)]
         was, mode.enabled = mode.enabled, create_graph
         try:
             if all(g is None or g._storage.value.__class__ is Value for g in grads):
@@ -128,6 +129,7 @@ class FunctionNode(Node):
         if not isinstance(g, Tensor):
             raise TypeError(f"function {self.name()} returned a gradient of type {type(g).__name__} at index {i}: expected a Tensor or None")
         shape, wanted = tuple(g.shape), self.input_shapes[i]
+        assert wanted is not None
         if shape == wanted:
             return g
         lead = len(shape) - len(wanted)

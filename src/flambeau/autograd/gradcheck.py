@@ -127,7 +127,7 @@ def _directions(n: int, fast: bool, rng: np.random.Generator) -> np.ndarray:
     if not fast:
         return np.eye(n)
     v = rng.standard_normal((1, n))
-    return v / max(np.linalg.norm(v), 1e-12)
+    return v / max(float(np.linalg.norm(v)), 1e-12)
 
 
 # ------------------------------------------------------------------ what is checked

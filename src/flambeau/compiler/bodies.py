@@ -40,7 +40,8 @@ _bodies: WeakValueDictionary[Hashable, Body] = WeakValueDictionary()  # as long 
 def bodies_of(steps: Iterable[tuple[Step, bool]]) -> list[tuple[Body, list[Var]]]:
     """The body of each step, and the buffers in the order of its table. The flag says whether the step does nothing once
     the program's error flag is set."""
-    wanted, found = [], {}
+    wanted: list[tuple[Hashable, list[Var]]] = []
+    found: dict[Hashable, Body] = {}
     missing: dict[Hashable, tuple[Step, bool, list[Var]]] = {}
     for step, guarded in steps:
         key, buffers = signature(step)
@@ -76,7 +77,7 @@ def _load(missing: dict[Hashable, tuple[Step, bool, list[Var]]]) -> list[Body]:
 def _compile(missing: dict[Hashable, tuple[Step, bool, list[Var]]], target: Target) -> bytes:
     """What the cache keeps: a line of JSON, and objects. The line: of each kernel [chunks, bytes of scratch, number of its object,
     values of the object's symbols], and the sizes of the objects."""
-    rows = []
+    rows: list[tuple] = []
     objects = [b""]
     own: dict[str, str] = {}  # functions and declarations, by name
     first: list[KernelText] = []

@@ -69,7 +69,7 @@ class Segment:
         self.keep: list[Any] = []
         self.work = 0
         self.scratch = 0
-        self.program: Program | None = None
+        self.program: Any = None  # the `Program`, once the steps are known
 
 
 class CompiledProgram:
@@ -220,7 +220,7 @@ class CompiledProgram:
                 cell[0] = inputs[i]
                 addresses[i] = at
         made, where = self._set() if dead is None else self._memories(inputs, addresses, dead)
-        self.pack(self.table, 8, *addresses, *where)
+        self.pack(self.table, 8, *addresses, *where)  # type: ignore[arg-type]
         return made, where
 
     def _set(self) -> tuple[list[np.ndarray], list[int]]:

@@ -104,14 +104,14 @@ def donations(graph: Graph, steps: list[Step]) -> dict[Var, Var]:
     for i, step in enumerate(steps):
         if not isinstance(step, Map) or i < after:
             continue
-        reads = [x for s in step.stores for x in loads(s.value) if isinstance(x, Load)]
+        elements = [x for s in step.stores for x in loads(s.value) if isinstance(x, Load)]
         for store in step.stores:
             if store.target not in wanted:
                 continue
             for x in loads(store.value):
                 if not isinstance(x, Load) or x.var not in inputs or x.var in given or x.var.type is not store.target.type:
                     continue
-                if last_read[x.var] == i and all(y.offset == store.offset for y in reads if y.var is x.var):
+                if last_read[x.var] == i and all(y.offset == store.offset for y in elements if y.var is x.var):
                     found[store.target] = x.var
                     given.add(x.var)
                     break

@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Callable, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from ..dtypes import bool_, float32, uint8
 from ..ir.graph import Graph, GraphBuilder, Node, Var
@@ -129,9 +129,10 @@ def _window_sum(node: Node, args: list[Var], builder: GraphBuilder, uses: Uses) 
     if any(low) or any(high):
         x = pad(x, (0, 0, *low), (0, 0, *high))
     x = cast(x, float32) if out.dtype in HALF else x
-    total = None
+    total: Any = None
     for number in range(prod(window)):
-        at, rest = [], number
+        at: list[int] = []
+        rest = number
         for n in reversed(window):
             rest, i = divmod(rest, n)
             at.insert(0, i)

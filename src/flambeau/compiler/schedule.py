@@ -282,7 +282,8 @@ class Scheduler:
         if name == "concat":
             if len(node.inputs) == 1:
                 self._store_what_is_turned(node.inputs[0])
-            dim, at, steps = node.params[0], 0, []
+            dim, at = node.params[0], 0
+            steps: list[Step] = []
             for x in node.inputs:
                 if x.size:
                     steps.append(piece(x, strides, at * strides[dim]))

@@ -241,7 +241,11 @@ def all_gather_coalesced(output_tensor_lists: Sequence[Sequence[Tensor]], input_
 
 def _after(works: Sequence[Work | None], async_op: bool) -> Work | None:
     """Several works as one."""
-    last = Work(None, lambda _: [work.wait() for work in works if work is not None])
+    def wait_for_all(_: Any) -> None:
+        for work in works:
+            if work is not None:
+                work.wait()
+    last = Work(None, wait_for_all)
     last._finish()
     if async_op:
         return last

@@ -62,7 +62,7 @@ def unpack(archive: str, target: str, kind: str | None = None) -> None:
     try:
         writer = _Writer(draft, archive)
         if kind == ".tar":
-            with tarfile.open(archive, f"r:{compression[1:]}" if compression else "r:", tarinfo=_Member) as tar:
+            with tarfile.open(archive, f"r:{compression[1:]}" if compression else "r:", tarinfo=_Member) as tar:  # type: ignore[call-overload]
                 for member in tar:
                     _unpack_tar_member(tar, member, writer)
         else:
@@ -139,7 +139,7 @@ class _Member(tarfile.TarInfo):
     """A member of an archive that ends where it says so: `tarfile` takes a damaged header for the end."""
 
     @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Any:
         try:
             return super().fromtarfile(archive)
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]

@@ -45,7 +45,7 @@ class Dim(_Size):
     def __init__(self, name: str, *, min: int | None = None, max: int | None = None):
         assert name.isidentifier(), f"Dim name must be a valid identifier, got {name}"
         super().__init__(name, 0 if min is None else min, max)
-        assert max is None or max >= self.min, f"Cannot create Dim with inconsistent min={min}, max={max}"
+        assert max is None or max >= (min or 0), f"Cannot create Dim with inconsistent min={min}, max={max}"
         self.__name__ = name
 
     def __repr__(self) -> str:

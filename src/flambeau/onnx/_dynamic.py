@@ -178,7 +178,7 @@ class Joiner:
         for known in self._sizes:
             line = _line(known, vector)
             if line is not None:
-                return lambda: self._scaled(self._size(known), *line)
+                return lambda: self._scaled(self._size(known), *line)  # type: ignore[misc]
         for a, b in self._pairs():
             line = _line(tuple(x * y for x, y in zip(a, b)), vector)
             if line is not None and line[1] == 0:

@@ -50,7 +50,8 @@ class Bound:
         self._read = [(place, t._storage.value) for place, t in layout.tensors if id(t) not in rewritten]
         self._returned = layout.returned
         self._written = [(t._storage, t._storage.value) for t, _ in layout.written]
-        self._gradients = [(leaf, leaf.grad, leaf.grad._storage, leaf.grad._storage.value) for leaf, _ in layout.gradients]  # type: ignore[union-attr]
+        leaves: list[Any] = [leaf for leaf, _ in layout.gradients]
+        self._gradients = [(leaf, leaf.grad, leaf.grad._storage, leaf.grad._storage.value) for leaf in leaves]
         self._alone = self._references()
 
     @staticmethod
@@ -109,7 +110,7 @@ class Bound:
     def _references(self) -> list[int]:
         """How many refer to each value and array that is rewritten, and to each gradient."""
         count = sys.getrefcount
-        found = []
+        found: list[int] = []
         for _, value in self._written:
             found += count(value), count(value.buffer)
         for _, gradient, storage, value in self._gradients:

@@ -67,7 +67,7 @@ class Backward:
     def __init__(self, recording: Recording, roots: list[tuple], operand_at: dict[int, int]):
         order = recording.backward
         assert order is not None
-        tensors = {}
+        tensors: dict = {}
         for t in recording.returned:
             if (t._node, t._nr) in roots:
                 tensors.setdefault((t._node, t._nr), t)
@@ -363,7 +363,7 @@ class Replay:
             if geometry is not None or base._node is not None:
                 t = object.__new__(Tensor)
                 t._storage = base._storage
-                t._view = None if geometry is None else View(*geometry, dtype, None, False, 0)
+                t._view = None if geometry is None else View(*geometry, dtype, None, False, 0)  # type: ignore[call-arg]
             t._node, t._nr = (None, 0) if root is None else (node, root)
             out.append(t)
         return self._fill(out)

@@ -34,7 +34,7 @@ def crc32(data: Any, value: int = 0) -> int:
     rest = np.zeros(block, np.uint8)
     rest[:4].view("<u4")[0] = value ^ 0xFFFFFFFF  # zlib keeps checksums with all bits turned
     function(np.frombuffer(data, np.uint8).ctypes.data, whole // block, rest.ctypes.data)
-    return zlib.crc32(data[whole:], zlib.crc32(rest, 0xFFFFFFFF))
+    return zlib.crc32(data[whole:], zlib.crc32(rest, 0xFFFFFFFF))  # type: ignore[arg-type]
 
 
 def _power(n: int) -> int:

@@ -284,5 +284,5 @@ def _path(cls: Any):
     return make
 
 
-for _cls in {*PATHS.values()}:
-    CALLS[_cls] = _path(_cls)
+for _path_type in {*PATHS.values()}:
+    CALLS[_path_type] = _path(_path_type)

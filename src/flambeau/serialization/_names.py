@@ -40,7 +40,7 @@ def torch_path(obj: Any, name: str | None = None) -> tuple[str, str] | None:
     """(module, qualified name) under which PyTorch knows this class, function or dtype of ours; None if it does not."""
     if isinstance(obj, dtypes.dtype):
         return "torch", obj.name
-    module = getattr(obj, "__module__", None)
+    module: Any = getattr(obj, "__module__", None)
     if not is_ours(module):
         return None
     name = name or getattr(obj, "__qualname__", None) or obj.__name__

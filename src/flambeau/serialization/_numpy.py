@@ -46,7 +46,7 @@ def set_dtype_state(dtype: np.dtype, state: Any) -> np.dtype:
         new = np.dtype(f"{dtype.kind}{_item_size(state[5]) // (4 if dtype.kind == 'U' else 1)}").newbyteorder(order)
     else:
         new = dtype.newbyteorder(order)
-    dtype.__setstate__(new.__reduce__()[2])  # type: ignore[index]  # the state of a dtype that NumPy itself has made
+    dtype.__setstate__(new.__reduce__()[2])  # type: ignore[attr-defined, index]  # the state of a dtype that NumPy itself has made
     return dtype
 
 
@@ -150,7 +150,7 @@ def set_array_state(array: np.ndarray, state: Any) -> np.ndarray:
         if len(data) % dtype.itemsize:
             raise UnpicklingError("refused: a NumPy array whose data do not fit its dtype")
         data = bytes(data)
-    array.__setstate__((1, shape, dtype, bool(fortran), data))  # type: ignore[attr-defined]
+    array.__setstate__((1, shape, dtype, bool(fortran), data))  # type: ignore[arg-type]
     return array
 
 

@@ -87,7 +87,7 @@ def reduce_tensor(tensor: Tensor) -> tuple:
     state = attributes(tensor)
     if isinstance(tensor, Parameter):
         data = _PlainTensor(tensor)
-        args = (data, tensor.requires_grad, OrderedDict())
+        args: tuple = (data, tensor.requires_grad, OrderedDict())
         if state:
             return _UTILS["_rebuild_parameter_with_state"], (*args, state)
         return _UTILS["_rebuild_parameter"], args
@@ -110,7 +110,7 @@ class _PlainTensor:
 def _rebuild_call(tensor: Tensor, requires_grad: bool) -> tuple[NamedGlobal, tuple]:
     record = describe(tensor)
     reference = _StorageReference(record.storage, record.dtype)
-    args = (reference, record.offset, record.shape, record.strides, requires_grad, OrderedDict())
+    args: tuple = (reference, record.offset, record.shape, record.strides, requires_grad, OrderedDict())
     if _STORAGES[record.dtype].path == _UNTYPED.path:
         return _UTILS["_rebuild_tensor_v3"], (*args, record.dtype)
     return _UTILS["_rebuild_tensor_v2"], args

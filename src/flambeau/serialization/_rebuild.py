@@ -149,7 +149,8 @@ def rebuild_sparse_tensor(layout: Any, data: Any) -> Any:
     rows = layout is sparse_csr and isinstance(data, tuple) and len(data) == 4
     if rows and all(isinstance(x, Tensor) for x in data[:3]):
         from ..sparse.csr import sparse_csr_tensor
-        return sparse_csr_tensor(*data[:3], _sizes("the size", data[3]), check_invariants=True)
+        rows_begin, columns, values = data[:3]
+        return sparse_csr_tensor(rows_begin, columns, values, _sizes("the size", data[3]), check_invariants=True)
     if layout is not sparse_coo or not isinstance(data, tuple) or len(data) not in (3, 4):
         raise RuntimeError("corrupt sparse tensor: it has no parts, or a layout that flambeau does not have yet")
     indices, values, size, *coalesced = data

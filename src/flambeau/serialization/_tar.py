@@ -206,7 +206,8 @@ def _read_tensors(cursor: _Cursor) -> dict[int, Geometry]:
         if not _is_entry(entry, (int, int, type)) or not 0 <= dimensions <= MAX_DIMENSIONS:
             raise RuntimeError("corrupt file: an entry in its table of tensors is of the wrong type")
         shape, strides = (cursor.numbers(f"<{dimensions}q") for _ in range(2))
-        tensors[entry[0]] = Geometry(entry[1], *cursor.numbers("<q"), shape, strides)
+        offset, = cursor.numbers("<q")
+        tensors[entry[0]] = Geometry(entry[1], offset, shape, strides)
     return tensors
 
 

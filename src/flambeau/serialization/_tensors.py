@@ -57,7 +57,7 @@ def make_storage(buffer: np.ndarray, dtype: dtype, shape: tuple[int, ...]) -> St
 def make_tensor(storage: Storage, dtype: dtype, offset: int, shape: tuple[int, ...], strides: tuple[int, ...],
                 requires_grad: bool, cls: type = Tensor) -> Any:
     """A leaf of type `cls` that reads a storage as `dtype`. The caller has checked that the geometry lies within it."""
-    tensor = object.__new__(cls)
+    tensor: Any = object.__new__(cls)
     tensor._storage = storage
     kind = storage.value.type
     whole = offset == 0 and shape == kind.shape and dtype is kind.dtype and strides == contiguous_strides(shape)

@@ -4,7 +4,7 @@ Its operators and methods are attached in `tensor/methods.py`; here are the part
 """
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -72,6 +72,17 @@ class Tensor:
     _view: View | None
     _node: Any
     _nr: int
+
+    if TYPE_CHECKING:  # what is attached elsewhere: a type checker does not see it
+        def __getattr__(self, name: str) -> Any: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+        def __len__(self) -> int: ...
+        def __add__(self, other: Any) -> Any: ...
+        def __neg__(self) -> Any: ...
+        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __floordiv__ = __mod__ = __pow__ = __rpow__ = __add__
+        __matmul__ = __and__ = __or__ = __xor__ = __lt__ = __le__ = __gt__ = __ge__ = __add__
+        __invert__ = __int__ = __float__ = __index__ = __iter__ = __neg__
 
     # ------------------------------------------------------------------ geometry
 

@@ -111,7 +111,7 @@ class _Comparison:
             self.number(a.item(), b.item(), rtol, atol, place)
             return
         shown = np.result_type(a.dtype, b.dtype)  # what the differences are shown in
-        wide = np.result_type(shown, np.float64) if shown.kind in "fc" else np.int64
+        wide = np.result_type(shown, np.float64) if shown.kind in "fc" else np.dtype(np.int64)
         wrong = ~np.isclose(a.astype(wide), b.astype(wide), rtol=rtol, atol=atol, equal_nan=self.equal_nan)
         if wrong.any():
             shown = shown if shown.kind in "fc" else wide

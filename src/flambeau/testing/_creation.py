@@ -13,7 +13,9 @@ def _interval(dtype: Any, low: Any, high: Any) -> tuple[Any, Any]:
     """The bounds of the values, checked and cut to what dtype holds; by default −9 … 9."""
     whole = not (dtype.is_floating_point or dtype.is_complex)
     if dtype is torch.bool:
-        default, lowest, highest = (0, 2), 0, 2
+        default: tuple[int, int] = (0, 2)
+        lowest: float = 0
+        highest: float = 2
     elif whole:
         info = torch.iinfo(dtype)
         default, lowest, highest = (-9, 10), info.min, info.max + (dtype is not torch.int64)

@@ -6,7 +6,7 @@ folded at once, so index arithmetic on static shapes costs no instruction.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Iterator, Sequence, Union
+from typing import Iterator, Sequence, TypeAlias, Union
 
 from llvmlite import ir
 
@@ -16,7 +16,7 @@ I1, I8, I16, I32, I64 = (ir.IntType(n) for n in (1, 8, 16, 32, 64))
 F16, F32, F64 = ir.HalfType(), ir.FloatType(), ir.DoubleType()
 VOID, PTR = ir.VoidType(), ir.PointerType()
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Index = Union[int, Value]
 
 # llvmlite fills its table of escapes at the first use, without a lock: two threads that compile would trip over it.

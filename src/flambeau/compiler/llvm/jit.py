@@ -67,7 +67,7 @@ class Library:
 
     def function(self, name: str, result: Any, *args: Any) -> Any:
         """A ctypes callable that releases the GIL, for ctypes result and argument types."""
-        made = ctypes.CFUNCTYPE(result, *args)(self[name])
+        made: Any = ctypes.CFUNCTYPE(result, *args)(self[name])
         made.library = self
         return made
 

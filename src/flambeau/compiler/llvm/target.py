@@ -105,8 +105,8 @@ def make_target(name: str) -> Target:
     if name not in _X86_LEVELS or not x86:
         raise ValueError(f"FLAMBEAU_TARGET is {name!r}; on {triple} it can be "
                          f"{', '.join(['host', 'baseline'] + ['avx2', 'avx512'] * x86)}")
-    isa, cpu = _X86_LEVELS[name]
-    return Target(ISAS[isa], cpu, "-prefer-256-bit" if isa == "avx512" else "", triple)
+    level, cpu = _X86_LEVELS[name]
+    return Target(ISAS[level], cpu, "-prefer-256-bit" if level == "avx512" else "", triple)
 
 
 @lru_cache(None)

@@ -96,13 +96,13 @@ def leading(e: Emitter, x: Value) -> Value:
 
 def pick(e: Emitter, condition: Value, x: Value | float, y: Value | float) -> Value:
     """x where the condition holds, else y; numbers become constants of the other's type."""
-    t = (x if isinstance(x, Value) else y).type
-    x, y = (v if isinstance(v, Value) else const(t, v) for v in (x, y))
+    t = next(v.type for v in (x, y) if isinstance(v, ir.Value))
+    x, y = (v if isinstance(v, ir.Value) else const(t, v) for v in (x, y))
     return e.b.select(condition, x, y)
 
 
 def compare(e: Emitter, op: str, x: Value, y: Value | float) -> Value:
-    return e.b.fcmp_ordered(op, x, y if isinstance(y, Value) else const(x.type, y))
+    return e.b.fcmp_ordered(op, x, y if isinstance(y, ir.Value) else const(x.type, y))
 
 
 def _clamp(e: Emitter, x: Value, low: float, high: float) -> Value:

@@ -226,7 +226,7 @@ def conv_input_grad(c: ConvShape, low: Ints, size: Ints, y: Ints, w: Ints, x: In
 
 def _classes(kernel: int, stride: int, dilation: int, low: int, size: int) -> list[tuple[int, ...]]:
     """For one dimension: (first p, number of p, first k, step of k, number of k, first t, step of t as k steps)."""
-    found = []
+    found: list[tuple[int, ...]] = []
     for p0 in range(min(stride, size)):
         taps = [k for k in range(kernel) if (p0 + low - k * dilation) % stride == 0]
         if taps:

@@ -166,7 +166,7 @@ class _Kernel:
             args.append(self._offset(self.walks[op].element, operands[op], terms))
         args.append(self._offset(self.elements["out"], self.pointers["out"], [(i, x.out or 0) for i, x in zip(index, self.outer)]))
         partial = e.at(self.scratch, e.mul(number, s.accumulators * s.lanes), self.sum_type)
-        done = e.b.zext(last, I64) if isinstance(last, Value) else I64(1)
+        done = e.b.zext(last, I64) if isinstance(last, ir.Value) else I64(1)
         args += [partial, e.i64(steps), done, *[e.i64(i) for i in index]]
         e.b.call(self._function(tuple(extents)), args)
 
@@ -329,8 +329,8 @@ class _Tile:
         tail = inner[level].size % width
 
         def move(a: Value, b: Value, steps: Index) -> tuple[Value, Value]:
-            return tuple(e.at(p, e.mul(steps, width * stride), self.k.walks[op].element)
-                         for op, p, stride in zip("ab", (a, b), strides))
+            x, y = (e.at(p, e.mul(steps, width * stride), self.k.walks[op].element) for op, p, stride in zip("ab", (a, b), strides))
+            return x, y
 
         def body(a: Value, b: Value, sums: list[Value]) -> list[Value]:
             for u in range(unroll):

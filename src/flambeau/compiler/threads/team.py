@@ -268,7 +268,7 @@ class Program:
         try:
             team = state.team
             if team is None:
-                team = state.team = Team(state.threads)
+                team = state.team = Team(get_num_threads())
             team.reserve(self._scratch)
             if team.threads > 1:
                 team.ring()

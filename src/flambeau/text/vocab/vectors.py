@@ -22,7 +22,7 @@ class Vectors:
 
     def __init__(self, name: str, cache: str | None = None, url: str | None = None,
                  unk_init: Callable[[Any], Any] | None = None, max_vectors: int | None = None) -> None:
-        self.unk_init = torch.Tensor.zero_ if unk_init is None else unk_init
+        self.unk_init: Any = getattr(torch.Tensor, "zero_") if unk_init is None else unk_init
         path = self._find(name, ".vector_cache" if cache is None else cache, url)
         self.itos, table = _read(path, max_vectors)
         self.stoi = {token: k for k, token in enumerate(self.itos)}
@@ -96,7 +96,7 @@ class GloVe(Vectors):
     url = {name: f"http://nlp.stanford.edu/data/glove.{file}.zip" for name, file in (
         ("42B", "42B.300d"), ("840B", "840B.300d"), ("twitter.27B", "twitter.27B"), ("6B", "6B"))}
 
-    def __init__(self, name: str = "840B", dim: int = 300, **kwargs: Any) -> None:
+    def __init__(self, name: str = "840B", dim: int | str = 300, **kwargs: Any) -> None:
         super().__init__(f"glove.{name}.{dim}d.txt", url=self.url[name], **kwargs)
 
 
