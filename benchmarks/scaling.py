@@ -2,6 +2,7 @@
 
     python benchmarks/scaling.py [--networks lenet,cnn] [--processes 1,2,4] [--batch 32] [--json FILE]      needs jax: pip install "flambeau[xla]"
     python benchmarks/scaling.py --paper STEP_MS PARAMETERS                          needs nothing
+    python benchmarks/scaling.py --paper-of benchmarks/results/steps.json            from step times that steps.py has measured on a CPU
 
 Measured: a training step of the CIFAR-10 tutorials' networks under DistributedDataParallel, one thread in each process, once with
 a global batch that the processes share (strong scaling) and once with a batch each (weak scaling), and the sum of all gradients alone.
@@ -103,6 +104,10 @@ class Cluster(NamedTuple):
     latency: float = 10e-6
 
 
+HOSTS = Cluster(devices=1, between=25e9 / 8, latency=50e-6)  # machines without accelerators, on Ethernet of 25 Gbit/s
+DEVICES = 8, 16, 64, 256, 1024, 4096
+
+
 def communication(gradient_bytes: float, devices: int, cluster: Cluster) -> float:
     """Seconds of the sum of all gradients: each machine adds up and shares out (ring), then like parts meet between machines (ring for
     the bytes, tree for the messages), then each machine collects."""
@@ -116,9 +121,27 @@ def communication(gradient_bytes: float, devices: int, cluster: Cluster) -> floa
 
 def print_paper(step: float, parameters: float, bytes_each: int = 4, cluster: Cluster = Cluster()) -> None:
     print(f"step {step * 1e3:g} ms, {parameters:g} parameters, {bytes_each} bytes of gradient each\ndevices  communication: ms  efficiency")
-    for devices in (8, 16, 64, 256, 1024, 4096):
+    for devices in DEVICES:
         seconds = communication(parameters * bytes_each, devices, cluster)
         print(f"{devices:7d}  {seconds * 1e3:17.2f}  {step / (step + seconds):10.1%}")
+
+
+def print_paper_of(path: str, names: tuple[str, ...] = ("mlp", "cnn", "resnet18", "transformer"), cluster: Cluster = HOSTS) -> None:
+    """The table of docs/distributed.md: expected efficiency on machines like the one whose step times are in the file."""
+    import flambeau as torch
+    from models import WORKLOADS
+    with open(path, encoding="utf-8") as file:
+        record = json.load(file)
+    columns = {}
+    for name in names:
+        model = WORKLOADS[name](torch)[1](1).model
+        columns[name] = record["steps"][name]["flambeau"]["best_us"] / 1e6, sum(p.numel() for p in model.parameters())
+    print(f"{record['machine']}, {record['threads']} threads, {record['date']}; {cluster}\n")
+    print("| machines | " + " | ".join(f"{name}: {count / 1e6:.2f} M, {step * 1e3:.3g} ms" for name, (step, count) in columns.items()) + " |")
+    print("| --- " * (len(columns) + 1) + "|")
+    for devices in DEVICES:
+        cells = [f"{step / (step + communication(count * 4, devices, cluster)):.1%}" for step, count in columns.values()]
+        print(f"| {devices:,} | " + " | ".join(cells) + " |")
 
 
 def main() -> None:
@@ -128,10 +151,13 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32, help="images in a step (32)")
     parser.add_argument("--json", help="also write the figures to this file")
     parser.add_argument("--paper", nargs=2, type=float, metavar=("STEP_MS", "PARAMETERS"), help="expected efficiency for 8 to 4,096 devices")
+    parser.add_argument("--paper-of", metavar="FILE", help="the same from the step times in a file of benchmarks/steps.py")
     parser.add_argument("--worker", metavar="NETWORK", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.paper:
         return print_paper(args.paper[0] / 1e3, args.paper[1])
+    if args.paper_of:
+        return print_paper_of(args.paper_of)
     if args.worker:
         return worker(args.worker, args.batch)
     figures = {}
