@@ -84,6 +84,10 @@ def _start_adding(group: ProcessGroup, call: Call, rows: np.ndarray) -> Callable
     return _start(group, call, lambda engine: engine.reduce_scatter(rows, "sum"), lambda: rows[0])
 
 
+def _start_summing(group: ProcessGroup, call: Call, sent: np.ndarray) -> Callable[[], np.ndarray]:
+    return _start(group, call, lambda engine: engine.all_reduce(sent, "sum"), lambda: sent)
+
+
 def mean(tensors: Sequence[Tensor], group: ProcessGroup, what: str) -> list[Tensor]:
     """The means of everybody's tensors. One message for each dtype. what: for errors."""
     found: list[Any] = [None] * len(tensors)
@@ -92,7 +96,7 @@ def mean(tensors: Sequence[Tensor], group: ProcessGroup, what: str) -> list[Tens
         shares: list[Any] = [tensors[i] / group.size() for i in indices]  # type: ignore[operator]
         sent = numbers(np.concatenate([flat(t) for t in shares]), shares[0])
         call = Call("ALLREDUCE", sent.shape, kind.name, what)
-        waiting.append((indices, shares, _start(group, call, lambda engine, sent=sent: engine.all_reduce(sent, "sum"), lambda sent=sent: sent)))
+        waiting.append((indices, shares, _start_summing(group, call, sent)))
     for indices, shares, received in waiting:
         ends = np.cumsum([t.shape.numel() for t in shares])[:-1]
         for i, share, part in zip(indices, shares, np.split(from_numbers(received(), shares[0]), ends)):
