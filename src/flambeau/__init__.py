@@ -137,6 +137,7 @@ _LAZY_NAMES = {
     **dict.fromkeys(("pixel_shuffle", "pixel_unshuffle", "channel_shuffle"), ".nn.functional.vision"),
     **dict.fromkeys(("smm", "hspmm", "sspaddmm"), ".sparse.products"), "thread_safe_generator": ".random",
     "from_dlpack": ".tensor.dlpack", "to_dlpack": ".tensor.dlpack", "sparse_coo_tensor": ".sparse.coo", "sparse_csr_tensor": ".sparse.csr",
+    **dict.fromkeys(("sparse_bsc_tensor", "sparse_bsr_tensor", "sparse_compressed_tensor", "sparse_csc_tensor"), ".sparse.compressed"),
     "inf": "math", "nan": "math", "pi": "math", "e": "math",
 }
 

@@ -20,7 +20,7 @@ import numpy as np
 from .. import dtypes
 from ..tensor import legacy
 from ..tensor.device import device
-from ..tensor.layout import sparse_coo, sparse_csr, strided
+from ..tensor.layout import sparse_bsc, sparse_bsr, sparse_coo, sparse_csc, sparse_csr, strided
 from ..tensor.size import Size
 from ..tensor.tensor import Tensor
 from . import _numpy, _rebuild
@@ -47,8 +47,8 @@ def name_of(obj: Any) -> str:
 
 
 def layout(name: Any = None) -> Any:
-    """torch.strided, torch.sparse_coo or torch.sparse_csr; no other layout of tensors exists here."""
-    layouts = {"torch.strided": strided, "torch.sparse_coo": sparse_coo, "torch.sparse_csr": sparse_csr}
+    """torch.strided, torch.sparse_coo or one of the compressed layouts; no other layout of tensors exists here."""
+    layouts = {repr(x): x for x in (strided, sparse_coo, sparse_csr, sparse_csc, sparse_bsr, sparse_bsc)}
     found = layouts.get(name) if isinstance(name, str) else None
     if found is None:
         raise RuntimeError(f"this file holds a tensor of layout {str(name)[:40]}, which flambeau does not have yet")

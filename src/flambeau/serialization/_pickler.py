@@ -11,7 +11,7 @@ from collections import OrderedDict
 from typing import Any
 
 from .. import dtypes
-from ..tensor.layout import layout, strided
+from ..tensor.layout import layout, sparse_bsr, sparse_coo, sparse_csr, strided
 from ..tensor.storage import Storage
 from ..tensor.tensor import Tensor
 from ._location import location_tag
@@ -118,9 +118,10 @@ def _rebuild_call(tensor: Tensor, requires_grad: bool) -> tuple[NamedGlobal, tup
 
 def _reduce_sparse(tensor: Any) -> tuple:
     """A sparse tensor by its parts; without its gradient's history, as PyTorch's."""
-    if tensor.is_sparse_csr:
-        rows = (tensor.crow_indices(), tensor.col_indices(), tensor.values().detach(), tensor.shape)
-        return _UTILS["_rebuild_sparse_tensor"], (tensor.layout, rows)
+    if tensor.layout is not sparse_coo:
+        by_rows = tensor.layout in (sparse_csr, sparse_bsr)
+        indices = (tensor.crow_indices(), tensor.col_indices()) if by_rows else (tensor.ccol_indices(), tensor.row_indices())
+        return _UTILS["_rebuild_sparse_tensor"], (tensor.layout, (*indices, tensor.values().detach(), tensor.shape))
     parts = (tensor._indices(), tensor._values(), tensor.shape, tensor.is_coalesced())
     return _UTILS["_rebuild_sparse_tensor"], (tensor.layout, parts)
 

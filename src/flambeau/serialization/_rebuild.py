@@ -11,7 +11,7 @@ import numpy as np
 from .. import dtypes
 from ..ir.types import contiguous_strides
 from ..tensor.device import device
-from ..tensor.layout import sparse_coo, sparse_csr
+from ..tensor.layout import sparse_bsc, sparse_bsr, sparse_coo, sparse_csc, sparse_csr
 from ..tensor.size import Size
 from ..tensor.tensor import Tensor
 from ._storages import Memory, StoredStorage
@@ -146,11 +146,11 @@ def rebuild_sparse_tensor(layout: Any, data: Any) -> Any:
     """A sparse tensor of (indices, values, size), with whether it is coalesced in newer files."""
     from ..sparse.coo import linear_index, sparse, sparse_coo_tensor
     from ..tensor.attributes import host_array
-    rows = layout is sparse_csr and isinstance(data, tuple) and len(data) == 4
-    if rows and all(isinstance(x, Tensor) for x in data[:3]):
-        from ..sparse.csr import sparse_csr_tensor
-        rows_begin, columns, values = data[:3]
-        return sparse_csr_tensor(rows_begin, columns, values, _sizes("the size", data[3]), check_invariants=True)
+    compressed = layout in (sparse_csr, sparse_csc, sparse_bsr, sparse_bsc) and isinstance(data, tuple) and len(data) == 4
+    if compressed and all(isinstance(x, Tensor) for x in data[:3]):
+        from ..sparse.compressed import sparse_compressed_tensor
+        pointers, indices, values = data[:3]
+        return sparse_compressed_tensor(pointers, indices, values, _sizes("the size", data[3]), layout=layout, check_invariants=True)
     if layout is not sparse_coo or not isinstance(data, tuple) or len(data) not in (3, 4):
         raise RuntimeError("corrupt sparse tensor: it has no parts, or a layout that flambeau does not have yet")
     indices, values, size, *coalesced = data

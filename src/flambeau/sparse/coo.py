@@ -14,7 +14,7 @@ from ..dtypes import dtype as dtype_class
 from ..ops.creation import filled
 from ..ops.from_data import as_tensor
 from ..tensor.attributes import host_array
-from ..tensor.layout import sparse_coo, sparse_csr, strided
+from ..tensor.layout import sparse_coo, strided
 from ..tensor.not_strided import NotStrided
 from ..tensor.tensor import Tensor
 from .base import Unstrided, index_tensor, own_values
@@ -134,8 +134,9 @@ class SparseTensor(Unstrided):
 
     def to_sparse(self, sparse_dim: int | None = None, *, layout: Any = None, blocksize: Any = None, dense_dim: int | None = None) -> SparseTensor:
         """This tensor, or with layout=torch.sparse_csr the matrix by rows."""
-        if layout is sparse_csr:
-            return self.to_sparse_csr()  # type: ignore[attr-defined]
+        if layout not in (None, sparse_coo, strided):
+            from .compressed import compress
+            return compress(self, layout, blocksize)  # type: ignore[return-value]
         if layout not in (None, sparse_coo) or sparse_dim not in (None, self.sparse_dim()):
             raise NotStrided("to_sparse")
         return self
@@ -253,10 +254,9 @@ def _checked(positions: np.ndarray, values: Tensor, size: Any) -> tuple[int, ...
 def to_sparse(self: Tensor, sparse_dim: int | None = None, *, layout: Any = None, blocksize: Any = None,
               dense_dim: int | None = None) -> Tensor:
     """The nonzero elements (or blocks, where fewer than all dimensions are sparse) and their positions."""
-    if layout is sparse_csr:
-        return self.to_sparse_csr()  # type: ignore[attr-defined]
     if layout not in (None, sparse_coo, strided):
-        raise RuntimeError(f"to_sparse: flambeau has no layout {layout} yet")
+        from .compressed import compress
+        return compress(self, layout, blocksize)
     n = self.ndim if sparse_dim is None else int(sparse_dim)
     if not 0 < n <= self.ndim and self.ndim:
         raise RuntimeError("dense_to_sparse: sparse_dim argument must be in >0 when self.dim()>0" if n <= 0 else

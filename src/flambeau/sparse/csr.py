@@ -65,7 +65,7 @@ class SparseCSRTensor(Unstrided):
 
     def to_sparse(self, sparse_dim: Any = None, *, layout: Any = None, blocksize: Any = None, dense_dim: Any = None) -> Tensor:
         """The same matrix in coordinates, or by rows with layout=torch.sparse_csr."""
-        return self if layout is sparse_csr else self.to_sparse_coo().to_sparse(sparse_dim, layout=layout)
+        return self if layout is sparse_csr else self.to_sparse_coo().to_sparse(sparse_dim, layout=layout, blocksize=blocksize)
 
     def to_sparse_csr(self, dense_dim: Any = None) -> SparseCSRTensor:
         """This matrix."""
@@ -85,8 +85,8 @@ class SparseCSRTensor(Unstrided):
         return self._with(deepcopy(self._values_tensor, memo))
 
     def __repr__(self, *, tensor_contents: str | None = None) -> str:
-        from .printing import representation_by_rows
-        return representation_by_rows(self)
+        from .printing import representation_compressed
+        return representation_compressed(self, self._crow, self._col, True)
 
 
 def _by_rows(crow: np.ndarray, col: np.ndarray, values: Tensor, shape: tuple[int, ...]) -> SparseCSRTensor:
@@ -135,12 +135,20 @@ def to_sparse_coo(self: Tensor) -> Tensor:
 def call(variant: Any, name: str, args: tuple) -> Any:
     """A sparse variant on matrices by rows: through their coordinates, and back where a matrix comes out."""
     plain = [a.to_sparse_coo() if isinstance(a, SparseCSRTensor) else a for a in args]
-    if name in ("t", "transpose", "permute"):
-        raise NotStrided(name)  # the transpose of a matrix by rows is one by columns
+    if name in ("t", "transpose") and (name == "t" or {args[1] % 2, args[2] % 2} == {0, 1}):
+        return _transposed(args[0])
+    if name == "permute":
+        raise NotStrided(name)
     if name == "add" and isinstance(plain[0], SparseTensor) and not isinstance(plain[1], SparseTensor):
         plain[:2] = plain[1], plain[0]
     result = variant(*plain)
     return to_sparse_csr(result) if isinstance(result, SparseTensor) and result.ndim == 2 else result
+
+
+def _transposed(matrix: SparseCSRTensor) -> Tensor:
+    """The transpose, which is a matrix by columns of the same numbers."""
+    from .compressed import sparse_csc_tensor
+    return sparse_csc_tensor(matrix._crow, matrix._col, matrix._values_tensor, tuple(matrix.shape)[::-1])
 
 
 def reduced_product(input: Tensor, mat2: Tensor, reduce: str) -> Tensor:

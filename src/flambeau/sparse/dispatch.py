@@ -7,7 +7,7 @@ import numpy as np
 
 from ..ops.creation import filled
 from ..tensor.not_strided import NotStrided
-from . import arithmetic, csr, products, reductions, shape
+from . import arithmetic, compressed, csr, products, reductions, shape
 from .coo import SparseTensor, sparse
 
 
@@ -30,6 +30,8 @@ def call(name: str, args: tuple) -> Any:
     variant = VARIANTS.get(name)
     if variant is None:
         raise NotStrided(name)
+    if any(isinstance(a, compressed.SparseCompressedTensor) for a in args):
+        return compressed.call(variant, name, args)
     return csr.call(variant, name, args) if any(isinstance(a, csr.SparseCSRTensor) for a in args) else variant(*args)
 
 
@@ -89,7 +91,13 @@ METHODS_BY_ROWS: dict[str, Any] = {
     "__getitem__": lambda self, key: shape.getitem(self.to_sparse_coo(), key),
 }
 
-for _class, _methods in ((SparseTensor, METHODS), (csr.SparseCSRTensor, METHODS_BY_ROWS)):
+_COMPRESSED = {name: method for name, method in METHODS_BY_ROWS.items() if name not in ("t", "transpose")}
+_COMPRESSED["__getitem__"] = lambda self, key: self.select(0, key) if isinstance(key, int) else shape.getitem(self.to_sparse_coo(), key)
+
+for _class, _methods in ((SparseTensor, METHODS), (csr.SparseCSRTensor, METHODS_BY_ROWS), (compressed.SparseCompressedTensor, _COMPRESSED)):
     for _name, _method in _methods.items():
         setattr(_class, _name, _method)
+    for _name in ("to_sparse_csc", "to_sparse_bsr", "to_sparse_bsc"):
+        setattr(_class, _name, getattr(compressed, _name))
 SparseTensor.to_sparse_csr = csr.to_sparse_csr  # type: ignore[attr-defined]
+compressed.SparseCompressedTensor.to_sparse_csr = compressed._to_sparse_csr  # type: ignore[attr-defined]

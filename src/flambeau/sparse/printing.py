@@ -1,12 +1,13 @@
 """Sparse tensors as text, PyTorch's to the character."""
 from __future__ import annotations
 
+import numpy as np
+
 from ..dtypes import get_default_dtype
 from ..tensor.attributes import host_array
 from ..tensor.printing import _add_suffixes, format_values
 from .base import Unstrided
 from .coo import SparseTensor
-from .csr import SparseCSRTensor
 
 INDENT = len("tensor(")
 BETWEEN = ",\n" + " " * INDENT
@@ -24,11 +25,11 @@ def representation(t: SparseTensor) -> str:
     return _add_suffixes(text + BETWEEN + f"size={tuple(t.shape)}", [f"nnz={t._nnz()}", *_kind(t)], INDENT)
 
 
-def representation_by_rows(t: SparseCSRTensor) -> str:
-    """Where rows begin, columns, values, size and number of elements."""
-    text = "tensor(" + BETWEEN.join([_part("crow_indices", t._crow), _part("col_indices", t._col),
-                                     _part("values", host_array(t._values_tensor))])
-    return _add_suffixes(text, [f"size={tuple(t.shape)}", f"nnz={len(t._col)}", *_kind(t)], INDENT)
+def representation_compressed(t: Unstrided, pointers: np.ndarray, indices: np.ndarray, by_rows: bool) -> str:
+    """Where rows (or columns) begin, the others' indices, values, size and number of elements."""
+    names = ("crow_indices", "col_indices") if by_rows else ("ccol_indices", "row_indices")
+    text = "tensor(" + BETWEEN.join([_part(names[0], pointers), _part(names[1], indices), _part("values", host_array(t._values_tensor))])
+    return _add_suffixes(text, [f"size={tuple(t.shape)}", f"nnz={len(indices)}", *_kind(t)], INDENT)
 
 
 def _kind(t: Unstrided) -> list[str]:

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-_NAMES = {"strided": "Strided", "sparse_coo": "Sparse", "sparse_csr": "SparseCsr"}
+_NAMES = {"strided": "Strided", "sparse_coo": "Sparse", "sparse_csr": "SparseCsr", "sparse_csc": "SparseCsc",
+          "sparse_bsr": "SparseBsr", "sparse_bsc": "SparseBsc"}
 _WANTED = {
     **dict.fromkeys(("coalesce", "is_coalesced", "indices"), "sparse coordinate"), "values": "sparse",
     **dict.fromkeys(("crow_indices", "col_indices"), "sparse row compressed"),

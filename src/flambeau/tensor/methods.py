@@ -30,7 +30,8 @@ def _late(name: str, module: str):
 
 
 # methods of the room of sparse tensors, which loads with the first of them
-_SPARSE = {"smm": "products", "sspaddmm": "products", "to_sparse": "coo", "sparse_mask": "coo", "to_sparse_csr": "csr", "to_sparse_coo": "csr"}
+_SPARSE = {"smm": "products", "sspaddmm": "products", "to_sparse": "coo", "sparse_mask": "coo", "to_sparse_csr": "csr", "to_sparse_coo": "csr",
+           **dict.fromkeys(("to_sparse_csc", "to_sparse_bsr", "to_sparse_bsc"), "compressed")}
 
 
 def _sparse(name: str, module: str):
