@@ -23,7 +23,7 @@ _OVERLOADS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys("var std var_mean std_mean".split(), ("correction",)), "sum": ("default", "dim_IntList"), "prod": ("default", "dim_int"),
     "pow": ("Tensor_Scalar", "Tensor_Tensor", "Scalar"), "where": ("self",), "scatter_reduce": ("two",), "scatter": ("src", "value"),
     "round": ("default", "decimals"), "sort": ("default", "stable"), "argsort": ("stable",), "index_fill": ("int_Scalar", "int_Tensor"),
-    "xlogy": ("Tensor", "Scalar_Self", "Scalar_Other"), "transpose": ("int",),
+    **dict.fromkeys("conv_transpose2d conv_transpose3d".split(), ("input",)), "xlogy": ("Tensor", "Scalar_Self", "Scalar_Other"), **dict.fromkeys("transpose softmax log_softmax".split(), ("int",)),
     **dict.fromkeys("bitwise_left_shift bitwise_right_shift".split(), ("Tensor", "Tensor_Scalar")),
     "float_power": ("Tensor_Scalar", "Tensor_Tensor", "Scalar"),
 }

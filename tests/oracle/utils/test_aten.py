@@ -50,7 +50,7 @@ def test_operations_are_called_as_in_pytorch(name):
 
 
 def test_every_overload_is_one_of_pytorch():
-    names = {name for name, f in vars(flambeau).items() if hasattr(f, "op")} | {*_ops._OWN, *_ops._PUBLIC, *_ops._LOSSES, *_ops._METHODS,
+    names = {name for name in dir(flambeau) if hasattr(getattr(flambeau, name), "op")} | {*_ops._OWN, *_ops._PUBLIC, *_ops._LOSSES, *_ops._METHODS,
                                                                               *_ops._ELSEWHERE, *_ops._OVERLOADS}
     packets = {name: getattr(flambeau.ops.aten, name, None) for name in names}
     missing = [str(getattr(p, o)) for p in packets.values() if p is not None for o in p.overloads()
