@@ -96,13 +96,17 @@ from .misc import (are_deterministic_algorithms_enabled, compile, get_default_de
                    set_default_tensor_type, set_deterministic_debug_mode, set_float32_matmul_precision, set_flush_denormal,
                    set_num_interop_threads, set_num_threads, typename, use_deterministic_algorithms)
 
+from .tensor.overriding import guard as _guard
+
+_guard(globals())
+
 if _collects:
     _gc.enable()
 
 newaxis = None  # x[newaxis] puts a dimension in
 
 # packages that load when they are first used, so that `import flambeau` stays quick
-_LAZY = frozenset(("accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions",
+_LAZY = frozenset(("_C", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions",
                    "export", "fft", "func", "functional", "futures", "hub", "jit", "linalg", "masked", "mps", "multiprocessing",
                    "nn", "onnx", "optim", "overrides", "profiler", "serialization", "signal", "sparse", "special",
                    "storage", "testing", "types", "utils", "version", "vision", "xpu"))
@@ -146,8 +150,9 @@ def __getattr__(name):
     from importlib import import_module
     home = _LAZY_NAMES.get(name)
     if home is not None:
-        value = globals()[name] = getattr(import_module(home, __name__), name)
-        return value
+        globals()[name] = getattr(import_module(home, __name__), name)
+        _guard(globals(), (name,))
+        return globals()[name]
     if name in _LAZY:
         try:
             return import_module("." + name, __name__)

@@ -21,6 +21,7 @@ from .ops.creation import arange
 from .ops.pointwise import named
 from .primitives.fourier import c2c, c2r, r2c
 from .tensor.op import op
+from .tensor.overriding import guard
 from .tensor.strides import lay_out, strides_in_order
 from .tensor.tensor import Tensor
 from .tensor.views import wrap_dim
@@ -279,3 +280,5 @@ def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
 __all__ = ["fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fft2", "ifft2", "rfft2", "irfft2", "hfft2", "ihfft2",
            "fftn", "ifftn",
            "rfftn", "irfftn", "hfftn", "ihfftn", "fftfreq", "rfftfreq", "fftshift", "ifftshift"]
+
+guard(globals(), __all__)

@@ -23,6 +23,7 @@ from .tensor.attributes import every_value
 from .tensor.autocast import in_float32
 from .tensor.examples import one_by_one
 from .tensor.op import op
+from .tensor.overriding import guard
 from .tensor.strides import column_major
 from .tensor.tensor import Tensor
 from .tensor.views import wrap_dim
@@ -788,3 +789,5 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
         raise RuntimeError("Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), but "
                            f"got {math.prod(shape)} != {math.prod(A.shape[:B.ndim])}")
     return solve(A.reshape(-1, math.prod(shape)), B.reshape(-1)).reshape(shape)
+
+guard(globals(), [name for name, value in globals().items() if getattr(value, "__module__", None) == __name__])

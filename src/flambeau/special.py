@@ -9,6 +9,7 @@ from .ops.special import (airy_ai, bessel_j0, bessel_j1, bessel_y0, bessel_y1, c
                           modified_bessel_k1, multigammaln, ndtr, ndtri, polygamma, psi, scaled_modified_bessel_k0,
                           scaled_modified_bessel_k1, shifted_chebyshev_polynomial_t, shifted_chebyshev_polynomial_u,
                           shifted_chebyshev_polynomial_v, shifted_chebyshev_polynomial_w, sinc, spherical_bessel_j0, xlog1py, xlogy, zeta)
+from .tensor.overriding import guard
 
 __all__ = ["airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "chebyshev_polynomial_t", "chebyshev_polynomial_u",
            "chebyshev_polynomial_v", "chebyshev_polynomial_w", "digamma", "entr", "erf", "erfc", "erfcx", "erfinv", "exp2", "expit",
@@ -18,3 +19,5 @@ __all__ = ["airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "cheby
            "scaled_modified_bessel_k0", "scaled_modified_bessel_k1", "shifted_chebyshev_polynomial_t",
            "shifted_chebyshev_polynomial_u", "shifted_chebyshev_polynomial_v", "shifted_chebyshev_polynomial_w", "sinc",
            "softmax", "spherical_bessel_j0", "xlog1py", "xlogy", "zeta"]
+
+guard(globals(), __all__)

@@ -11,7 +11,7 @@ ROOMS = frozenset({"addresses", "audio", "autograd.engine", "autograd.function_t
                    "tensor", "text", "vision", "warning", "xla"})
 
 # Packages of flambeau that are one module in PyTorch: what is below them is a room, too.
-SINGLE_MODULES = ("compiler", "func", "nn.functional", "serialization", "sparse")
+SINGLE_MODULES = ("compiler", "func", "nn.functional", "overrides", "serialization", "sparse")
 
 # Where PyTorch shows the functions and classes that flambeau defines in rooms; the first that has one names it.
 NAMESPACES = ("flambeau", "flambeau.autograd", "flambeau.nn.functional", "flambeau.linalg", "flambeau.fft",

@@ -5,6 +5,7 @@ from typing import Any
 
 import flambeau
 
+from ..tensor.overriding import disabled
 from ..tensor.tensor import DENSE, Tensor, alias
 
 
@@ -22,6 +23,8 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     data: the values, whose memory is shared; empty if left out.  requires_grad: whether it is to be trained (True).
     Errors: RuntimeError if a gradient is required of a type that is not floating point or complex.
     """
+
+    __torch_function__ = disabled  # the results of operations on parameters are plain tensors
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Any:
         if data is None:
@@ -141,6 +144,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
 class UninitializedBuffer(UninitializedTensorMixin, Tensor):
     """A buffer of a lazy module before its first call; `materialize(shape)` makes it a plain tensor."""
 
+    __torch_function__ = disabled
     cls_to_become = Tensor
 
     def __new__(cls, requires_grad: bool = False, device: Any = None, dtype: Any = None,

@@ -24,7 +24,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 # Parts of flambeau whose Python does nothing but record, or changes only what `heap` sees
 _RECORDING = ("tensor", "runtime", "ops", "primitives", "autograd", "nn", "ir", "interpret", "compiler", "linalg", "func", "sparse", "masked", "optim",
               "amp", "signal", "replay", "vision/models", "vision/ops", "special.py", "fft.py", "errors.py", "dtypes.py", "random.py", "misc.py",
-              "return_types.py", "control_flow.py", "__init__.py", "utils/hooks.py", "utils/checkpoint.py", "storage.py")
+              "return_types.py", "control_flow.py", "__init__.py", "utils/hooks.py", "utils/checkpoint.py", "storage.py", "overrides/install.py", "overrides/dispatch.py")
 _STATEFUL = ("optim/lr_scheduler.py", "optim/swa_utils.py", "amp/grad_scaler.py")  # counters of their own
 _STANDARD = {"functools", "contextlib", "collections", "operator", "typing", "enum", "abc", "_collections_abc", "copy", "weakref", "_weakrefset",
              "types", "numbers", "warnings", "re", "copyreg", "keyword", "inspect", "dis", "reprlib", "importlib", "_abc"}
@@ -54,6 +54,7 @@ def _kind_of(filename: str) -> str:
     return "stateful" if any(package in path.parts for package in _PACKAGES) else "user"
 
 
+_OVERRIDES = str(Path("overrides", "dispatch.py"))  # whose `ask` hands calls to users' classes and modes
 _LIBRARY = Path(dis.__file__).resolve().parent
 _PACKAGES = ("numpy", "llvmlite")  # that flambeau calls
 
@@ -99,6 +100,8 @@ class Watch:
         kind = _kind_of(code.co_filename)
         caller = frame.f_back
         if kind == "own":
+            if code.co_name == "ask" and code.co_filename.endswith(_OVERRIDES):
+                self.refuse("`__torch_function__` overrides a function that is called")
             if code.co_argcount and code.co_varnames[0] == "self":
                 owner = frame.f_locals["self"]
                 if isinstance(owner, (Module, Optimizer)):

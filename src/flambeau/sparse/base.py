@@ -13,6 +13,7 @@ from ..dtypes import int64
 from ..ir.types import tensor_type
 from ..ops.creation import from_array
 from ..tensor.not_strided import NotStrided, SparseValue
+from ..tensor.overriding import disabled
 from ..tensor.storage import Storage
 from ..tensor.tensor import Tensor
 from ..tensor.views import make_view
@@ -22,6 +23,7 @@ class Unstrided(Tensor):
     """A tensor of positions and values. Subclasses say with `_with` how other values stand at the same positions."""
 
     _values_tensor: Tensor
+    __torch_function__ = disabled  # a layout, in PyTorch's eyes, not a class of tensors
 
     def _with(self, values: Tensor, shape: tuple[int, ...] | None = None) -> Any:
         """Other values at the same positions. shape: of the result, if its dense dimensions differ."""

@@ -11,15 +11,18 @@ from ..ir.types import contiguous_strides
 from .attributes import requires_grad_
 from .device import CPU, check_device
 from .node import AccumulateGrad
+from .overriding import adopt
 from .placement import moved_value, value_device
 from .storage import Storage
-from .tensor import Tensor, View
+from .tensor import DENSE, Tensor, View
 
 _OWN = ("_grad", "_retained")  # what the engine keeps in a tensor's __dict__: not the user's attributes
 
 
 def tensor_on(storage: Storage, dtype: dtype_class, shape: tuple, strides: tuple, offset: int, requires_grad: bool, cls: type) -> Any:
     """A leaf of type `cls` on a storage's memory."""
+    if cls is not Tensor and cls not in DENSE:
+        adopt(cls)
     t = object.__new__(cls)
     t._storage = storage
     kind = storage.value.type

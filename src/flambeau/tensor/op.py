@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import inspect
 from types import MappingProxyType
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from .autocast import active as autocasts, cast_operands
 from .grad_mode import mode
 from .node import node_maker
 from .not_strided import NotStrided, call_sparse
+from .overriding import handles_refusals, refused
 from .recorder import SCALAR, STATIC, TENSOR, TENSORS, recorder
 from .saved import hooks
 from .strides import follow, is_permuted, rule_of
@@ -37,6 +38,14 @@ _EMPTY = inspect.Parameter.empty
 _OUT = inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None)
 
 
+class OutRules(NamedTuple):
+    """What an op asks of `out`: see `op`."""
+
+    strict_out: bool | str | Callable[..., bool] = False
+    typed_by_out: bool = False
+    check_out: Callable[..., None] | None = None
+
+
 class Op:
     """name; body (on Vars); kinds and defaults of its parameters; its specializations.
 
@@ -45,11 +54,12 @@ class Op:
     arguments at each call, for errors that depend on values (an index out of range).
     """
 
-    __slots__ = ("name", "grad_name", "body", "kinds", "optional", "defaults", "names", "n_positional", "specializations", "returns", "check", "written",
-                 "_inplace")
+    __slots__ = ("name", "grad_name", "body", "kinds", "optional", "defaults", "names", "n_positional", "specializations", "returns", "check", "out_rules",
+                 "written", "_inplace")
 
-    def __init__(self, name: str, grad_name: str | Callable[..., str] | None, body: Callable, returns: Any = None, check: Any = None):
-        self.name, self.grad_name, self.returns, self.check = name, grad_name, returns, check
+    def __init__(self, name: str, grad_name: str | Callable[..., str] | None, body: Callable, returns: Any = None, check: Any = None,
+                 out_rules: OutRules = OutRules()):
+        self.name, self.grad_name, self.returns, self.check, self.out_rules = name, grad_name, returns, check, out_rules
         # what `inspect.signature` would find, in a tenth of its time: there are hundreds of ops to import
         code, hints, by_name = body.__code__, body.__annotations__, body.__kwdefaults__ or {}
         self.n_positional = n = code.co_argcount
@@ -381,38 +391,57 @@ def op(grad_name: str | Callable[..., str] | None, *, name: str | None = None, r
     what raises the op's own errors for `out`.
     """
     def decorate(body: Callable) -> Any:
-        entry = Op(name or body.__name__, grad_name, body, returns, check)
-        n = len(entry.kinds)
-        keyword_only = entry.n_positional != n
-        dtype_at = entry.names.index("dtype") if typed_by_out else -1
-        required = sum(d is _EMPTY for d in entry.defaults)
-        tails = {k: entry.defaults[k:] for k in range(required, entry.n_positional + 1)}
+        return public_function(Op(name or body.__name__, grad_name, body, returns, check, OutRules(strict_out, typed_by_out, check_out)))
+    return decorate
 
-        def general(*args, **kwargs):
+
+def public_function(entry: Op) -> Any:
+    """A function that calls the op. Every call makes another one: `torch.add` and `Tensor.add` are not the same object."""
+    n = len(entry.kinds)
+    keyword_only = entry.n_positional != n
+    required = sum(d is _EMPTY for d in entry.defaults)
+    tails = {k: entry.defaults[k:] for k in range(required, entry.n_positional + 1)}
+
+    @handles_refusals
+    def general(*args, **kwargs):
+        try:
+            bound = args
             if kwargs:
-                out = kwargs.pop("out", None)
-                args = entry.bind(args, kwargs)
+                named = kwargs.copy()
+                out = named.pop("out", None)
+                bound = entry.bind(args, named)
                 if out is not None:
-                    if check_out is not None:
-                        check_out(out, *args)
-                    if typed_by_out and args[dtype_at] is None and isinstance(out, Tensor):
-                        args = (*args[:dtype_at], out.dtype, *args[dtype_at + 1:])
-                    from .write import refuse_partial_overlap, refuse_shared_memory, write_out
-                    (refuse_shared_memory if strict_out is True else refuse_partial_overlap)(args, out)
-                    strict = strict_out(*args) if callable(strict_out) else bool(strict_out)
-                    return write_out(apply(entry, args), out, strict, entry.name)
+                    return _apply_into(entry, bound, out)
             elif len(args) != n or keyword_only:
                 tail = tails.get(len(args))
-                args = entry.bind(args, kwargs) if tail is None else args + tail
-            try:
-                return apply(entry, args)
-            except NotStrided:
-                return call_sparse(entry.name, args)
-        function = functools.wraps(body)(recorder(entry, general, tails))
-        function.op = entry  # type: ignore[attr-defined]
-        function.__signature__ = _Signature(body, _OUT)  # type: ignore[attr-defined]
-        return function
-    return decorate
+                bound = entry.bind(args, kwargs) if tail is None else args + tail
+            return apply(entry, bound)
+        except NotStrided:
+            if kwargs.get("out") is not None:
+                raise
+            return call_sparse(entry.name, bound)
+        except (TypeError, AttributeError):
+            if not refused(args, kwargs):
+                raise
+        return function(*args, **kwargs)
+    function = functools.wraps(entry.written)(recorder(entry, general, tails))
+    function.op = entry  # type: ignore[attr-defined]
+    function.__signature__ = _Signature(entry.written, _OUT)  # type: ignore[attr-defined]
+    return function
+
+
+def _apply_into(entry: Op, args: tuple, out: Any) -> Any:
+    """Writes the result of a call to `out`."""
+    from .write import refuse_partial_overlap, refuse_shared_memory, write_out
+    strict, typed_by_out, check = entry.out_rules
+    if check is not None:
+        check(out, *args)
+    if typed_by_out and isinstance(out, Tensor):
+        at = entry.names.index("dtype")
+        if args[at] is None:
+            args = (*args[:at], out.dtype, *args[at + 1:])
+    (refuse_shared_memory if strict is True else refuse_partial_overlap)(args, out)
+    return write_out(apply(entry, args), out, strict(*args) if callable(strict) else bool(strict), entry.name)
 
 
 def inplace(function: Callable) -> Callable:
@@ -420,39 +449,45 @@ def inplace(function: Callable) -> Callable:
     entry = function.op  # type: ignore[attr-defined]
     n = len(entry.kinds)
 
+    @handles_refusals
     @functools.wraps(function)
     def method(*args, **kwargs):
-        if kwargs or len(args) != n:
-            args = entry.bind(args, kwargs)
+        bound = entry.bind(args, kwargs.copy()) if kwargs or len(args) != n else args
         try:
-            return apply_inplace(entry, args)
+            return apply_inplace(entry, bound)
         except NotStrided:
-            return call_sparse(entry.name + "_", args)
+            return call_sparse(entry.name + "_", bound)
+        except TypeError:
+            if not refused(args, kwargs):
+                raise
+        return method(*args, **kwargs)
     method.__name__ = method.__qualname__ = entry.name + "_"
     method.__signature__ = _Signature(entry.written)  # type: ignore[attr-defined]
     return method
 
 
-def operator(function: Callable) -> Callable:
-    """The Python operator of a binary op: `x + y`. Operands of foreign types are left to the other one's operator."""
-    def method(self, other):
+def _operator(function: Callable, call: Callable[[Any, Any], Any]) -> Callable:
+    """A Python operator that does what call(self, other) does. Operands of foreign types are left to the other one's operator."""
+    @handles_refusals
+    def operator_method(self, other):
         try:
-            return function(self, other)
+            return call(self, other)
         except TypeError:
-            return NotImplemented
-    method.__doc__ = function.__doc__
-    return method
+            if not refused((other,), {}):
+                return NotImplemented
+        return operator_method(self, other)
+    operator_method.__doc__ = function.__doc__
+    return operator_method
+
+
+def operator(function: Callable) -> Callable:
+    """The Python operator of a binary op: `x + y`."""
+    return _operator(function, function)
 
 
 def reflected(function: Callable) -> Callable:
     """The operator of a binary op whose left operand is not a tensor: `2 ** x`."""
-    def method(self, other):
-        try:
-            return function(other, self)
-        except TypeError:
-            return NotImplemented
-    method.__doc__ = function.__doc__
-    return method
+    return _operator(function, lambda self, other: function(other, self))
 
 
 def inplace_operator(function: Callable) -> Callable:
@@ -460,12 +495,9 @@ def inplace_operator(function: Callable) -> Callable:
     entry = function.op  # type: ignore[attr-defined]
     tail = entry.defaults[2:]
 
-    def method(self, other):
+    def call(self, other):
         try:
             return apply_inplace(entry, (self, other, *tail))
-        except TypeError:
-            return NotImplemented
         except NotStrided:
             return call_sparse(entry.name + "_", (self, other, *tail))
-    method.__doc__ = function.__doc__
-    return method
+    return _operator(function, call)

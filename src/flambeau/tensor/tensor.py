@@ -180,7 +180,7 @@ def _computed_piece(base: Value, view: View) -> Value | None:
 
 
 _new = object.__new__
-DENSE: set[type] = {Tensor}  # the classes whose tensors are nothing but a storage and a geometry; `nn.Parameter` joins them
+DENSE: set[type] = {Tensor}  # the classes whose tensors are nothing but a storage and a geometry; subclasses join them
 
 
 def make_tensor(value: Value, node: Any = None, nr: int = 0) -> Tensor:
@@ -194,6 +194,9 @@ def make_tensor(value: Value, node: Any = None, nr: int = 0) -> Tensor:
 
 def alias(t: Tensor, cls: type = Tensor) -> Any:
     """A second handle on t's memory and geometry, without history."""
+    if cls is not Tensor and cls not in DENSE:
+        from .overriding import adopt
+        adopt(cls)
     out = _new(cls)
     out._storage = t._storage
     v = t._view

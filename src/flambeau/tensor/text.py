@@ -24,10 +24,11 @@ def representation(self: Tensor, *, tensor_contents: str | None = None) -> str:
         array, tensor_contents = np.broadcast_to(np.zeros((), np.bool_), self.shape), "..."
     else:
         array = host_array(self)
-    return format_tensor(array, dtype=self.dtype, default_dtype=get_default_dtype(),
+    text = format_tensor(array, dtype=self.dtype, default_dtype=get_default_dtype(),
                          requires_grad=self.requires_grad, grad_fn_name=None if node is None else node.kind(),
                          device=None if where is CPU else str(where), contents=tensor_contents,
                          prefix="tensor(" if plain else f"{kind.__name__}(")
+    return f"Parameter({text})" if "_is_param" in self.__dict__ else text  # a subclass's instance that `nn.Parameter` has marked
 
 
 def _transformed(t: Tensor) -> str:

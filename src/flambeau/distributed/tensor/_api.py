@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable, Sequence
 
 from ...ir.types import tensor_type
+from ...tensor.overriding import disabled
 from ...tensor.parted import PartedStorage, PartedValue
 from ...tensor.tensor import Tensor
 from .._collectives import broadcast
@@ -24,6 +25,7 @@ class DTensor(Tensor):
     What needs elements of other processes raises RuntimeError, except `full_tensor`.
     """
 
+    __torch_function__ = disabled
     _local_tensor: Tensor
     device_mesh: DeviceMesh
     placements: tuple[Placement, ...]

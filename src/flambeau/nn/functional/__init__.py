@@ -24,3 +24,6 @@ from .pooling import (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_poo
                       max_pool3d_with_indices, max_unpool1d, max_unpool2d, max_unpool3d)
 from .interpolation import interpolate, upsample, upsample_bilinear, upsample_nearest
 from .vision import affine_grid, channel_shuffle, grid_sample, pixel_shuffle, pixel_unshuffle
+from ...tensor.overriding import guard as _guard
+
+_guard(globals())
