@@ -23,7 +23,8 @@ _OVERLOADS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys("var std var_mean std_mean".split(), ("correction",)), "sum": ("default", "dim_IntList"), "prod": ("default", "dim_int"),
     "pow": ("Tensor_Scalar", "Tensor_Tensor", "Scalar"), "where": ("self",), "scatter_reduce": ("two",), "scatter": ("src", "value"),
     "round": ("default", "decimals"), "sort": ("default", "stable"), "argsort": ("stable",), "index_fill": ("int_Scalar", "int_Tensor"),
-    **dict.fromkeys("conv_transpose2d conv_transpose3d".split(), ("input",)), "xlogy": ("Tensor", "Scalar_Self", "Scalar_Other"), **dict.fromkeys("transpose softmax log_softmax".split(), ("int",)),
+    **dict.fromkeys("transpose softmax log_softmax".split(), ("int",)),
+    **dict.fromkeys("conv_transpose2d conv_transpose3d".split(), ("input",)), "xlogy": ("Tensor", "Scalar_Self", "Scalar_Other"),
     **dict.fromkeys("bitwise_left_shift bitwise_right_shift".split(), ("Tensor", "Tensor_Scalar")),
     "float_power": ("Tensor_Scalar", "Tensor_Tensor", "Scalar"),
 }
@@ -33,8 +34,8 @@ _RENAMED = {name[1:]: name for name in ("_softmax", "_log_softmax", "_to_copy", 
 _RENAMED |= {"nll_loss": "nll_loss_forward", "native_dropout": "mul"}
 _METHODS = ("clone", "detach", "expand", "permute", "repeat", "t", "transpose", "view")  # of tensors, most of them views
 # Public functions that look at their arguments before they record one of several operations, or one with other parameters.
-_PUBLIC = ("embedding", "flip", "float_power", "index_put", "linalg_inv_ex", "max", "max_pool2d_with_indices", "min", "native_batch_norm", "native_group_norm",
-           "native_layer_norm", "pow", "scatter", "sort", "softplus")
+_PUBLIC = ("embedding", "flip", "float_power", "index_put", "linalg_inv_ex", "max", "max_pool2d_with_indices", "min",
+           "native_batch_norm", "native_group_norm", "native_layer_norm", "pow", "scatter", "sort", "softplus")
 # Losses, and their parameters after the input and the target; `reduction` is a number here.
 _LOSSES = {"mse_loss": ("reduction",), "soft_margin_loss": ("reduction",), "smooth_l1_loss": ("reduction", "beta"),
            "huber_loss": ("reduction", "delta"), "binary_cross_entropy": ("weight", "reduction"),
