@@ -52,12 +52,13 @@ def install_all() -> None:
     for name, method in methods():  # first: `torch.relu_` is a method, too
         if id(method) not in done:
             done.add(id(method))
+            method.__name__ = name  # handlers show it
             install(method, getattr(Tensor, OPERATORS.get(name, name)), True, name in OPERATORS)
     for _, name, function in functions():
         if id(function) not in done:
             done.add(id(function))
             if function.__name__.startswith("_"):
-                function.__name__ = name  # handlers show it
+                function.__name__ = name
             install(function, function, name not in MODES_ONLY)
     for name, attribute in properties():
         install(attribute.fget, attribute.__get__)
