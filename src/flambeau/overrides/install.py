@@ -10,7 +10,6 @@ from ..tensor.tensor import Tensor
 from .dispatch import KEPT, PLAIN, PUBLIC, Entry
 from .names import MODES_ONLY, OPERATORS, functions, methods, properties
 
-
 # free: names of as many variables as there are in the closure of the function that this is for
 _DISPATCHER = """
 def scope({free}):
@@ -61,7 +60,7 @@ def install_all() -> None:
                 function.__name__ = name
             install(function, function, name not in MODES_ONLY)
     for name, attribute in properties():
-        install(attribute.fget, attribute.__get__)
+        install(attribute.fget, attribute.__get__)  # type: ignore[arg-type]
         if attribute.fset is not None:
-            install(attribute.fset, attribute.__set__)
+            install(attribute.fset, attribute.__set__)  # type: ignore[arg-type]
     KEPT.update(getattr(Tensor, name).__get__ for name in ("grad", "_base"))
