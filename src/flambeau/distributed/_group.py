@@ -348,9 +348,10 @@ class ProcessGroup:
             return cause
 
     def close(self) -> None:
-        """Ends the group's thread, once it has done what it was given."""
+        """Ends the group's thread, once it has done what it was given. If the group has failed, that may take until the end of the program."""
         self._works.put(None)
-        atexit.unregister(self._await_thread)
+        if not self._has_failed and not self._is_running and self.failure is None:
+            atexit.unregister(self._await_thread)
 
     def _await_thread(self) -> None:
         """At the end of a program: whoever waits for this process is told. If the group has failed, waits a little for the others to notice.
@@ -362,8 +363,9 @@ class ProcessGroup:
         if self._agreement is not None:
             self._agreement.close()
         deadline = time.monotonic() + _NEWS
-        while self._is_running and time.monotonic() < deadline or self.failure is not None and self._is_asked(deadline):
+        while self._is_running and time.monotonic() < deadline:
             time.sleep(0.02)
+        self.await_others()
         if self._is_running:
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
@@ -372,6 +374,12 @@ class ProcessGroup:
             # Native threads may wait for processes that are gone, and the rest of the exit for them: no later than this the system ends it
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.setitimer(signal.ITIMER_REAL, _LAST)
+
+    def await_others(self) -> None:
+        """If the group has failed: waits a little for the others to notice, where this process hosts the store."""
+        deadline = time.monotonic() + _NEWS
+        while self.failure is not None and self._is_asked(deadline):
+            time.sleep(0.02)
 
     def _is_asked(self, deadline: float) -> bool:
         """Whether this process hosts the store, and some of the others have not ended, nor is it time to give up."""

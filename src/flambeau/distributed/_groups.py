@@ -144,6 +144,7 @@ def destroy_process_group(group: ProcessGroup | None = None) -> None:
 
 def _leave(store: Any, hosted: TCPStore, members: ProcessGroup) -> None:
     """Says goodbye to the store. Its host stays until the others have gone, or for a while."""
+    members.await_others()
     try:
         store.add("left", 1)
         deadline = time.monotonic() + _JOIN.total_seconds()

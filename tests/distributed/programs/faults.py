@@ -50,4 +50,6 @@ try:
         dist.all_reduce(x)
 except RuntimeError as error:
     print(type(error).__name__, error, flush=True)
+    if fault == "killed":  # as programs do that clean up
+        dist.destroy_process_group()
     sys.exit(3)
