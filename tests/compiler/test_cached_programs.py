@@ -80,3 +80,21 @@ def test_entries_are_named_alike_in_every_process():
     graph, _ = trace(body, [tensor_type(dtypes.float32, (9, 7)), tensor_type(dtypes.float32, (7, 5)), tensor_type(dtypes.int64, (4,))])
     steps = Scheduler(graph, SPECIAL).run()
     assert len(steps) > 3 and all(" at 0x" not in repr(signature(s)[0]) for s in steps)
+
+
+@pytest.mark.parametrize("alive, expected", [(True, 3), (False, 1)])
+def test_kernels_are_compiled_in_batches(directory, monkeypatch, alive, expected):
+    """Each kernel is larger than a batch may be. At the interpreter's exit no thread can be started: one batch."""
+    monkeypatch.setattr(bodies, "BATCH", 100)
+    monkeypatch.setattr(bodies.threading, "main_thread", lambda: type("Main", (), {"is_alive": lambda self: alive})())
+    monkeypatch.setattr(bodies, "family_of", lambda kernel: None)
+    bodies._bodies.clear()
+    texts = []
+    compile_module = bodies.jit.compile_module
+    monkeypatch.setattr(bodies.jit, "compile_module", lambda text, *a, **k: texts.append(text) or compile_module(text, *a, **k))
+    made = program(5.0)
+    assert len(texts) == expected
+    check(made, 5.0)
+    monkeypatch.setattr(bodies.jit, "compile_module", lambda *a, **k: pytest.fail("compiled again"))
+    bodies._bodies.clear()
+    check(program(5.0), 5.0)

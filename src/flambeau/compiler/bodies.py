@@ -7,6 +7,9 @@ the rest is compiled together, and kept on disk by what it computes.
 from __future__ import annotations
 
 import json
+import math
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import accumulate
 from typing import Any, Hashable, Iterable
 from weakref import WeakValueDictionary
@@ -22,7 +25,7 @@ from .llvm.target import Target, host_target
 from .schedule import Step
 from .sharing import signature
 
-OWN = 0  # the number of the object with the kernels that no earlier program had relatives of
+BATCH = 200_000  # characters of IR that are compiled together, while what follows is written
 
 
 class Body:
@@ -65,42 +68,74 @@ def _load(missing: dict[Hashable, tuple[Step, bool, list[Var]]]) -> list[Body]:
     rows, sizes = json.loads(header)
     ends = list(accumulate(sizes))
     objects = [code[end - size:end] for size, end in zip(sizes, ends)]
-    own = [f"k{i}" for i, row in enumerate(rows) if row[2] == OWN]
-    library = jit.load(objects[OWN], own) if own else None
+    batches: dict[int, list[str]] = {}
+    for _, _, number, name, _ in rows:
+        if name != NAME:
+            batches.setdefault(number, []).append(name)
+    libraries = {number: jit.load(objects[number], names) for number, names in batches.items()}
     bodies = []
-    for i, (chunks, scratch, number, values) in enumerate(rows):
-        loaded, name = (library, f"k{i}") if number == OWN else (jit.load(objects[number], [NAME], values), NAME)
-        bodies.append(Body(loaded[name], chunks, scratch, loaded))  # type: ignore[index]
+    for chunks, scratch, number, name, values in rows:
+        library = libraries.get(number) or jit.load(objects[number], [NAME], values)
+        bodies.append(Body(library[name], chunks, scratch, library))
     return bodies
 
 
 def _compile(missing: dict[Hashable, tuple[Step, bool, list[Var]]], target: Target) -> bytes:
     """What the cache keeps: a line of JSON, and objects. The line: of each kernel [chunks, bytes of scratch, number of its object,
-    values of the object's symbols], and the sizes of the objects."""
-    rows: list[tuple] = []
-    objects = [b""]
-    own: dict[str, str] = {}  # functions and declarations, by name
+    its name there, values of the object's symbols], and the sizes of the objects."""
+    rows: list[list] = []
     first: list[KernelText] = []
-    for i, (step, guarded, buffers) in enumerate(missing.values()):
-        module = new_module(target)
-        k = Kernel(module, target, NAME, {v: slot for slot, v in enumerate(buffers, 1)}, guarded)
-        chunks = emit(k, step)
-        text = KernelText(module)
-        family = family_of(text)
-        if family is None:
-            first.append(text)
-            own.update(text.numbered(i))
-            rows.append((chunks, k.scratch, OWN, {}))
-        else:
-            code, values = family.member(text, lambda ir: _compiled(ir, target))
-            if code not in objects:
-                objects.append(code)
-            rows.append((chunks, k.scratch, objects.index(code), values))
-    if own:
-        objects[OWN] = _compiled("\n".join(own.values()), target)
+    members: list[bytes] = []  # the objects of families
+    with ThreadPoolExecutor(1) as background:
+        batches = _Batches(target, background)
+        for i, (step, guarded, buffers) in enumerate(missing.values()):
+            module = new_module(target)
+            k = Kernel(module, target, NAME, {v: slot for slot, v in enumerate(buffers, 1)}, guarded)
+            chunks = emit(k, step)
+            text = KernelText(module)
+            family = family_of(text)
+            if family is None:
+                first.append(text)
+                rows.append([chunks, k.scratch, batches.add(text, i), f"k{i}", {}])
+            else:
+                code, values = family.member(text, lambda ir: _compiled(ir, target))
+                if code not in members:
+                    members.append(code)
+                rows.append([chunks, k.scratch, members.index(code), NAME, values])
+        objects = batches.objects()
+    for row in rows:
+        if row[3] == NAME:
+            row[2] += len(objects)
     for text in first:
         found(text)
+    objects += members
     return json.dumps([rows, [len(code) for code in objects]]).encode() + b"\n" + b"".join(objects)
+
+
+class _Batches:
+    """Kernels that are compiled as they are, many together, by another thread while the next ones are written."""
+
+    def __init__(self, target: Target, background: ThreadPoolExecutor):
+        self._target, self._background = target, background
+        self._limit = BATCH if threading.main_thread().is_alive() else math.inf  # at the interpreter's exit threads cannot be started
+        self._started: list[Future] = []
+        self._parts: dict[str, str] = {}  # functions and declarations, by name
+        self._length = 0
+
+    def add(self, kernel: KernelText, number: int) -> int:
+        """Adds a kernel as k`number`; returns the number of the object that it will be in."""
+        self._parts.update(kernel.numbered(number))
+        self._length += len(kernel.text)
+        if self._length > self._limit:
+            self._started.append(self._background.submit(_compiled, "\n".join(self._parts.values()), self._target))
+            self._parts, self._length = {}, 0
+            return len(self._started) - 1
+        return len(self._started)
+
+    def objects(self) -> list[bytes]:
+        """The objects, when they are all there."""
+        rest = [_compiled("\n".join(self._parts.values()), self._target)] if self._parts else []
+        return [batch.result() for batch in self._started] + rest
 
 
 def _compiled(text: str, target: Target) -> bytes:

@@ -33,13 +33,11 @@ def optimize(module: ir.Module | str, target: Target, level: int = 2, vectorize:
     if level > 1:
         builder.getModulePassManager().run(parsed, builder)
     else:
-        passes = llvm.create_new_function_pass_manager()
+        passes = llvm.create_new_module_pass_manager()  # one call for all functions: each waits for the interpreter's lock
         for add in (passes.add_sroa_pass, passes.add_instruction_combine_pass, passes.add_simplify_cfg_pass,
                     passes.add_new_gvn_pass, passes.add_loop_rotate_pass, passes.add_simplify_cfg_pass):
             add()
-        for function in parsed.functions:
-            if not function.is_declaration:
-                passes.run(function, builder)
+        passes.run(parsed, builder)
     return parsed
 
 
