@@ -5,6 +5,7 @@ everything else, so the gradient of a sparse tensor is the gradient of its value
 """
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, Sequence
 
 import numpy as np
@@ -89,6 +90,29 @@ class Unstrided(Tensor):
 
     def __format__(self, spec: str) -> str:
         return object.__format__(self, spec)
+
+
+class Compressed(Unstrided):
+    """A matrix whose rows (or columns) each say where their entries begin."""
+
+    def values(self) -> Tensor:
+        """The entries (nnz,), or blocks (nnz, height, width)."""
+        return self._values_tensor.view(self._values_tensor.shape)  # type: ignore[attr-defined]
+
+    def sparse_dim(self) -> int:
+        """2: rows and columns."""
+        return 2
+
+    def dense_dim(self) -> int:
+        """0: entries are single elements."""
+        return 0
+
+    def to_dense(self, dtype: Any = None, *, masked_grad: bool | None = None) -> Tensor:
+        """The strided matrix."""
+        return self.to_sparse_coo().to_dense(dtype)  # type: ignore[attr-defined]
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        return self._with(deepcopy(self._values_tensor, memo))
 
 
 def _conversion(name: str) -> Any:

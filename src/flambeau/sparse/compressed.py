@@ -14,7 +14,7 @@ from ..tensor.attributes import host_array
 from ..tensor.layout import layout as Layout, sparse_bsc, sparse_bsr, sparse_csc, sparse_csr
 from ..tensor.not_strided import NotStrided
 from ..tensor.tensor import Tensor
-from .base import Unstrided, index_tensor, own_values
+from .base import Compressed, Unstrided, index_tensor, own_values
 from .coo import SparseTensor, sparse, to_sparse
 from .csr import SparseCSRTensor, sparse_csr_tensor, to_sparse_csr
 
@@ -32,7 +32,7 @@ KINDS = {sparse_csc: _Kind("SparseCsc", False, False, sparse_csr), sparse_bsr: _
          sparse_bsc: _Kind("SparseBsc", False, True, sparse_bsr)}
 
 
-class SparseCompressedTensor(Unstrided):
+class SparseCompressedTensor(Compressed):
     """A matrix of layout `torch.sparse_csc`, `sparse_bsr` or `sparse_bsc`. values: (nnz,), or (blocks, height, width)."""
 
     _layout: Layout
@@ -67,18 +67,6 @@ class SparseCompressedTensor(Unstrided):
         """The row of each entry (or block)."""
         return self._of(False, "row_indices", self._indices_array)
 
-    def values(self) -> Tensor:
-        """The entries (nnz,), or blocks (nnz, height, width)."""
-        return self._values_tensor.view(self._values_tensor.shape)  # type: ignore[attr-defined]
-
-    def sparse_dim(self) -> int:
-        """2: rows and columns."""
-        return 2
-
-    def dense_dim(self) -> int:
-        """0: entries are single elements."""
-        return 0
-
     def _with(self, values: Tensor, shape: tuple[int, ...] | None = None) -> SparseCompressedTensor:
         return _compressed(self.layout, self._pointers, self._indices_array, values, tuple(self.shape))
 
@@ -97,10 +85,6 @@ class SparseCompressedTensor(Unstrided):
     def to_sparse(self, sparse_dim: Any = None, *, layout: Any = None, blocksize: Any = None, dense_dim: Any = None) -> Tensor:
         """The same matrix in coordinates, or in another layout."""
         return self.to_sparse_coo() if layout is None else compress(self, layout, blocksize)
-
-    def to_dense(self, dtype: Any = None, *, masked_grad: bool | None = None) -> Tensor:
-        """The strided matrix."""
-        return self.to_sparse_coo().to_dense(dtype)
 
     def transpose(self, dim0: int, dim1: int) -> Tensor:
         """The transpose, of the same values: by columns where this is by rows."""
@@ -122,10 +106,6 @@ class SparseCompressedTensor(Unstrided):
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
         return _compressed, (self.layout, self._pointers, self._indices_array, self._values_tensor, tuple(self.shape))
-
-    def __deepcopy__(self, memo: dict) -> SparseCompressedTensor:
-        from copy import deepcopy
-        return self._with(deepcopy(self._values_tensor, memo))
 
     def __repr__(self, *, tensor_contents: str | None = None) -> str:
         from .printing import representation_compressed

@@ -15,11 +15,11 @@ from ..tensor.attributes import host_array
 from ..tensor.layout import sparse_coo, sparse_csr
 from ..tensor.not_strided import NotStrided
 from ..tensor.tensor import Tensor
-from .base import Unstrided, index_tensor, own_values
+from .base import Compressed, Unstrided, index_tensor, own_values
 from .coo import SparseTensor, sparse, to_sparse
 
 
-class SparseCSRTensor(Unstrided):
+class SparseCSRTensor(Compressed):
     """A matrix of layout `torch.sparse_csr`. Made by `sparse_csr_tensor` and `to_sparse_csr`."""
 
     _crow: np.ndarray
@@ -36,18 +36,6 @@ class SparseCSRTensor(Unstrided):
     def col_indices(self) -> Tensor:
         """The column of each entry: (nnz,)."""
         return index_tensor(self._col)
-
-    def values(self) -> Tensor:
-        """The entries (nnz,)."""
-        return self._values_tensor.view(self._values_tensor.shape)  # type: ignore[attr-defined]
-
-    def sparse_dim(self) -> int:
-        """2: rows and columns."""
-        return 2
-
-    def dense_dim(self) -> int:
-        """0: entries are single elements."""
-        return 0
 
     def _with(self, values: Tensor, shape: tuple[int, ...] | None = None) -> SparseCSRTensor:
         return _by_rows(self._crow, self._col, values, tuple(self.shape))
@@ -71,18 +59,10 @@ class SparseCSRTensor(Unstrided):
         """This matrix."""
         return self
 
-    def to_dense(self, dtype: Any = None, *, masked_grad: bool | None = None) -> Tensor:
-        """The strided matrix."""
-        return self.to_sparse_coo().to_dense(dtype)
-
     # ------------------------------------------------------------------ copies and text
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
         return _by_rows, (self._crow, self._col, self._values_tensor, tuple(self.shape))
-
-    def __deepcopy__(self, memo: dict) -> SparseCSRTensor:
-        from copy import deepcopy
-        return self._with(deepcopy(self._values_tensor, memo))
 
     def __repr__(self, *, tensor_contents: str | None = None) -> str:
         from .printing import representation_compressed
