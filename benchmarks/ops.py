@@ -60,7 +60,7 @@ EXCEPTIONS: dict[str, str] = {
                     "a draw is a recorded call from one state of the generator (5 KB) to the next"),
     **dict.fromkeys(("x.index_select(1, k)", "x.gather(0, i)", "x.gather(1, i)", "x.scatter(0, i, y)", "x.scatter_add(0, i, y)",
                      "F.nll_loss(x, labels)"), "positions are looked at when the call is made, so that an error is raised there, and again when it runs"),
-    **dict.fromkeys(("t.bmm(x[None], y[None])", "t.dot(x.reshape(-1), y.reshape(-1))"),
+    **dict.fromkeys(("t.bmm(x[None], y[None])", "t.dot(x.reshape(-1), y.reshape(-1))", "x.t().contiguous()"),
                     "several recorded calls, where PyTorch's views cost less than ours"),
     **dict.fromkeys(("x[1:, 1:] + 1", "x.reshape(-1)[::2] + 1"), "a small part with gaps is copied, so that a loop over parts keeps one program"),
     "t.median(x, 1)": "rows are sorted, where PyTorch selects",

@@ -415,3 +415,32 @@ def test_compile_in_place():
     for _ in range(CALLS):
         assert flambeau.allclose(m(x), m.linear(x) * 2)
     assert list(m.state_dict()) == ["linear.weight", "linear.bias"]
+
+
+def test_finders_of_modules_are_not_called_in_a_watched_call():
+    """What flambeau itself loads late is there before: a finder that keeps a state would look like the function's own."""
+    code = """
+import sys, warnings
+warnings.simplefilter("error")
+import flambeau as torch
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        self.seen = name
+sys.meta_path.insert(0, Finder())
+model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+x = torch.randn(5, 4)
+@torch.compile
+def step():
+    optimizer.zero_grad()
+    loss = model(x).sum()
+    loss.backward()
+    optimizer.step()
+    return loss
+for _ in range(6):
+    step().item()
+"""
+    import subprocess
+    import sys
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and "not replayed" not in done.stderr, done.stderr

@@ -19,6 +19,7 @@ from typing import Any
 from ..errors import is_own
 from ..nn.modules.module import Module
 from ..optim.optimizer import Optimizer
+from ..tensor import saved_attributes as saved_attributes  # is loaded late, but not in a watched call, where finders of modules would count
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 # Parts of flambeau whose Python does nothing but record, or changes only what `heap` sees

@@ -90,9 +90,8 @@ def with_constants(code: CodeType, name: str | None = None, **constants: Any) ->
 def copied(function: FunctionType) -> FunctionType:
     """Another function with the same code."""
     copy = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
-    copy.__kwdefaults__ = function.__kwdefaults__
-    for name in functools.WRAPPER_ASSIGNMENTS:
-        setattr(copy, name, getattr(function, name))
+    copy.__kwdefaults__, copy.__annotations__ = function.__kwdefaults__, function.__annotations__
+    copy.__module__, copy.__qualname__, copy.__doc__ = function.__module__, function.__qualname__, function.__doc__
     copy.__dict__.update(function.__dict__)
     return copy
 
@@ -154,10 +153,10 @@ def as_given(function: FunctionType, positional: tuple, rest: tuple, named: dict
 
 def guarded(function: FunctionType, module: str, name: str) -> FunctionType:
     """The public function for one that is no op: it calls `function` and handles refusals. module, name: where it is shown."""
-    public = FunctionType(_first_call.__code__, globals(), function.__name__, function.__defaults__)
+    public: Any = FunctionType(_first_call.__code__, globals(), function.__name__, function.__defaults__)
     public.__kwdefaults__ = function.__kwdefaults__
-    functools.update_wrapper(public, function)
-    public.__module__, public.__qualname__ = module, name
+    public.__dict__.update(function.__dict__, __wrapped__=function)
+    public.__module__, public.__qualname__, public.__doc__, public.__annotations__ = module, name, function.__doc__, function.__annotations__
     public.__code__ = with_constants(_first_call.__code__, public=public)
     return public
 
@@ -187,8 +186,10 @@ def is_overridable(name: str, value: Any) -> bool:
     """Whether what a module shows under this name is a function that modes or arguments may override."""
     if not isinstance(value, FunctionType) or name.startswith("_") or name in _NEVER:
         return False
+    if hasattr(value, "op") or is_guarded(value) or name in _NUMBERS:
+        return True
     rooms = value.__module__ or "", value.__globals__.get("__name__", "")  # a decorator's function has globals of another room
-    return hasattr(value, "op") or is_guarded(value) or any(room.startswith(_ROOMS) for room in rooms) or name in _NUMBERS
+    return rooms[0].startswith(_ROOMS) or rooms[1].startswith(_ROOMS)
 
 
 def guard(namespace: dict[str, Any], names: Any = None) -> None:

@@ -179,13 +179,14 @@ _FINISH_NAMES = {**NODE_NAMES, "flush": flush, "make_tensor": make_tensor, "trac
 def recorder(op: Any, general: Callable, tails: dict[int, tuple]) -> Callable:
     """The function that records plain calls of `op` and leaves others to `general`. tails: the defaults that complete so many
     positional arguments. It is `recorder` among its globals: whoever moves its code to another function says so there."""
-    operands = [i for i, kind in enumerate(op.kinds) if kind != STATIC]
-    may_lack = [i for i in operands if op.optional[i] or op.kinds[i] == SCALAR and op.defaults[i] is not inspect.Parameter.empty]
-    lacking = {f"d{i}": op.defaults[i] if op.kinds[i] == SCALAR else None for i in may_lack}
-    names = {**_NAMES, **lacking, "check": op.check, "routes": {}, "general": general, "tails": tails, "specializations": op.specializations}
+    names: dict[str, Any] = {}
     function = names["recorder"] = FunctionType(_first_call(), names)
 
     def write_out() -> None:
+        operands = [i for i, kind in enumerate(op.kinds) if kind != STATIC]
+        may_lack = [i for i in operands if op.optional[i] or op.kinds[i] == SCALAR and op.defaults[i] is not inspect.Parameter.empty]
+        lacking = {f"d{i}": op.defaults[i] if op.kinds[i] == SCALAR else None for i in may_lack}
+        names.update(_NAMES, check=op.check, routes={}, general=general, tails=tails, specializations=op.specializations, **lacking)
         names["recorder"].__code__ = _code(op.kinds, tuple(may_lack), op.check is not None)
     names["write_out"] = write_out
     return function
