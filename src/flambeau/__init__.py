@@ -5,8 +5,10 @@ This file is the table of contents of `torch.*`: every public name, from the roo
 # ruff: noqa: F401
 import gc as _gc
 
-_collects = _gc.isenabled()
-_gc.disable()  # what is imported is there to stay; looking through it for garbage takes a tenth of the time
+# What is imported is there to stay: looking through it for garbage takes a tenth of the import, of each full collection of the program,
+# and of its exit. If the program has just begun, that is nearly all there is.
+_collects, _begins = _gc.isenabled(), _gc.get_stats()[2]["collections"] == 0
+_gc.disable()
 
 from . import dtypes as _dtypes
 from .dtypes import (bfloat16, can_cast, complex32, complex64, complex128, dtype, finfo, float8_e4m3fn, float8_e4m3fnuz, float8_e5m2,
@@ -101,6 +103,8 @@ from .tensor.overriding import guard as _guard
 _guard(globals())
 
 if _collects:
+    if _begins:
+        _gc.freeze()
     _gc.enable()
 
 newaxis = None  # x[newaxis] puts a dimension in
