@@ -258,6 +258,16 @@ def test_any_contraction(data):
     check(c, make_schedule(c, data.draw(st.sampled_from([TARGET.isa, ISAS["avx512"], ISAS["sse2"], ISAS["neon"]]))))
 
 
+@pytest.mark.parametrize("c", [matmul(64, 512, 784, b=(1, 784)), matmul(512, 64, 64), matmul(100, 128, 512)])
+def test_tables_of_a_cpu_that_does_wide_vectors_in_halves(c):
+    """Multiplications are its bound: of the tiles that keep it busy, one with few loads is taken."""
+    isa = replace(ISAS["avx512"], multiplies=1)
+    s = check(c, make_schedule(c, isa))
+    assert s.cycles > 1.5 * make_schedule(c, ISAS["avx512"]).cycles
+    rows, columns = [n // (s.lanes if i == s.vector_axis else 1) for i, n in enumerate(s.tile)]
+    assert rows + columns < 0.5 * rows * columns
+
+
 @pytest.mark.parametrize("isa", ["avx512", "avx2", "sse2", "neon"])
 @pytest.mark.parametrize("c", [matmul(70, 50, 33), matmul(33, 45, 70, b=(1, 70)), conv_forward(
     ConvShape(2, 8, 20, (9, 9), (3, 3), (1, 1), (1, 1)), channels_last((2, 8, 11, 11)), (1, 20, 480, 160), channels_last((2, 20, 9, 9)))])

@@ -7,7 +7,7 @@ assembly, with `make_target`.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import llvmlite.binding as llvm
@@ -20,7 +20,7 @@ class Isa:
     vector_bytes: width of a vector register; registers: how many there are; fma: fused multiply-add in one instruction;
     masked: loads and stores under a mask are instructions (else LLVM makes a branch for each lane);
     folds_broadcast: an arithmetic instruction can broadcast a scalar operand from memory, so it needs no register.
-    converts_half: float16 and float32 are converted by instructions.
+    converts_half: float16 and float32 are converted by instructions. multiplies: multiply-adds of whole vectors that begin in a cycle.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Isa:
     masked: bool
     folds_broadcast: bool
     converts_half: bool
+    multiplies: int = 2
 
     def lanes(self, itemsize: int) -> int:
         """Elements of this size in a vector register."""
@@ -46,6 +47,9 @@ ISAS = {isa.name: isa for isa in (
 
 # the LLVM name of the least CPU of each x86-64 level
 _X86_LEVELS = {"baseline": ("sse2", "x86-64"), "avx2": ("avx2", "x86-64-v3"), "avx512": ("avx512", "x86-64-v4")}
+
+
+_HALVED = frozenset({"znver4"})  # CPUs that do 512-bit arithmetic in two halves
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,8 @@ def make_target(name: str) -> Target:
     if name == "host":
         found = llvm.get_host_cpu_features()
         isa = _host_isa(triple, found)
+        if isa.name == "avx512" and llvm.get_host_cpu_name() in _HALVED:
+            isa = replace(isa, multiplies=1)
         # some CPUs are tuned to split 512-bit vectors in two; ours are 512 bits wide on purpose
         features = found.flatten() + (",-prefer-256-bit" if isa.name == "avx512" else "")
         return Target(isa, llvm.get_host_cpu_name(), features, triple)

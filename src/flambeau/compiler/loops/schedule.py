@@ -1,7 +1,7 @@
 """How a contraction is run: which axis the vectors lie along, the register tile, the order of the loops, blocks, chunks.
 
 The cost model counts, for one step of the reduction in one register tile, the instructions that compete: fused
-multiply-adds (two a cycle), loads and broadcasts (a broadcast folded into its arithmetic costs a load all the same), the latency of the sums (each accumulator takes one addition every four cycles), and the cache lines that come
+multiply-adds (two a cycle on most CPUs), loads and broadcasts (a broadcast folded into its arithmetic costs a load all the same), the latency of the sums (each accumulator takes one addition every four cycles), and the cache lines that come
 from L2 where a tile reads more than L1 holds. Tiles that stick out over an axis cost what their cut-off shape costs. The cheapest candidate wins; everything depends on shapes and the ISA
 alone, so a kernel's result does not depend on the machine's load or number of threads.
 
@@ -33,6 +33,7 @@ FMA_LATENCY = 4
 SLOW = 1.5                   # times the cycles of the multiplications alone: from here on other ways are tried
 SCATTER_CYCLES = 2.0         # to store one lane of a vector
 LOAD_CYCLES = 0.7            # a load or broadcast of a whole vector; two a cycle is what the manuals say
+LOADS_BESIDE = 0.08          # of a load, what multiplications do not hide where one begins in a cycle; so many tiles cost the same there
 LONG_STEPS, NEAR_BYTES = 768, 256  # length of columns whose lines overflow the first cache, which are so from a lesser distance on
 L1_BYTES = 24 * 1024         # what a tile's operands may take of the first cache
 LINE_BYTES, LINE_CYCLES = 64, 2.5  # a line from L2, measured with many streams
@@ -195,8 +196,9 @@ def _memory_cost(c: Contraction, tile: dict[int, int], packed: str) -> float:
     return LINE_CYCLES * lines / max(steps, 1) if lines * LINE_BYTES > L1_BYTES else 0.0
 
 
-def _step_cost(fmas: float, loads: float, accumulators: int, memory: float) -> float:
-    return max(fmas / 2, loads * LOAD_CYCLES, accumulators and FMA_LATENCY * fmas / accumulators, memory) + 0.25
+def _step_cost(isa: Isa, fmas: float, loads: float, accumulators: int, memory: float) -> float:
+    beside = 0.25 + (LOADS_BESIDE * loads if isa.multiplies == 1 else 0.0)
+    return max(fmas / isa.multiplies, loads * LOAD_CYCLES, accumulators and FMA_LATENCY * fmas / accumulators, memory) + beside
 
 
 def _loads(axes: tuple[Axis, ...], tile: dict[int, int], operand: str, skip: int) -> int:
@@ -204,17 +206,19 @@ def _loads(axes: tuple[Axis, ...], tile: dict[int, int], operand: str, skip: int
     return prod(m for i, m in tile.items() if i != skip and axes[i].stride(operand))
 
 
-def _tile_cost(c: Contraction, tile: dict[int, int], vector_axis: int, lanes: int, packed: str) -> float:
+def _tile_cost(c: Contraction, isa: Isa, tile: dict[int, int], vector_axis: int, lanes: int, packed: str) -> float:
     """Cycles of one reduction step in all register tiles, full and cut ones."""
     memory = _memory_cost(c, tile, packed) / (prod(tile.values()) or 1)
+
+    width = 2 / isa.multiplies  # of a vector's load, against a broadcast
 
     def visit(axes: list[int], chosen: dict[int, int]) -> float:
         if not axes:
             vectors = ceil(chosen[vector_axis] / lanes) if vector_axis >= 0 else 1
             count = prod(m for i, m in chosen.items() if i != vector_axis)
             loads = sum(_loads(c.outer, chosen, op, vector_axis)
-                        * (vectors if vector_axis >= 0 and c.outer[vector_axis].stride(op) else 1) for op in "ab")
-            return _step_cost(count * vectors, loads, count * vectors, memory * prod(chosen.values()))
+                        * (width * vectors if vector_axis >= 0 and c.outer[vector_axis].stride(op) else 1) for op in "ab")
+            return _step_cost(isa, count * vectors, loads, count * vectors, memory * prod(chosen.values()))
         i, rest = axes[0], axes[1:]
         full, cut = divmod(c.outer[i].size, tile[i])
         return (full * visit(rest, {**chosen, i: tile[i]}) if full else 0.0) + \
@@ -237,7 +241,7 @@ def _candidates(c: Contraction, isa: Isa) -> list[_Candidate]:
         best = _best_tile(c, isa, -1, lanes)
         sums = prod(x.size for x in c.outer) * 2.0  # adding up the lanes
         found.append(_Candidate(-1, lanes, best[1], "", best[0] * steps / n * ceil(n / lanes) + sums))
-    ideal = steps * prod(x.size for x in c.outer) / lanes / 2
+    ideal = steps * prod(x.size for x in c.outer) / lanes / isa.multiplies
     if min((x.cycles for x in found), default=inf) > SLOW * ideal:  # short rows, strided ones: results are stored one by one
         for axis, x in enumerate(c.outer):
             if x.out != 1 and x.size >= lanes:
@@ -317,7 +321,7 @@ def _best_tile(c: Contraction, isa: Isa, vector_axis: int, lanes: int, packed: s
                 temporaries = _temporaries(c, isa, tile, vector_axis, n)
                 if accumulators + temporaries > registers:
                     continue
-                cost = _tile_cost(c, tile, vector_axis, lanes, packed)
+                cost = _tile_cost(c, isa, tile, vector_axis, lanes, packed)
                 if vector_axis < 0:  # all loads are vectors' then, of long rows: of tiles that cost as much, the one with fewer
                     cost *= 1 + max(0.0, _loads_per_product(c, tile) - 0.5) / 64
                 if best is None or cost < best[0] * 0.999:

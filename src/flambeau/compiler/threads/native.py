@@ -4,10 +4,12 @@ A program is a table of steps; a step is a kernel `void kernel(void **buffers, i
 of chunks. Chunks of one step may run at once, in any order; a step begins when all chunks of the one before are done.
 
 One 64-bit word, `position`, says where the run is: its high half is an epoch, which changes with every step, its low half
-the number of chunks that nobody has claimed yet. A thread claims one by compare-and-swap, so a thread that slept through
-a step (or through a whole run) can neither claim from it nor disturb the next one. Whoever finishes the last chunk of a
-step opens the next, and takes its first chunk. There is no barrier at which all threads must arrive: a thread that the
-host has taken off the CPU delays the others only by the chunk it holds.
+whether a program runs. The chunks of a step are shared out in ranges, the same fractions of every step: who has worked on some
+part of a tensor finds it in its own cache in the next step. A range is a word, too, the epoch and the number of its chunks that
+nobody has claimed yet. A thread claims from its own range by compare-and-swap, and from the others' when that is empty; so one
+that slept through a step (or through a whole run) can neither claim from it nor disturb the next one. Whoever finishes the last
+chunk of a step opens the next. There is no barrier at which all threads must arrive: a thread that the host has taken off the
+CPU delays the others only by the chunk it holds.
 
 Nothing of a program but its chunks in progress is touched by other threads once it is finished, so it may be freed.
 
@@ -37,16 +39,18 @@ DONE = 128          # chunks of this step that are finished
 SLEEPERS = 192      # workers that sleep
 POSTER_SLEEPS = 200
 STOP = 256          # workers leave when it is set
-LIMIT = 264         # workers with a number from here on stay out of this run
-TEAM_BYTES = 320
+N_RANGES = 264      # in which chunks are shared out
+RANGES = 320        # RANGE_BYTES each: the epoch and what is left of it, and the chunk at which it ends
+RANGE_BYTES, RANGE_END = 64, 8
+MAX_RANGES = 8      # as each step begins with writing them; threads beyond share
+TEAM_BYTES = RANGES + MAX_RANGES * RANGE_BYTES
 
-IDLE = 1 << 31      # the low half of `position` when no program runs
+OPEN, IDLE = 1, 1 << 31  # the low half of `position` while a program runs, and when none does
 
 # a request: what does not change between runs of a program
 STEPS = 0           # pointer to the table
 N_STEPS = 8
-THREADS = 16
-REQUEST_BYTES = 24
+REQUEST_BYTES = 16
 STEP_BYTES = 24     # a step: kernel address, number of chunks, where its buffers begin: bytes from the program's
 
 SPINS, YIELDS = 2000, 100
@@ -140,10 +144,9 @@ def _write_wake(module: ir.Module, target: Target) -> None:
 
 
 def _write_open(module: ir.Module, target: Target) -> None:
-    """int64 open(team, number, scratch): opens step `number` of the running program, or the first after it that has more than one
-    chunk; those with one chunk or none are run on the way, by this thread. Returns 1 if a step was opened, whose chunk 0
-    then belongs to the caller, and 0 if the program is finished. Only one thread at a time can be here."""
-    e = Emitter.define(module, target, "open", [PTR, I64, PTR], I64, noalias=False, internal=True)
+    """void open(team, number, scratch): opens step `number` of the running program, or the first after it that has more than one
+    chunk; those with one chunk or none are run on the way, by this thread. Only one thread at a time can be here."""
+    e = Emitter.define(module, target, "open", [PTR, I64, PTR], noalias=False, internal=True)
     b = e.b
     team, first, scratch = e.args
     request, buffers = _field(e, team, REQUEST, PTR), _field(e, team, BUFFERS, PTR)
@@ -167,25 +170,43 @@ def _write_open(module: ir.Module, target: Target) -> None:
     number.add_incoming(b.add(number, I64(1)), b.block)
     b.branch(blocks["next"])
 
-    # until position is stored, its low half is 0: nobody can claim while the fields change
     blocks.start("publish")
-    following = b.add(b.and_(_field(e, team, POSITION), I64(-1 << 32)), I64(1 << 32))
-    _set(e, team, KERNEL, b.ptrtoint(kernel, I64))
     _set(e, team, STEP_BUFFERS, b.ptrtoint(own, I64))
-    _set(e, team, N_CHUNKS, n_chunks)
-    _set(e, team, STEP, number)
-    _set(e, team, DONE, I64(0))
-    _set(e, team, POSITION, b.or_(following, b.sub(n_chunks, I64(1))), "seq_cst")
-    b.call(module.globals["wake"], [team])
-    b.ret(I64(1))
+    _publish(e, team, kernel, n_chunks, number)
+    b.ret_void()
 
     blocks.start("finish")
-    following = b.add(b.and_(_field(e, team, POSITION), I64(-1 << 32)), I64(1 << 32))
-    _set(e, team, POSITION, b.or_(following, I64(IDLE)), "seq_cst")
+    _set(e, team, POSITION, b.or_(_next_epoch(e, team), I64(IDLE)), "seq_cst")
     # idle workers may sleep on; only the thread that posted the program waits for its end
     with e.when(b.icmp_signed(">", _field(e, team, POSTER_SLEEPS, order="seq_cst"), I64(0)), likely=False):
         b.call(module.globals["wake"], [team])
-    b.ret(I64(0))
+    b.ret_void()
+
+
+def _next_epoch(e: Emitter, team: Value) -> Value:
+    return e.b.add(e.b.and_(_field(e, team, POSITION), I64(-1 << 32)), I64(1 << 32))
+
+
+def _publish(e: Emitter, team: Value, kernel: Value, n_chunks: Value, number: Value) -> None:
+    """Opens a step: nobody can claim while the fields change, as all ranges of the epoch before are empty."""
+    b = e.b
+    epoch, n_ranges = _next_epoch(e, team), _field(e, team, N_RANGES)
+    _set(e, team, KERNEL, b.ptrtoint(kernel, I64))
+    _set(e, team, N_CHUNKS, n_chunks)
+    _set(e, team, STEP, number)
+    _set(e, team, DONE, I64(0))
+    with e.carried_loop(0, n_ranges, [I64(0)], "range") as (i, state):
+        first, = state
+        own, end = _range(e, team, i), b.udiv(b.mul(e.add(i, 1), n_chunks), n_ranges)
+        _set(e, own, RANGE_END, end)
+        _set(e, own, 0, b.or_(epoch, b.sub(end, first)), "release")
+        state[:] = [end]
+    _set(e, team, POSITION, b.or_(epoch, I64(OPEN)), "seq_cst")
+    b.call(e.module.globals["wake"], [team])
+
+
+def _range(e: Emitter, team: Value, number: Index) -> Value:
+    return e.at(team, e.add(e.mul(number, RANGE_BYTES), RANGES))
 
 
 def _write_wait(module: ir.Module, target: Target) -> None:
@@ -225,46 +246,44 @@ def _write_wait(module: ir.Module, target: Target) -> None:
     b.ret(I64(1))
 
 
-def _write_work(module: ir.Module, target: Target) -> None:
-    """void work(team, kernel, chunk, n_chunks, step, scratch): runs a chunk that is claimed. Where it was the step's last
-    one, opens the next step and goes on with that one's chunk 0."""
-    e = Emitter.define(module, target, "work", [PTR, I64, I64, I64, I64, PTR], noalias=False, internal=True)
+def _write_claim(module: ir.Module, target: Target) -> None:
+    """int64 claim(team, position, number, scratch): tries to claim a chunk of the step that `position` shows open for thread `number`,
+    and runs it; where it was the step's last one, opens the next step. Returns 0 if all chunks are claimed."""
+    e = Emitter.define(module, target, "claim", [PTR, I64, I64, PTR], I64, noalias=False, internal=True)
     b = e.b
-    team, *claimed, scratch = e.args
-    blocks = _Blocks(e, "run", "last", "first", "leave")
-    entry = b.block
-    b.branch(blocks["run"])
-    blocks.start("run")
-    kernel, chunk, n_chunks, step = phis = [b.phi(I64) for _ in claimed]
-    for phi, value in zip(phis, claimed):
-        phi.add_incoming(value, entry)
-    _call_kernel(e, b.inttoptr(kernel, PTR), _field(e, team, STEP_BUFFERS, PTR), chunk, scratch)
-    done = b.add(b.atomic_rmw("add", e.at(team, DONE), I64(1), "acq_rel"), I64(1))
-    b.cbranch(b.icmp_unsigned("==", done, n_chunks), blocks["last"], blocks["leave"])
-    blocks.start("last")
-    opened = b.call(module.globals["open"], [team, b.add(step, I64(1)), scratch])
-    b.cbranch(b.icmp_unsigned("!=", opened, I64(0)), blocks["first"], blocks["leave"])
-    blocks.start("first")
-    for phi, value in zip(phis, (_field(e, team, KERNEL), I64(0), _field(e, team, N_CHUNKS), _field(e, team, STEP))):
-        phi.add_incoming(value, b.block)
-    b.branch(blocks["run"])
-    blocks.start("leave")
-    b.ret_void()
-
-
-def _claim(e: Emitter, team: Value, position: Value, scratch: Value) -> None:
-    """Tries to claim a chunk of the step that `position` shows open, and runs it."""
-    b = e.b
+    team, position, number, scratch = e.args
+    blocks = _Blocks(e, "run", "last", "again")
+    n_ranges = _field(e, team, N_RANGES)
     # valid if the swap succeeds: they change only when the epoch does
     kernel, n_chunks, step = (_field(e, team, field) for field in (KERNEL, N_CHUNKS, STEP))
-    swapped = b.cmpxchg(e.at(team, POSITION), position, b.sub(position, I64(1)), "acq_rel", "acquire")
-    with e.when(b.extract_value(swapped, 1)):
-        chunk = b.sub(n_chunks, _low_half(e, position))
-        b.call(e.module.globals["work"], [team, kernel, chunk, n_chunks, step, scratch])
+    with e.loop(0, n_ranges, name="range") as i:
+        own = _range(e, team, b.urem(e.add(number, i), n_ranges))
+        left = _field(e, own, 0, order="acquire")
+        same = b.append_basic_block("same")
+        b.cbranch(b.icmp_unsigned("==", b.lshr(left, I64(32)), b.lshr(position, I64(32))), same, blocks["again"])
+        b.position_at_end(same)
+        with e.when(b.icmp_unsigned("!=", _low_half(e, left), I64(0))):
+            chunk = b.sub(_field(e, own, RANGE_END), _low_half(e, left))
+            swapped = b.cmpxchg(own, left, b.sub(left, I64(1)), "acq_rel", "acquire")
+            b.cbranch(b.extract_value(swapped, 1), blocks["run"], blocks["again"])
+    b.ret(I64(0))
+    blocks.start("run")
+    _call_kernel(e, b.inttoptr(kernel, PTR), _field(e, team, STEP_BUFFERS, PTR), chunk, scratch)
+    done = b.add(b.atomic_rmw("add", e.at(team, DONE), I64(1), "acq_rel"), I64(1))
+    b.cbranch(b.icmp_unsigned("==", done, n_chunks), blocks["last"], blocks["again"])
+    blocks.start("last")
+    b.call(module.globals["open"], [team, b.add(step, I64(1)), scratch])
+    b.branch(blocks["again"])
+    blocks.start("again")
+    b.ret(I64(1))
 
 
 def _low_half(e: Emitter, position: Value) -> Value:
     return e.b.and_(position, I64(2 ** 32 - 1))
+
+
+def _is_idle(e: Emitter, position: Value) -> Value:
+    return e.b.icmp_unsigned("==", _low_half(e, position), I64(IDLE))
 
 
 def _scratch(e: Emitter, team: Value, number: Index) -> Value:
@@ -277,12 +296,8 @@ def _write_run(module: ir.Module, target: Target) -> None:
     e = Emitter.define(module, target, "run", [PTR, PTR, PTR], noalias=False)
     b = e.b
     team, request, buffers = e.args
-    scratch = _scratch(e, team, 0)
     _post(e, team, request, buffers)
-    opened = b.call(module.globals["open"], [team, I64(0), scratch])
-    with e.when(b.icmp_unsigned("!=", opened, I64(0))):
-        b.call(module.globals["work"], [team, *(_field(e, team, KERNEL), I64(0), _field(e, team, N_CHUNKS),
-                                                _field(e, team, STEP)), scratch])
+    b.call(module.globals["open"], [team, I64(0), _scratch(e, team, 0)])
     b.call(module.globals["join"], [team])
     b.ret_void()
 
@@ -290,7 +305,6 @@ def _write_run(module: ir.Module, target: Target) -> None:
 def _post(e: Emitter, team: Value, request: Value, buffers: Value) -> None:
     _set(e, team, REQUEST, e.b.ptrtoint(request, I64))
     _set(e, team, BUFFERS, e.b.ptrtoint(buffers, I64))
-    _set(e, team, LIMIT, e.load(e.at(request, THREADS), I64))
 
 
 def _write_nothing(module: ir.Module, target: Target) -> None:
@@ -304,17 +318,10 @@ def _write_post(module: ir.Module, target: Target) -> None:
     The first step is an empty one: the worker that claims its only chunk opens the program's own first step.
     """
     e = Emitter.define(module, target, "post", [PTR, PTR, PTR], noalias=False)
-    b = e.b
     team, request, buffers = e.args
     _post(e, team, request, buffers)
-    following = b.add(b.and_(_field(e, team, POSITION), I64(-1 << 32)), I64(1 << 32))
-    _set(e, team, KERNEL, b.ptrtoint(module.globals["nothing"], I64))
-    _set(e, team, N_CHUNKS, I64(1))
-    _set(e, team, STEP, I64(-1))
-    _set(e, team, DONE, I64(0))
-    _set(e, team, POSITION, b.or_(following, I64(1)), "seq_cst")
-    b.call(module.globals["wake"], [team])
-    b.ret_void()
+    _publish(e, team, module.globals["nothing"], I64(1), I64(-1))
+    e.b.ret_void()
 
 
 def _write_join(module: ir.Module, target: Target) -> None:
@@ -323,17 +330,14 @@ def _write_join(module: ir.Module, target: Target) -> None:
     b = e.b
     team, = e.args
     scratch = _scratch(e, team, 0)
-    blocks = _Blocks(e, "look", "running", "try", "wait", "finished")
+    blocks = _Blocks(e, "look", "try", "wait", "finished")
     b.branch(blocks["look"])
     blocks.start("look")
     position = _field(e, team, POSITION, order="acquire")
-    remaining = _low_half(e, position)
-    b.cbranch(b.icmp_unsigned("==", remaining, I64(IDLE)), blocks["finished"], blocks["running"])
-    blocks.start("running")
-    b.cbranch(b.icmp_unsigned("!=", remaining, I64(0)), blocks["try"], blocks["wait"])
+    b.cbranch(_is_idle(e, position), blocks["finished"], blocks["try"])
     blocks.start("try")
-    _claim(e, team, position, scratch)
-    b.branch(blocks["look"])
+    some = b.call(module.globals["claim"], [team, position, I64(0), scratch])
+    b.cbranch(b.icmp_unsigned("!=", some, I64(0)), blocks["look"], blocks["wait"])
     blocks.start("wait")
     b.call(module.globals["wait"], [team, position, I64(POSTER_SLEEPS)])
     b.branch(blocks["look"])
@@ -347,27 +351,21 @@ def _write_worker(module: ir.Module, target: Target) -> None:
     e = Emitter.define(module, target, "worker", [PTR, I64], I64, noalias=False)
     b = e.b
     team, number = e.args
-    blocks = _Blocks(e, "look", "go", "check", "try", "wait", "unchanged", "idle", "stopped")
+    blocks = _Blocks(e, "look", "go", "try", "wait", "unchanged", "idle", "stopped")
     b.branch(blocks["look"])
     blocks.start("look")
     position = _field(e, team, POSITION, order="acquire")
     b.cbranch(b.icmp_unsigned("!=", _field(e, team, STOP, order="acquire"), I64(0)), blocks["stopped"], blocks["go"])
     blocks.start("go")
-    remaining = _low_half(e, position)
-    # neither 0 nor idle
-    some = b.icmp_unsigned("<", b.sub(remaining, I64(1)), I64(IDLE - 1))
-    b.cbranch(some, blocks["check"], blocks["wait"])
-    blocks.start("check")
-    scratch = _scratch(e, team, number)
-    b.cbranch(b.icmp_signed("<", number, _field(e, team, LIMIT)), blocks["try"], blocks["wait"])
+    b.cbranch(_is_idle(e, position), blocks["wait"], blocks["try"])
     blocks.start("try")
-    _claim(e, team, position, scratch)
-    b.branch(blocks["look"])
+    some = b.call(module.globals["claim"], [team, position, number, _scratch(e, team, number)])
+    b.cbranch(b.icmp_unsigned("!=", some, I64(0)), blocks["look"], blocks["wait"])
     blocks.start("wait")
     changed = b.call(module.globals["wait"], [team, position, I64(SLEEPERS)])
     b.cbranch(b.icmp_unsigned("!=", changed, I64(0)), blocks["look"], blocks["unchanged"])
     blocks.start("unchanged")
-    b.cbranch(b.icmp_unsigned("==", remaining, I64(IDLE)), blocks["idle"], blocks["look"])
+    b.cbranch(_is_idle(e, position), blocks["idle"], blocks["look"])
     blocks.start("idle")
     b.ret(I64(LEFT_IDLE))
     blocks.start("stopped")
@@ -377,7 +375,7 @@ def _write_worker(module: ir.Module, target: Target) -> None:
 def runtime_module(target: Target) -> ir.Module:
     """The functions `serial`, `run`, `post`, `join`, `worker` and `wake`."""
     module = new_module(target, "threads")
-    for write in (_write_serial, _write_wake, _write_open, _write_work, _write_wait, _write_nothing, _write_post, _write_join,
+    for write in (_write_serial, _write_wake, _write_open, _write_wait, _write_claim, _write_nothing, _write_post, _write_join,
                   _write_run, _write_worker):
         write(module, target)
     return module

@@ -99,6 +99,7 @@ class Team:
         self.memory = aligned_bytes(native.TEAM_BYTES)
         self._words = self.memory.view(np.int64)
         self._words[native.POSITION // 8] = native.IDLE
+        self._words[native.N_RANGES // 8] = min(threads, native.MAX_RANGES)
         self.address = self.memory.ctypes.data
         self._scratch = np.empty(0, np.uint8)
         self._natively = native.has_futex(host_target()) if sleeps_natively is None else sleeps_natively
@@ -231,7 +232,7 @@ class Program:
             row[:len(step)] = step
         self._parallel = parallel and bool((table[:, 1] > 1).any())
         self._table = table
-        self._request = np.array([table.ctypes.data, len(steps), 1 << 30], np.int64)
+        self._request = np.array([table.ctypes.data, len(steps)], np.int64)
         self._address = self._request.ctypes.data
         self._scratch = scratch
         self._keep = keep
