@@ -10,9 +10,11 @@ from ..dtypes import bool_
 from .affine import Affine
 from .elements import memory_type
 from .expression import Load
-from .kernel import CHUNK, Kernel
+from .kernel import Kernel
 from .llvm.emit import Emitter, Value, const, itemsize, vector
 from .schedule import Map
+
+PIECE = 1 << 13  # elements that a chunk turns, about: each takes twice as long as one that is only copied
 
 
 def turned_axis(step: Map, sizes: Sequence[int], source: Affine, target: Affine, lanes: int) -> int | None:
@@ -43,18 +45,22 @@ def emit_transpose(k: Kernel, step: Map, sizes: Sequence[int], source: Affine, t
     vectors = -(-width // lanes)
     strips = -(-vectors // 4)
     strip = -(-vectors // strips) * lanes
-    items = prod([sizes[d] for d in rest]) * strips
-    per = max(1, min(items, CHUNK // (strip * height)))
+    # a long strip is cut, too
+    blocks = -(-height // lanes)
+    pieces = -(-blocks // max(1, PIECE // (strip * lanes)))
+    piece = -(-blocks // pieces) * lanes
+    items = prod([sizes[d] for d in rest]) * strips * pieces
+    per = max(1, min(items, PIECE // (strip * piece)))
     chunks = -(-items // per)
     start = e.mul(k.chunk, per) if chunks > 1 else 0
     stop = e.min(e.add(start, per), items) if chunks > 1 else items
     with e.loop(start, stop, name="strip") as item:
-        *index, number = e.unravel(item, [*[sizes[d] for d in rest], strips])
+        *index, number, top = e.unravel(item, [*[sizes[d] for d in rest], strips, pieces])
         for d, i in zip(rest, index):
             x, y = (e.at(p, e.mul(i, m.coefficients[d]), t) for p, m in ((x, source), (y, target)))
-        first = e.mul(number, strip)
+        first, top = e.mul(number, strip), e.mul(top, piece)
         # the last block of a row or a column begins early enough to be whole: some of it is copied twice
-        with e.loop(0, height, lanes, "row") as row:
+        with e.loop(top, e.min(e.add(top, piece), height), lanes, "row") as row:
             r = e.min(row, height - lanes)
             for j in range(0, strip, lanes):
                 c = e.min(e.add(first, j), width - lanes)

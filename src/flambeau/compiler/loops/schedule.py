@@ -27,6 +27,7 @@ LARGE_CYCLES = 40_000        # and more where there are enough, as its tiles sha
 MAX_CHUNKS = 256
 PANEL_ROWS = 160             # of the result, for which a panel is packed at least
 ENOUGH_CHUNKS = 64           # for many threads: more must be worth it, and panels are not packed again for more
+BALANCED_CHUNKS = 4          # so few threads share them out evenly, which is worth packing a panel more often
 MAX_PARTIALS = 512 * 1024     # elements of partial results that a split reduction may write
 FEW_CHUNKS = 16              # where chunks are to be large
 FMA_LATENCY = 4
@@ -324,10 +325,18 @@ def _best_tile(c: Contraction, isa: Isa, vector_axis: int, lanes: int, packed: s
                 cost = _tile_cost(c, isa, tile, vector_axis, lanes, packed)
                 if vector_axis < 0:  # all loads are vectors' then, of long rows: of tiles that cost as much, the one with fewer
                     cost *= 1 + max(0.0, _loads_per_product(c, tile) - 0.5) / 64
+                cost *= _unevenness(c, tile, cost)
                 if best is None or cost < best[0] * 0.999:
                     best = cost, tuple(tile.get(i, 1) for i in range(len(c.outer)))
     assert best is not None
     return best
+
+
+def _unevenness(c: Contraction, tile: dict[int, int], cost: float) -> float:
+    """How much longer two threads take than half of the work, as they share out whole tiles; 1 for what one thread does alone."""
+    tiles = prod(ceil(x.size / tile.get(i, 1)) for i, x in enumerate(c.outer))
+    many = tiles >= 4 * BALANCED_CHUNKS or cost * prod(x.size for x in c.reduced) < 2 * CHUNK_CYCLES
+    return 1.0 if many else 2 * ceil(tiles / 2) / tiles
 
 
 def _loads_per_product(c: Contraction, tile: dict[int, int]) -> float:
@@ -384,6 +393,13 @@ def _chunking(counts: list[int], cycles: float, most: int) -> tuple[int, int]:
     return (len(counts) - 1, 1) if counts else (0, 1)
 
 
+def _balanced(outer: int, count: int, group: int) -> int:
+    """How many of `count` tiles to take as a group, at most `group`, so that two threads have as much to do, in each of `outer` loops."""
+    if not 1 < outer * ceil(count / group) < 2 * BALANCED_CHUNKS:
+        return group
+    return min(range(group, group // 2, -1), key=lambda g: ceil(outer * ceil(count / g) / 2) * g)
+
+
 def reduction_parts(c: Contraction, axis: int = 0) -> int:
     """In how many parts to cut a long reduction along a reduced axis (`Contraction.split_reduction`), so that there is work
     for many threads and each part's operands stay near: a divisor of the axis, 1 where the output is large enough to be
@@ -420,6 +436,8 @@ def _finish(c: Contraction, best: _Candidate) -> Schedule:
     depth, group = _chunking(counts, best.cycles, FEW_CHUNKS if long or cut or columns else MAX_CHUNKS)
     if best.packed:
         depth, group = _keep_panels(c, best, order, depth, group)
+    if depth < len(counts):
+        group = _balanced(prod(counts[:depth]), counts[depth], group)
     packs = _packs(c, best, order, depth, group)
     innermost = c.reduced[reduced_order[-1]].size if reduced_order else 1
     vectors = prod(tile) // (best.lanes if axis >= 0 else 1)
@@ -448,10 +466,12 @@ def _keep_panels(c: Contraction, best: _Candidate, order: tuple[int, ...], depth
     panels = prod(ceil(c.outer[i].size / best.tile[i]) for i in order[:first])
     sharing = prod(c.outer[i].size for i in order[first:])
     rows = max(rows, sharing // ceil(ENOUGH_CHUNKS / panels))
+    parts = max(1, min(ceil(BALANCED_CHUNKS / panels), sharing // (rows // 10)))
+    rows = min(rows, ceil(sharing / parts))
     below = 1
     for position in range(len(order) - 1, first - 1, -1):
         axis = c.outer[order[position]]
-        needed = ceil(rows / (below * best.tile[order[position]]))
+        needed = ceil(rows / (below * prod(best.tile[i] for i in order[first:position + 1])))
         if needed <= ceil(axis.size / best.tile[order[position]]):
             if depth == position:
                 return depth, max(group, needed)
