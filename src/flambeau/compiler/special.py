@@ -19,6 +19,7 @@ from .llvm.emit import I32, I64, Emitter, Index, Value, const, vector, zero_of
 from .llvm.mersenne import define_mt19937
 from .order import ORDER
 from .scans import SCANS
+from .unpool import UNPOOL
 from .winograd_kernels import conv, filters, products, weight
 from .zeros import is_zero
 
@@ -381,7 +382,7 @@ SPECIAL: dict[str, Callable[[Kernel, Node], int]] = {
     "take": _take, "put": _put, "gather": _gather, "scatter": _scatter, "max_pool": _max_pool,
     "argmax": _argextremum(True), "argmin": _argextremum(False), "random_bits": _random_bits,
     "random_permutation": _random_permutation,
-    **SCANS, **ORDER, **DIVISION, "winograd_filter": filters, "winograd_conv": conv, "winograd_products": products, "winograd_weight": weight,
+    **SCANS, **ORDER, **DIVISION, **UNPOOL, "winograd_filter": filters, "winograd_conv": conv, "winograd_products": products, "winograd_weight": weight,
 }
 CHECKED = frozenset({"take", "put", "gather", "scatter", *DIVISION})  # those that raise the error flag: for a bad index, for zero
 

@@ -1,0 +1,50 @@
+"""The gradient of max pooling where windows tile the plane: one kernel, equal to scattering."""
+import numpy as np
+import pytest
+
+from flambeau import primitives as p
+from flambeau.compiler.executor import CompiledProgram
+from flambeau.compiler.legalize import legalize
+from flambeau.dtypes import float32, float64
+from flambeau.interpret import Interpreter
+from flambeau.ir.graph import GraphBuilder
+from flambeau.ir.types import tensor_type
+from flambeau.primitives.window import _flat_scatter
+
+
+def graph_of(shape, window, stride=None, low=None, dtype=float32, flat=False):
+    """The gradient that arrives has the pooled shape, or one of a layer that flattens."""
+    builder, nd = GraphBuilder(), len(window)
+    x = builder.input(tensor_type(dtype, shape))
+    low = low or (0,) * nd
+    values, index = p.max_pool(x, window, stride or window, low, low, (1,) * nd)
+    g = builder.input(tensor_type(dtype, (shape[0], values.size // shape[0]) if flat else values.shape))
+    return builder.finish([values, _flat_scatter(p.reshape(g, values.shape), index, shape)])
+
+
+def check(graph, unpools):
+    assert ("unpool" in [n.prim.name for n in legalize(graph).nodes]) == unpools
+    rng = np.random.default_rng(0)
+    # few values: the first of equal ones is the maximum
+    arrays = [rng.integers(0, 3, v.shape).astype(v.dtype.name) if i == 0 else rng.standard_normal(v.shape).astype(v.dtype.name)
+              for i, v in enumerate(graph.inputs)]
+    for got, want in zip(CompiledProgram(graph)(arrays), Interpreter().prepare(graph)(arrays)):
+        np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("shape, window", [
+    ((2, 3, 28, 28), (2, 2)), ((1, 2, 10, 10), (2, 2)), ((3, 1, 6, 64), (3, 2)), ((2, 2, 34), (2,)), ((2, 2, 4, 6, 70), (2, 3, 2)),
+    ((2, 3, 8, 5), (4, 1)), ((1, 1, 2, 2), (2, 2)), ((2, 1, 4, 66), (2, 2)),
+])
+@pytest.mark.parametrize("dtype", [float32, float64])
+@pytest.mark.parametrize("flat", [False, True])
+def test_windows_that_tile(shape, window, dtype, flat):
+    check(graph_of(shape, window, dtype=dtype, flat=flat), True)
+
+
+@pytest.mark.parametrize("shape, window, stride, low", [
+    ((2, 3, 9, 10), (2, 2), None, None), ((2, 3, 10, 10), (3, 3), (2, 2), None), ((2, 3, 10, 10), (2, 2), None, (1, 1)),
+    ((2, 3, 9, 9), (3, 3), None, None),
+])
+def test_other_windows_scatter(shape, window, stride, low):
+    check(graph_of(shape, window, stride, low), False)
