@@ -18,7 +18,7 @@ from flambeau.compiler.llvm.target import host_target
 from flambeau.compiler.loops.contraction import (
     Contraction, ConvShape, channels_last, conv_forward, conv_input_grad, conv_weight_grad, input_grad_border, matmul, row_major)
 from flambeau.compiler.loops.contraction_kernel import write_contraction
-from flambeau.compiler.loops.schedule import make_schedule, reduction_parts
+from flambeau.compiler.loops.schedule import make_schedule
 from flambeau.compiler.threads import Program, set_num_threads
 
 try:
@@ -31,21 +31,7 @@ MATMULS = [(64, 512, 784, "nt"), (64, 784, 512, "nn"), (512, 784, 64, "tn"), (51
 CONVS = [(24, 32, 32, 32, 3), (24, 3, 32, 32, 3), (32, 64, 64, 32, 3), (32, 256, 256, 8, 3), (32, 64, 128, 16, 1), (16, 6, 16, 14, 5)]
 
 
-def sum_parts(module, target, parts: int, size: int) -> None:
-    """out[i] = Σ over parts of partial[part·size + i]: buffer 2 to buffer 3, in chunks of 4096."""
-    e = Emitter.define(module, target, "sum", [PTR, I64, PTR], noalias=False)
-    buffers, chunk, _ = e.args
-    source, out = (e.load(e.at(buffers, 8 * i), PTR) for i in (2, 3))
-    start = e.mul(chunk, 4096)
-    with e.loop(start, e.min(e.add(start, 4096), size)) as i:
-        total = e.load(e.at(source, i, F32), F32)
-        for part in range(1, parts):
-            total = e.b.fadd(total, e.load(e.at(source, e.add(i, part * size), F32), F32))
-        e.store(total, e.at(out, i, F32))
-    e.b.ret_void()
-
-
-def compiled(c: Contraction, offsets=(0, 0, 0), parts: int = 1, size: int = 0) -> tuple[Program, str, float]:
+def compiled(c: Contraction, offsets=(0, 0, 0)) -> tuple[Program, str, float]:
     """(program, its schedule in words, milliseconds to make it)."""
     start = time.perf_counter()
     target = host_target()
@@ -58,13 +44,8 @@ def compiled(c: Contraction, offsets=(0, 0, 0), parts: int = 1, size: int = 0) -
     e.b.ret_void()
     lib = jit.load(jit.compile_module(module, target, level=1), ["kernel"])
     ms = (time.perf_counter() - start) * 1e3
-    steps, keep = [(lib["kernel"], schedule.n_chunks)], [lib]
-    if parts > 1:
-        module = emit.new_module(target)
-        sum_parts(module, target, parts, size)
-        keep.append(jit.load(jit.compile_module(module, target, level=3, vectorize=True), ["sum"]))
-        steps.append((keep[1]["sum"], -(-size // 4096)))
-    return Program(steps, scratch=schedule.scratch_bytes(), keep=keep), str(schedule), ms
+    program = Program([(lib["kernel"], schedule.n_chunks)], scratch=schedule.scratch_bytes(), keep=lib)
+    return program, str(schedule), ms
 
 
 def runner(program: Program, *sizes: int) -> Callable[[], None]:
@@ -120,11 +101,8 @@ def conv_cases(n: int, ci: int, co: int, side: int, kernel: int):
     yield f"conv input grad {name}", flops, runner(program, n * co * (side + 2 * border[0]) ** 2, weights, n * ci * side ** 2), \
         backward(True, False, False) if torch else None, words, ms
     xs, ys, ws = row_major((n, ci, padded, padded)), row_major((n, co, side, side)), row_major((co, ci, kernel, kernel))
-    c = conv_weight_grad(shape, xs, ys, ws)
-    parts = reduction_parts(c)
-    c = c.split_reduction(0, parts, weights)
-    program, words, ms = compiled(c, parts=parts, size=weights)
-    yield f"conv weight grad {name}", flops, runner(program, sizes[2], sizes[0], parts * weights, weights), \
+    program, words, ms = compiled(conv_weight_grad(shape, xs, ys, ws))
+    yield f"conv weight grad {name}", flops, runner(program, sizes[2], sizes[0], weights), \
         backward(False, True, False) if torch else None, words, ms
 
 

@@ -174,7 +174,6 @@ def test_convolution_and_its_gradients(case, layout):
     w = row_major((c_out, c_in // groups, *kernel))
     check(conv_forward(shape, x, w, y))
     check(conv_weight_grad(shape, x, y, w))
-    check(conv_weight_grad(shape, x, y, w).split_reduction(0, n, c_out * c_in // groups * int(np.prod(kernel))))
     border = input_grad_border(shape, pad, size)
     y = layout((n, c_out, *[t + 2 * b for t, b in zip(shape.out, border)]))
     for phase in conv_input_grad(shape, pad, size, y, w, layout((n, c_in, *size)), border):
@@ -329,7 +328,6 @@ def test_half_precision_operands():
 def test_simplify_joins_what_is_one_walk():
     c = matmul(6, 8, 10, batch=[(4, 48, 60, 0)]).simplify()
     assert [x.size for x in c.outer] == [24, 8] and len(c.reduced) == 1
-    assert [x.size for x in matmul(6, 8, 10, batch=[(4, 48, 60, 0)]).simplify(keep=(0,)).outer] == [4, 6, 8]
 
 
 def test_chunks_do_not_depend_on_threads():

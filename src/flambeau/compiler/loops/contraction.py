@@ -57,20 +57,10 @@ class Contraction:
     def multiplications(self) -> int:
         return prod(x.size for x in self.outer + self.reduced)
 
-    def simplify(self, keep: Sequence[int] = ()) -> Contraction:
-        """Drops axes of size 1 and joins neighbours that every operand walks as one. Output axes in `keep` stay."""
-        kept = [self.outer[i] for i in keep]
-        outer = [x for x in self.outer if x.size != 1 or x in kept]
-        return replace(self, outer=tuple(_joined(outer, kept)), reduced=tuple(_joined([x for x in self.reduced if x.size != 1])))
-
-    def split_reduction(self, axis: int, parts: int, stride: int) -> Contraction:
-        """Cuts a reduced axis (by number) into `parts` sums, written `stride` elements apart; adding them up is left to the
-        caller. `parts` must divide the axis."""
-        x = self.reduced[axis]
-        assert x.size % parts == 0, (x, parts)
-        n = x.size // parts
-        reduced = self.reduced[:axis] + (replace(x, size=n),) + self.reduced[axis + 1:]
-        return replace(self, outer=(Axis(parts, stride, n * x.a, n * x.b), *self.outer), reduced=reduced)
+    def simplify(self) -> Contraction:
+        """Drops axes of size 1 and joins neighbours that every operand walks as one."""
+        outer, reduced = ([x for x in axes if x.size != 1] for axes in (self.outer, self.reduced))
+        return replace(self, outer=tuple(_joined(outer)), reduced=tuple(_joined(reduced)))
 
     def cut_outer(self, axis: int, size: int) -> Contraction:
         """An output axis as two: blocks of `size`, which must divide it, and the positions in one."""
@@ -99,12 +89,12 @@ def _cut(axes: tuple[Axis, ...], number: int, size: int) -> tuple[Axis, ...]:
     return (*axes[:number], blocks, replace(x, size=size), *axes[number + 1:])
 
 
-def _joined(axes: list[Axis], keep: Sequence[Axis] = ()) -> list[Axis]:
+def _joined(axes: list[Axis]) -> list[Axis]:
     """Axes from the outermost in, with those merged that are one walk in all operands."""
     result: list[Axis] = []
     # merging wants neighbours: order by stride, output first
     for x in sorted(axes, key=lambda x: (-(abs(x.out) if x.out is not None else 0), -abs(x.a) - abs(x.b))):
-        if result and x not in keep and result[-1] not in keep:
+        if result:
             y = result[-1]
             steps = [(y.out, x.out), (y.a, x.a), (y.b, x.b)]
             if all(p == q * x.size for p, q in steps if q is not None):

@@ -28,7 +28,6 @@ MAX_CHUNKS = 256
 PANEL_ROWS = 160             # of the result, for which a panel is packed at least
 ENOUGH_CHUNKS = 64           # for many threads: more must be worth it, and panels are not packed again for more
 BALANCED_CHUNKS = 4          # so few threads share them out evenly, which is worth packing a panel more often
-MAX_PARTIALS = 512 * 1024     # elements of partial results that a split reduction may write
 FEW_CHUNKS = 16              # where chunks are to be large
 FMA_LATENCY = 4
 SLOW = 1.5                   # times the cycles of the multiplications alone: from here on other ways are tried
@@ -400,22 +399,10 @@ def _balanced(outer: int, count: int, group: int) -> int:
     return min(range(group, group // 2, -1), key=lambda g: ceil(outer * ceil(count / g) / 2) * g)
 
 
-def reduction_parts(c: Contraction, axis: int = 0) -> int:
-    """In how many parts to cut a long reduction along a reduced axis (`Contraction.split_reduction`), so that there is work
-    for many threads and each part's operands stay near: a divisor of the axis, 1 where the output is large enough to be
-    shared out itself, or partial results would take more memory than they save."""
-    results = prod(x.size for x in c.outer)
-    steps = prod(r.size for r in c.reduced)
-    if steps < 1024 or results >= 64 * 1024:
-        return 1
-    most = min(MAX_PARTIALS // max(results, 1), ceil(steps * results / 16 / CHUNK_CYCLES), 64)
-    return max(d for d in range(1, c.reduced[axis].size + 1) if c.reduced[axis].size % d == 0 and d <= max(most, 1))
-
-
 @lru_cache(1024)
-def make_schedule(contraction: Contraction, isa: Isa, keep: tuple[int, ...] = ()) -> Schedule:
-    """The cheapest schedule by the cost model. `keep`: output axes (by number) that are not to be joined with others."""
-    c = contraction.simplify(keep)
+def make_schedule(contraction: Contraction, isa: Isa) -> Schedule:
+    """The cheapest schedule by the cost model."""
+    c = contraction.simplify()
     best = min(_candidates(c, isa), key=lambda x: x.cycles)
     return _finish(c, best)
 
