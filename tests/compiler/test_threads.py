@@ -93,9 +93,10 @@ def test_threads_begin_with_their_own_part_of_the_chunks():
     module = emit.new_module(target)
     e = Emitter.define(module, target, "who", [PTR, I64, PTR], noalias=False)
     buffers, chunk, scratch = e.args
-    with e.carried_loop(0, 20_000, [I64(1)]) as (_, x):  # some microseconds: both threads come to it
+    with e.carried_loop(0, 20_000, [e.add(chunk, 1)]) as (_, x):  # some microseconds: both threads come to it
         x[:] = [e.b.mul(x[0], I64(3))]
-    e.store(e.b.add(e.b.ptrtoint(scratch, I64), e.b.and_(x[0], I64(0))), e.at(e.load(buffers, PTR), chunk, I64))
+    e.store(x[0], scratch)
+    e.store(e.b.ptrtoint(scratch, I64), e.at(e.load(buffers, PTR), chunk, I64))
     e.b.ret_void()
     library = jit.load(jit.compile_module(module), ["who"])
     program = Program([(library["who"], 8)], scratch=64, keep=library)
