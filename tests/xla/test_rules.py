@@ -120,6 +120,7 @@ MAKES_TENSORS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:A window was not provided")
 @pytest.mark.parametrize("name", MAKES_TENSORS)
 def test_what_is_made_on_the_way_is_beside_the_operands(name):
     function, arrays = MAKES_TENSORS[name]
