@@ -48,3 +48,13 @@ def test_windows_that_tile(shape, window, dtype, flat):
 ])
 def test_other_windows_scatter(shape, window, stride, low):
     check(graph_of(shape, window, stride, low), False)
+
+
+@pytest.mark.parametrize("places, source", [((1, 1, 50), (1, 1, 50)), ((1, 2, 25), (1, 2, 40))])
+def test_other_scatters_at_the_places_of_maxima(places, source):
+    """All places in the first channel; or a source of which only a part is added."""
+    builder = GraphBuilder()
+    x = builder.input(tensor_type(float32, (1, 2, 10, 10)))
+    values, index = p.max_pool(x, (2, 2), (2, 2), (0, 0), (0, 0), (1, 1))
+    g = builder.input(tensor_type(float32, source))
+    check(builder.finish([values, p.scatter(p.full((1, 2, 100), 0, float32, builder), p.reshape(index, places), g, 2, "add")]), False)

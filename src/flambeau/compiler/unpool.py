@@ -22,10 +22,14 @@ unpool_p = LoweredPrimitive("unpool")
 
 def unpooled(node: Node, args: list[Var], builder: GraphBuilder, uses: Any) -> tuple[Var, ...] | None:
     """The rule: a scatter of gradients, by the places that max pooling found, as `unpool`."""
-    zeros, index, g = args
-    index, g = _under_reshapes(index), _under_reshapes(g)
-    pool, mode = index.node, node.params[1]
-    if pool is None or pool.prim.name != "max_pool" or mode != "add" or not is_zero(zeros) or g.dtype not in ELEMENT:
+    zeros, flat, source = args
+    index, g = _under_reshapes(flat), _under_reshapes(source)
+    pool = index.node
+    if pool is None or pool.prim.name != "max_pool" or index is not pool.outputs[1] or node.params != (2, "add") \
+            or not is_zero(zeros) or g.dtype not in ELEMENT:
+        return None
+    planes = (*index.shape[:2], prod(index.shape[2:]))  # each place in its own plane, each with its gradient
+    if flat.shape != planes or source.shape != planes:
         return None
     x, (window, stride, low, _, dilation) = pool.inputs[0], pool.params
     tiled = window == stride and not any(low) and set(dilation) == {1} and window[-1] <= 2 and \
