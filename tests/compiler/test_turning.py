@@ -39,7 +39,7 @@ def test_no_chunk_gathers_vectors(kind):
     graph = graph_of(kind)
     schedule, = schedules(graph)
     strides = [schedule.contraction.outer[schedule.vector_axis].stride(pack.operand) for pack in schedule.packs]
-    assert set(strides) <= {0, 1} and schedule.n_chunks >= 6
+    assert set(strides) <= {0, 1} and schedule.n_chunks >= (16 if host_target().isa.lanes(4) <= 8 else 6)  # wide vectors leave fewer
     rng = np.random.default_rng(0)
     arrays = [rng.standard_normal(s, np.float32) for s in (X, W, Y)]
     want, = Interpreter().prepare(graph)(arrays)

@@ -7,7 +7,7 @@
     the first few places of a sort   → top                               (where nothing else of it is wanted)
     window_sum                       → a sum of strided slices
     window_spread, no overlap        → each element repeated
-    scatter of max pooling's gradient → unpool                           (where windows tile the plane)
+    max pooling's gradient           → unpool                            (where windows tile the plane)
     reduce of much to few            → reduce(reduce(in parts))          (so that several threads have work)
     any, all                         → cast(reduce_max(cast(x, uint8)))
     division of integers             → whole_div, …                      (which look for zeros)

@@ -10,11 +10,11 @@ from ..dtypes import bool_
 from .affine import Affine
 from .elements import memory_type
 from .expression import Load
-from .kernel import Kernel
+from .kernel import CHUNK, Kernel, chunked
 from .llvm.emit import Emitter, Value, const, itemsize, vector
 from .schedule import Map
 
-PIECE = 1 << 13  # elements that a chunk turns, about: each takes twice as long as one that is only copied
+COST = 2  # of an element that is turned, in elements that are only copied
 
 
 def turned_axis(step: Map, sizes: Sequence[int], source: Affine, target: Affine, lanes: int) -> int | None:
@@ -47,13 +47,9 @@ def emit_transpose(k: Kernel, step: Map, sizes: Sequence[int], source: Affine, t
     strip = -(-vectors // strips) * lanes
     # a long strip is cut, too
     blocks = -(-height // lanes)
-    pieces = -(-blocks // max(1, PIECE // (strip * lanes)))
+    pieces = -(-blocks // max(1, CHUNK // (COST * strip * lanes)))
     piece = -(-blocks // pieces) * lanes
-    items = prod([sizes[d] for d in rest]) * strips * pieces
-    per = max(1, min(items, PIECE // (strip * piece)))
-    chunks = -(-items // per)
-    start = e.mul(k.chunk, per) if chunks > 1 else 0
-    stop = e.min(e.add(start, per), items) if chunks > 1 else items
+    start, stop, chunks = chunked(k, prod([sizes[d] for d in rest]) * strips * pieces, COST * strip * piece)
     with e.loop(start, stop, name="strip") as item:
         *index, number, top = e.unravel(item, [*[sizes[d] for d in rest], strips, pieces])
         for d, i in zip(rest, index):

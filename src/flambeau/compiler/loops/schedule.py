@@ -209,7 +209,6 @@ def _loads(axes: tuple[Axis, ...], tile: dict[int, int], operand: str, skip: int
 def _tile_cost(c: Contraction, isa: Isa, tile: dict[int, int], vector_axis: int, lanes: int, packed: str) -> float:
     """Cycles of one reduction step in all register tiles, full and cut ones."""
     memory = _memory_cost(c, tile, packed) / (prod(tile.values()) or 1)
-
     width = 2 / isa.multiplies  # of a vector's load, against a broadcast
 
     def visit(axes: list[int], chosen: dict[int, int]) -> float:

@@ -50,7 +50,6 @@ OPEN, IDLE = 1, 1 << 31  # the low half of `position` while a program runs, and 
 # a request: what does not change between runs of a program
 STEPS = 0           # pointer to the table
 N_STEPS = 8
-REQUEST_BYTES = 16
 STEP_BYTES = 24     # a step: kernel address, number of chunks, where its buffers begin: bytes from the program's
 
 SPINS, YIELDS = 2000, 100
