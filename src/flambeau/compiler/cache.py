@@ -25,9 +25,9 @@ from typing import Callable
 
 import llvmlite
 import llvmlite.binding as llvm
-from llvmlite import ir
 
 from ..version import flambeau as VERSION
+from .llvm import ir
 from .llvm.jit import compile_module
 from .llvm.target import Target
 

@@ -15,12 +15,12 @@ import hashlib
 import re
 from typing import Callable
 
-from llvmlite import ir
+from .llvm import ir
 
 NAME = "kernel"  # of the kernel in its text; the names of its own functions begin so
 MOST_METADATA = 100
 _METADATA = re.compile(r"!(\d+)\b")
-_NUMBER = re.compile(r'(i64 (?:%"[^"]*", |\[)?)([1-9]\d*)\b')  # an operand with its type, the second of two, a phi's first
+_NUMBER = re.compile(r"(i64 (?:%\w+, |\[)?)([1-9]\d*)\b")  # an operand with its type, the second of two, a phi's first
 
 
 class KernelText:

@@ -3,9 +3,9 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from llvmlite import ir
 
 from ..ir.graph import Var
+from .llvm import ir
 from .llvm.emit import I64, PTR, Emitter, Index, Value
 from .llvm.target import Target
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 from math import prod
 from typing import Callable, Sequence
 
-from llvmlite import ir
 
 from ..dtypes import float64, int64
 from ..ir.graph import Var
@@ -16,7 +15,8 @@ from .affine import Affine, collapse
 from .elements import memory_type, read, wide, write
 from .expression import Apply, Constant, Expression, Load, Position, loads
 from .kernel import Kernel, units_per_chunk
-from .llvm.emit import I64, Emitter, Index, Value, const, lanes_of, vector
+from .llvm import ir
+from .llvm.emit import I64, Emitter, Index, Value, const, lanes_of, undefined, vector
 from .schedule import Fill, Map, Reduce
 from .transpose import emit_transpose, turned_axis
 
@@ -83,7 +83,7 @@ class Point:
         elif 1 < step <= MOST_APART and self.count is None:
             raw = e.load_apart(base, vector(t, lanes), step)
         else:
-            raw = ir.Constant(vector(t, lanes), ir.Undefined)
+            raw = undefined(vector(t, lanes))
             last = lanes if self.count is None else self.count
             for i in range(lanes):
                 element = e.load(e.at(base, min(i, last - 1) * step, t), t)
@@ -110,7 +110,7 @@ def _vector_loop(e: Emitter, start: Index, stop: Index, size: int, lanes: int, b
     """body(i, None) for whole vectors of [start, stop), then body(i, count) for the tail, which only the end of `size` has."""
     tail = size % lanes
     if isinstance(stop, int):
-        whole = stop - tail if stop == size else stop
+        whole: Index = stop - tail if stop == size else stop
     else:
         whole = e.min(stop, size - tail)
     if size >= lanes:

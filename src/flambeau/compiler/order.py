@@ -7,13 +7,13 @@ from __future__ import annotations
 from math import prod
 from typing import Callable
 
-from llvmlite import ir
 
 from ..dtypes import dtype
 from ..ir.graph import Node, Var
 from .elements import memory_type, read
 from .kernel import Kernel, chunked
-from .llvm.emit import I32, I64, Emitter, Index, Value, const, itemsize
+from .llvm import ir
+from .llvm.emit import I32, I64, PTR, Emitter, Index, Value, const, itemsize
 
 FEW = 64  # elements up to which rows are sorted by insertion
 TOP = 16  # places that `top` finds at most
@@ -36,7 +36,7 @@ def key(e: Emitter, raw: Value, d: dtype, descending: bool) -> Value:
         bits = e.b.xor(bits, e.b.or_(e.b.ashr(bits, const(t, t.width - 1)), sign))
         bits = e.b.select(e.b.fcmp_unordered("uno", value, value), const(t, -1), bits)
     if d.kind == "i":
-        raw = e.b.xor(raw, const(raw.type, 1 << (raw.type.width - 1)))
+        raw = e.b.xor(raw, const(raw.type, 1 << (8 * itemsize(raw.type) - 1)))
     if d.kind != "f":
         bits = raw if raw.type == t else e.b.zext(raw, t)
     return e.b.not_(bits) if descending else bits
@@ -104,16 +104,16 @@ def _radix_sort(e: Emitter, a: _Items, b: _Items, counts: Value, n: int, bits: i
     """Sorts n pairs by digits from the last on, between `a` and `b`; returns where the result's keys and places begin.
     counts: room for a number a digit and bucket, which hold how often it occurs. Digits that are all equal are passed over."""
     digits = bits // DIGIT
-    keys, places, other_keys, other_places = (e.alloca(a.keys.type) for _ in range(4))
+    keys, places, other_keys, other_places = (e.alloca(PTR) for _ in range(4))
     for slot, value in ((keys, a.keys), (places, a.places), (other_keys, b.keys), (other_places, b.places)):
-        e.b.store(value, slot)
+        e.store(value, slot)
 
     def digit(value: Value, number: int) -> Value:
         part = e.b.and_(e.b.lshr(value, const(value.type, number * DIGIT)), const(value.type, BUCKETS - 1))
         return e.i64(part)
     for number in range(digits):
         row = e.at(counts, number * BUCKETS, I32)
-        pointer = [e.b.load(slot, typ=slot.type) for slot in (keys, places, other_keys, other_places)]
+        pointer = [e.load(slot, PTR) for slot in (keys, places, other_keys, other_places)]
         first = e.load(pointer[0], a.t)
         same = e.load(e.at(row, digit(first, number), I32), I32)
         with e.when(e.b.icmp_signed("!=", same, I32(n))):
@@ -129,8 +129,8 @@ def _radix_sort(e: Emitter, a: _Items, b: _Items, counts: Value, n: int, bits: i
                 target.store(e.i64(to), value, place)
                 e.store(e.b.add(to, I32(1)), cell)
             for slot, p in zip((keys, places, other_keys, other_places), (pointer[2], pointer[3], pointer[0], pointer[1])):
-                e.b.store(p, slot)
-    return e.b.load(keys, typ=keys.type), e.b.load(places, typ=places.type)
+                e.store(p, slot)
+    return e.load(keys, PTR), e.load(places, PTR)
 
 
 def _sort(k: Kernel, node: Node) -> int:
@@ -212,7 +212,7 @@ def _searchsorted(k: Kernel, node: Node) -> int:
     with e.loop(start, stop) as i:
         wanted = key(e, e.load(e.at(k.pointer(values), i, t), t), edges.dtype, False)
         row = e.at(k.pointer(edges), e.mul(e.divmod(i, per_row)[0], n), t)
-        before = I64(0)
+        before: Value = I64(0)
         for bit in reversed(range(n.bit_length())):
             more = e.b.add(before, I64(1 << bit))
             inside = e.b.icmp_unsigned("<=", more, I64(n))

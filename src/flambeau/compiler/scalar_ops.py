@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import numpy as np
-from llvmlite import ir
 
 from ..dtypes import bool_, dtype, narrow, uint64, widen
 from .elements import ELEMENT, HALF, rounded
-from .llvm import functions, vector_math
-from .llvm.emit import F32, F64, I32, I64, Emitter, Value, const, declare, element_of, lanes_of, like, vector
+from .llvm import functions, ir, vector_math
+from .llvm.emit import F64, I32, I64, SUFFIXES, Emitter, Value, const, declare, element_of, lanes_of, like, vector
 
 # whose results are as short as their operands
 EXACT = frozenset({"neg", "abs", "sgn", "relu", "stop_gradient", "floor", "ceil", "trunc", "round", "maximum", "minimum", "copysign", "select"})
@@ -185,7 +184,7 @@ def _to_integer(e: Emitter, x: Value, t: ir.Type, target: dtype) -> Value:
     integer, as on x86; then narrower integers wrap. uint64 saturates."""
     if target is uint64:
         n = lanes_of(x.type)
-        suffix = (f"v{n}i64.v{n}" if n > 1 else "i64.") + {F32: "f32", F64: "f64"}[element_of(x.type)]
+        suffix = (f"v{n}i64.v{n}" if n > 1 else "i64.") + SUFFIXES[element_of(x.type)]
         return e.b.call(declare(e.module, f"llvm.fptoui.sat.{suffix}", t, [x.type]), [x])
     bits = 32 if target.itemsize < 4 or target.kind == "i" and target.itemsize == 4 else 64
     wide = like(x.type, I32 if bits == 32 else I64)

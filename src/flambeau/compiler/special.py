@@ -4,10 +4,10 @@ A row is `lower(kernel, node) -> number of chunks`; its operands and results are
 """
 from __future__ import annotations
 
+from itertools import product
 from math import prod
-from typing import Callable, Sequence
+from typing import Any, Callable, Sequence
 
-from llvmlite import ir
 
 from ..ir.graph import Node, Var
 from ..ir.types import contiguous_strides
@@ -15,6 +15,7 @@ from . import scalar_ops
 from .division import DIVISION
 from .elements import memory_type, read, write
 from .kernel import Kernel, chunked
+from .llvm import ir
 from .llvm.emit import I32, I64, Emitter, Index, Value, const, vector, zero_of
 from .llvm.mersenne import define_mt19937
 from .order import ORDER
@@ -250,18 +251,18 @@ def _max_of_window(k: Kernel, node: Node, base: Index, origin: list[Index], stri
     x = node.inputs[0]
     values, index = node.outputs
     window, stride, low, high, dilation = node.params
-    import itertools
-    best = place = None
+    best: Any = None  # until the first offset
+    place: Any = None
     padded = any(low) or any(high) or any((o - 1) * s + d * (w - 1) >= n for o, s, d, w, n in
                                           zip(values.shape[2:], stride, dilation, window, x.shape[2:]))
-    for offsets in itertools.product(*[range(w) for w in window]):
+    for offsets in product(*[range(w) for w in window]):
         coordinates = [e.add(o, p * d) for o, p, d in zip(origin, offsets, dilation)]
         flat: Index = 0
         for c, s in zip(coordinates, strides):
             flat = e.add(flat, e.mul(c, s))
         position = e.i64(flat)
         if padded:
-            inside = None
+            inside: Any = None
             for c, n in zip(coordinates, x.shape[2:]):
                 ok = e.b.icmp_unsigned("<", e.i64(c), e.i64(n))
                 inside = ok if inside is None else e.b.and_(inside, ok)

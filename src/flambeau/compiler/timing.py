@@ -11,11 +11,11 @@ from time import get_clock_info, perf_counter_ns
 from typing import Callable
 
 import numpy as np
-from llvmlite import ir
 
 from ..ir.graph import Node
 from .cache import compile_cached
 from .executor import PARALLEL_WORK, CompiledProgram, Segment
+from .llvm import ir
 from .llvm import jit
 from .llvm.emit import I32, I64, PTR, Emitter, declare, new_module
 from .llvm.target import host_target

@@ -4,13 +4,13 @@ from __future__ import annotations
 from math import prod
 from typing import Sequence
 
-from llvmlite import ir
 
 from ..dtypes import bool_
 from .affine import Affine
 from .elements import memory_type
 from .expression import Load
 from .kernel import CHUNK, Kernel, chunked
+from .llvm import ir
 from .llvm.emit import Emitter, Value, const, itemsize, vector
 from .schedule import Map
 
@@ -58,7 +58,7 @@ def emit_transpose(k: Kernel, step: Map, sizes: Sequence[int], source: Affine, t
         # the last block of a row or a column begins early enough to be whole: some of it is copied twice
         with e.loop(top, e.min(e.add(top, piece), height), lanes, "row") as row:
             r = e.min(row, height - lanes)
-            for j in range(0, strip, lanes):
+            with e.loop(0, strip, lanes, "column") as j:
                 c = e.min(e.add(first, j), width - lanes)
                 transpose_block(e, t, lanes, e.at(x, e.add(e.mul(c, source.coefficients[last]), r), t), source.coefficients[last],
                                 e.at(y, e.add(e.mul(r, target.coefficients[axis]), c), t), target.coefficients[axis], lanes, lanes)

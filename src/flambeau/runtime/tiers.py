@@ -1,7 +1,8 @@
 """Tiers: a program runs in the interpreter at first sight, is compiled in the background at the second, and runs natively
-from a fixed count on, so that the same script does the same thing every time. Large programs that do little wait longer; those
-whose values would fill much memory, which compiled programs need a fraction of, and those that draw a model's first weights are
-compiled at first sight.
+from a fixed count on, so that the same script does the same thing every time. Programs that do much and differ in sizes alone, as for
+sentences of many lengths, are counted together: once one of them is native, most of what another needs is compiled already, and it is
+native at first sight. Large programs that do little wait longer; those whose values would fill much memory, which compiled
+programs need a fraction of, and those that draw a model's first weights are compiled at first sight, too.
 
 FLAMBEAU_EXECUTOR=interpreter | native forces one tier for every program.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any, Callable
+from typing import Any, Callable, Hashable, Iterable
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy as np
@@ -26,6 +27,8 @@ LARGE = 1000    # nodes from which on compiling takes so long that a program mus
 NODE_LIMIT = 4000  # larger programs (long unrolled recurrences) stay in the interpreter: compiling them takes minutes
 HEAVY = 128 << 20  # bytes alive at once in the interpreter from which on a program of many calls is compiled at first sight
 MANY = 200         # calls: fewer are interpreted sooner than compiled
+ALIKE = 1e-4       # seconds to compile a node of a program whose like is native, and
+MOST_ONCE = 12     # how many of these may be compiled that have not come again, before others have to come twice
 DRAWN = 1 << 20    # random words from which on a program that does little else is compiled sooner than interpreted
 
 _compiling = threading.RLock()  # held while a compiler thread works: a child forked then would inherit LLVM's and the importer's locks
@@ -76,21 +79,21 @@ class _Compilation(threading.Thread):
 class _Ascent:
     """Counts the runs of something that is interpreted, and has it compiled. patience: runs more than usual until then."""
 
-    __slots__ = ("runs", "patience", "future", "forks", "native")
+    __slots__ = ("runs", "patience", "future", "forks", "graph", "native")
 
     def __init__(self, patience: int = 0):
         self.runs = 0
         self.patience = patience
         self.future: _Compilation | None = None
+        self.graph: Graph | None = None  # what is compiled
         self.native: Any = None  # the compiled program, from the moment on when it is to run
 
     def run(self, graph: Graph) -> Any:
-        """Counts a run of what `graph` says; returns `native`."""
+        """Counts a run of `graph`; returns `native`."""
         if self.runs < SWITCH_AT + self.patience:
             self.runs += 1
             if self.runs == COMPILE_AT + self.patience:
-                self.future = _Compilation(graph)
-                self.forks = _forks
+                self.graph, self.future, self.forks = graph, _Compilation(graph), _forks
             elif self.runs == SWITCH_AT + self.patience and self.future is not None:
                 if self.future.done() or self.forks == _forks:  # otherwise nobody is left to compile it
                     self.native = self.future.result()
@@ -102,12 +105,18 @@ def _patience(graph: Graph) -> int:
     """How many runs more a large program is left to the interpreter: at most 10, fewer the more it computes. Programs that come a
     few times must not keep the compiler busy for longer than they run. Depends on the graph alone."""
     nodes = len(graph.nodes)
-    if nodes <= LARGE:
-        return 0
-    # multiplications of a product of a (m, k) and b (k, n): √(mk · kn · mn)
-    work = sum((n.inputs[0].size * n.inputs[1].size * n.outputs[0].size) ** 0.5 for n in graph.nodes if n.prim.kind == "contraction")
-    interpreted = nodes * 1e-5 + work * 1e-10  # seconds, roughly
-    return min(10, int(nodes * 4e-3 / (8 * interpreted)))
+    return 0 if nodes <= LARGE else min(10, int(nodes * 4e-3 / (8 * _seconds(graph))))
+
+
+def _seconds(graph: Graph) -> float:
+    """What the interpreter takes, roughly."""
+    return len(graph.nodes) * 1e-5 + _multiplications(graph.nodes) * 1e-10
+
+
+def _multiplications(nodes: Iterable[Node]) -> float:
+    """Of a product of a (m, k) and b (k, n): √(mk · kn · mn)."""
+    return sum([(n.inputs[0].size * n.inputs[1].size * n.outputs[0].size) ** 0.5 for n in nodes if n.prim.kind == "contraction"]
+               + [n.params[3] * _multiplications(n.params[0].expanded.nodes) for n in nodes if n.prim is scan_p])
 
 
 def _is_heavy(graph: Graph) -> bool:
@@ -186,21 +195,63 @@ def _tiered(node: Node) -> Callable[..., list[np.ndarray]]:
     return fragment
 
 
-class TieredProgram:
-    """Counts the runs of one program and moves it from tier to tier."""
+class _Alike:
+    """Programs that differ in sizes alone. once: how many were compiled at first sight and have not come again."""
 
-    __slots__ = ("graph", "ascent", "interpreted")
+    __slots__ = ("ascent", "once", "__weakref__")
+
+    def __init__(self) -> None:
+        self.ascent, self.once = _Ascent(), 0
+
+
+_alike: WeakValueDictionary[Hashable, _Alike] = WeakValueDictionary()  # by their structure
+
+
+def _those_like(graph: Graph) -> _Alike | None:
+    """The programs that a graph is counted with; None for one that is interpreted sooner than compiled, even if they are native."""
+    if len(graph.nodes) * ALIKE > (SWITCH_AT - 1) * _seconds(graph):
+        return None
+    structure = tuple([(n.prim, *[(v.dtype, v.ndim) for v in n.outputs]) for n in graph.nodes])
+    return _alike.setdefault(structure, _Alike())
+
+
+class TieredProgram:
+    """Counts the runs of one program and moves it from tier to tier. early: it was compiled at first sight, and has run once."""
+
+    __slots__ = ("graph", "ascent", "alike", "early", "native", "interpreted")
 
     def __init__(self, graph: Graph):
         self.graph = graph
         self.ascent = _Ascent(_patience(graph)) if len(graph.nodes) <= NODE_LIMIT else None
         long_interpreted = self.ascent is None or self.ascent.patience
+        self.alike = None if long_interpreted else _those_like(graph)
+        self.early: Any = None
+        self.native: Any = None
         self.interpreted = Interpreter(_tiered).prepare(outlined(graph) if long_interpreted else graph)
 
     @property
     def compiled(self) -> Any:
         """The native program that is to run now, or None while the interpreter runs it. Counts the run."""
-        return None if self.ascent is None else self.ascent.run(self.graph)
+        if self.native is None and self.ascent is not None:
+            return self._climb(self.ascent, self.alike)
+        return self.native
+
+    def _climb(self, ascent: _Ascent, alike: _Alike | None) -> Any:
+        if alike is not None and self.early is not None:
+            alike.once -= 1
+            self.native = self.early
+        elif alike is None or ascent.runs:
+            self.native = ascent.run(self.graph)
+        elif (native := alike.ascent.run(self.graph)) is not None:
+            if alike.ascent.graph is self.graph:
+                self.native = native
+            elif alike.once < MOST_ONCE:
+                alike.once += 1
+                self.early = _compile(self.graph)
+                return self.early
+            else:
+                self.native = ascent.run(self.graph)
+        return self.native
 
     def __call__(self, inputs: list) -> list[np.ndarray]:
         return self.interpreted(inputs)

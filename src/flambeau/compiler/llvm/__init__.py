@@ -1,1 +1,2 @@
-"""The layer over llvmlite: `target` (what machine), `emit` (writing IR), `jit` (IR → loaded code), `vector_math`."""
+"""The layer over llvmlite: `target` (what machine), `ir` (instructions as text), `emit` (kernels in them), `jit` (text → loaded code),
+`vector_math`."""

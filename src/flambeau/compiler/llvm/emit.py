@@ -1,6 +1,6 @@
 """`Emitter`: writing LLVM IR the way one thinks of a kernel: loops, vectors, constants, masked loads and stores.
 
-Values are llvmlite values; an `Emitter` adds to `ir.IRBuilder` what every kernel needs. Integers that are Python ints are
+An `Emitter` adds to `ir.IRBuilder` what every kernel needs. Integers that are Python ints are
 folded at once, so index arithmetic on static shapes costs no instruction.
 """
 from __future__ import annotations
@@ -8,19 +8,17 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import Iterator, Sequence, TypeAlias, Union
 
-from llvmlite import ir
 
+from . import ir
 from .target import Target
 
 I1, I8, I16, I32, I64 = (ir.IntType(n) for n in (1, 8, 16, 32, 64))
 F16, F32, F64 = ir.HalfType(), ir.FloatType(), ir.DoubleType()
 VOID, PTR = ir.VoidType(), ir.PointerType()
+SUFFIXES: dict[ir.Type, str] = {F16: "f16", F32: "f32", F64: "f64"}  # in the names of intrinsics
 
 Value: TypeAlias = ir.Value
 Index = Union[int, Value]
-
-# llvmlite fills its table of escapes at the first use, without a lock: two threads that compile would trip over it.
-str(ir.MetaDataString(ir.Module(), ""))
 
 
 def vector(element: ir.Type, lanes: int) -> ir.Type:
@@ -50,12 +48,16 @@ def itemsize(t: ir.Type) -> int:
     return {F16: 2, F32: 4, F64: 8, PTR: 8}[t]
 
 
-def const(t: ir.Type, value: object) -> ir.Constant:
+def const(t: ir.Type, value: object) -> Value:
     """A constant scalar, or the vector that repeats it (or that holds the sequence `value`)."""
-    if isinstance(t, ir.VectorType):
-        each = list(value) if isinstance(value, (list, tuple)) else [value] * t.count
-        return ir.Constant(t, [ir.Constant(t.element, v) for v in each])
+    if isinstance(t, ir.VectorType) and not isinstance(value, (list, tuple)):
+        return ir.Constant(t, [ir.Constant(t.element, value)] * t.count)
     return ir.Constant(t, value)
+
+
+def undefined(t: ir.Type) -> Value:
+    """A value that may be anything, until parts of it are set."""
+    return Value(t, "undef")
 
 
 def new_module(target: Target, name: str = "kernels") -> ir.Module:
@@ -72,14 +74,6 @@ def declare(module: ir.Module, name: str, result: ir.Type, args: Sequence[ir.Typ
     return found if found is not None else ir.Function(module, ir.FunctionType(result, args), name)
 
 
-class _Callee(ir.Value):
-    """A pointer that is called: llvmlite asks a callee for the function type that pointers no longer carry."""
-
-    def __init__(self, pointer: Value, function_type: ir.FunctionType):
-        self.type, self.function_type = pointer.type, function_type
-        self.get_reference = pointer.get_reference
-
-
 class Emitter:
     """Writes into one function. `e.b` is the `ir.IRBuilder`, for what has no method here."""
 
@@ -87,7 +81,7 @@ class Emitter:
         self.function = function
         self.module = function.module
         self.target = target
-        self.b = ir.IRBuilder(function.append_basic_block("entry"))
+        self.b = ir.IRBuilder(function.append_basic_block("entry"), function)
         self._entry = self.b.block
 
     @classmethod
@@ -95,13 +89,9 @@ class Emitter:
                result: ir.Type = VOID, noalias: bool = True, internal: bool = False) -> Emitter:
         """A new function. `noalias` promises that its pointer arguments do not overlap where one is written."""
         fn = ir.Function(module, ir.FunctionType(result, args), name)
-        fn.attributes.add("nounwind")
+        fn.nounwind, fn.noalias = True, noalias
         if internal:
             fn.linkage = "internal"
-        if noalias:
-            for a in fn.args:
-                if a.type == PTR:
-                    a.add_attribute("noalias")
         return cls(fn, target)
 
     @property
@@ -198,12 +188,12 @@ class Emitter:
         b.position_at_end(body)
         i = b.phi(I64, name)
         i.add_incoming(self.i64(start), before)
-        phis = []
+        phis: list[ir.Phi] = []
         for v in values:
             phi = b.phi(v.type)
             phi.add_incoming(v, before)
             phis.append(phi)
-        state = list(phis)
+        state: list[Value] = list(phis)
         yield i, state
         following = b.add(i, self.i64(step), flags=["nsw"])
         latch = b.block
@@ -222,14 +212,11 @@ class Emitter:
     def alloca(self, t: ir.Type, count: int = 1, align: int | None = None) -> Value:
         """Stack space, made once at the function's entry."""
         with self.b.goto_block(self._entry):
-            slot = self.b.alloca(t, I64(count) if count != 1 else None)
-        if align:
-            slot.align = align
-        return slot
+            return self.b.alloca(t, I64(count) if count != 1 else None, align)
 
     def call_pointer(self, pointer: Value, function_type: ir.FunctionType, args: Sequence[Value]) -> Value:
         """Calls the function at an address."""
-        return self.b.call(_Callee(pointer, function_type), args)
+        return self.b.call(pointer, args, function_type)
 
     # --------------------------------------------------------------- memory
 
@@ -237,15 +224,15 @@ class Emitter:
         """The address `offset` elements after `pointer`."""
         if isinstance(offset, int) and offset == 0:
             return pointer
-        return self.b.gep(pointer, [self.i64(offset)], inbounds=True, source_etype=element)
+        return self.b.gep(pointer, self.i64(offset), element)
 
     def load(self, pointer: Value, t: ir.Type, align: int | None = None) -> Value:
         """A scalar or vector at an address that is aligned to its element."""
-        return self.b.load(pointer, typ=t, align=align or itemsize(element_of(t)))
+        return self.b.load(pointer, t, align or itemsize(element_of(t)))
 
     def store(self, value: Value, pointer: Value, align: int | None = None) -> None:
         """Stores a scalar or vector at an address that is aligned to its element."""
-        self.b.store(value, pointer, align=align or itemsize(element_of(value.type)))
+        self.b.store(value, pointer, align or itemsize(element_of(value.type)))
 
     def _mask(self, lanes: int, count: Index) -> Value:
         """The first `count` of `lanes` lanes."""
@@ -278,7 +265,7 @@ class Emitter:
         """A vector of elements `step` apart, out of whole vectors; memory beyond the last one is not touched."""
         element, n = element_of(t), lanes_of(t)
         last = (n - 1) * step
-        result: Value = ir.Constant(t, ir.Undefined)
+        result = undefined(t)
         for number in range(last // n + 1):
             start = min(number * n, last + 1 - n)
             inside = [i * step // n == number for i in range(n)]
@@ -293,8 +280,8 @@ class Emitter:
         if lanes == 1:
             return value
         t = vector(value.type, lanes)
-        first = self.b.insert_element(ir.Constant(t, ir.Undefined), value, I32(0))
-        return self.b.shuffle_vector(first, ir.Constant(t, ir.Undefined), ir.Constant(vector(I32, lanes), [0] * lanes))
+        first = self.b.insert_element(undefined(t), value, I32(0))
+        return self.b.shuffle_vector(first, undefined(t), const(vector(I32, lanes), 0))
 
     def shuffle(self, x: Value, y: Value, lanes: Sequence[int]) -> Value:
         """Lanes of the concatenation of x and y, by number."""
@@ -345,5 +332,5 @@ def zero_of(t: ir.Type) -> float | int:
 def _suffix(t: ir.Type) -> str:
     if isinstance(t, ir.IntType):
         return f"i{t.width}"
-    return {F16: "f16", F32: "f32", F64: "f64"}[t]
+    return SUFFIXES[t]
 

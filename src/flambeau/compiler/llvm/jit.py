@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import Any, Mapping, Sequence
 
 import llvmlite.binding as llvm
-from llvmlite import ir
 
+from . import ir
 from .target import Target, host_target
 
 

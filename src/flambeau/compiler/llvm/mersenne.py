@@ -6,8 +6,8 @@ those below i are new already, so vectors of up to 227 words can be made togethe
 """
 from __future__ import annotations
 
-from llvmlite import ir
 
+from . import ir
 from .emit import I32, I64, PTR, Emitter, Index, Value, const, vector
 from .target import Target
 
@@ -98,8 +98,8 @@ def define_mt19937(module: ir.Module, target: Target, name: str = "mt19937", int
         e.store(temper(e, e.load(e.at(source, i, I32), vector(I32, lanes))), e.at(target_at, i, I32))
     with e.loop(whole, count, name="temper1") as i:
         e.store(temper(e, e.load(e.at(source, i, I32), I32)), e.at(target_at, i, I32))
-    position.add_incoming(e.add(first, count), b.block)
-    written.add_incoming(e.add(written, count), b.block)
+    position.add_incoming(e.i64(e.add(first, count)), b.block)
+    written.add_incoming(e.i64(e.add(written, count)), b.block)
     b.branch(blocks["look"])
     b.position_at_end(blocks["done"])
     e.store(b.trunc(position, I32), position_at)

@@ -15,9 +15,9 @@ from __future__ import annotations
 import math
 from typing import Callable, Sequence
 
-from llvmlite import ir
 
-from .emit import F32, F64, I32, I64, Emitter, Value, const, declare, element_of, lanes_of, like, vector
+from . import ir
+from .emit import F32, F64, I32, I64, Emitter, Value, const, declare, element_of, lanes_of, like, undefined, vector
 
 LN2 = math.log(2.0)
 # ln 2 in two parts, the first with so few bits that its product with an exponent is exact
@@ -153,7 +153,7 @@ def _per_lane(e: Emitter, fn: Callable[..., Value], *args: Value) -> Value:
     if n == 1:
         return fn(*args)
     results = [fn(*[e.b.extract_element(a, I32(i)) for a in args]) for i in range(n)]
-    out = ir.Constant(vector(results[0].type, n), ir.Undefined)
+    out = undefined(vector(results[0].type, n))
     for i, r in enumerate(results):
         out = e.b.insert_element(out, r, I32(i))
     return out

@@ -11,9 +11,9 @@ from itertools import product
 from math import prod
 from typing import Callable, Sequence
 
-from llvmlite import ir
 
-from ..llvm.emit import F16, F32, F64, I64, PTR, VOID, Emitter, Index, Value, const, itemsize, lanes_of, vector
+from ..llvm import ir
+from ..llvm.emit import F16, F32, F64, I64, PTR, VOID, Emitter, Index, Value, const, itemsize, lanes_of, undefined, vector
 from .schedule import Pack, Schedule
 
 ELEMENTS = {"float16": F16, "float32": F32, "float64": F64}
@@ -88,7 +88,7 @@ class _Kernel:
             return
         with e.loop(0, size, s.block, "block") as start:
             steps = e.min(s.block, e.sub(size, start))
-            last: Value | bool = e.b.icmp_signed(">=", e.add(e.i64(start), s.block), I64(size))
+            last: Value | bool = e.b.icmp_signed(">=", e.i64(e.add(start, s.block)), I64(size))
             for k, r in zip(before, self.reduced):
                 last = e.b.and_(last, e.b.icmp_signed("==", e.i64(k), I64(r.size - 1)))
             self._blocks_of_chunk(at, [*before, start], steps, last)
@@ -438,7 +438,7 @@ def add_lanes(e: Emitter, sums: list[Value]) -> Value:
     if lanes_of(sums[0].type) == 1:
         if len(sums) == 1:
             return sums[0]
-        result: Value = ir.Constant(vector(sums[0].type, len(sums)), ir.Undefined)
+        result = undefined(vector(sums[0].type, len(sums)))
         for i, x in enumerate(sums):
             result = e.b.insert_element(result, x, ir.IntType(32)(i))
         return result

@@ -19,8 +19,8 @@ from __future__ import annotations
 
 import sys
 
-from llvmlite import ir
 
+from ..llvm import ir
 from ..llvm.emit import I32, I64, PTR, Emitter, Index, Value, declare, new_module
 from ..llvm.target import Target
 
@@ -59,12 +59,11 @@ KERNEL_TYPE = ir.FunctionType(ir.VoidType(), [PTR, I64, PTR])
 
 
 def _field(e: Emitter, base: Value, offset: int, t: ir.Type = I64, order: str = "monotonic") -> Value:
-    return e.b.load_atomic(e.at(base, offset), order, 8 if t != I32 else 4, typ=t)
+    return e.b.load_atomic(e.at(base, offset), t, order, 8 if t != I32 else 4)
 
 
 def _set(e: Emitter, base: Value, offset: int, value: Value, order: str = "monotonic") -> None:
-    # IRBuilder.store_atomic does not know opaque pointers (llvmlite 0.50)
-    e.b._insert(ir.instructions.StoreAtomicInstr(e.b.block, value, e.at(base, offset), order, 8))
+    e.b.store_atomic(value, e.at(base, offset), order, 8)
 
 
 def _pause(e: Emitter) -> None:
