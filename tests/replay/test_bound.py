@@ -129,3 +129,131 @@ def test_a_bad_label_changes_nothing():
         run.step((flambeau.randn(5, 3), flambeau.tensor([0, 1, 2, 0, 0])), {}).item()
     assert all(flambeau.equal(a, b) for a, b in zip(before, run.model.parameters()))
     run.step(batch(), {})
+
+
+class Answers:
+    """A small model in inference: what it says, plain and compiled."""
+
+    def __init__(self, look=lambda out: out.numpy()):
+        flambeau.manual_seed(0)
+        self.model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+        self.compiled = Compiled(self.plain, "answers")
+        self.look = look
+
+    def plain(self, x):
+        with flambeau.no_grad():
+            return self.model(x)
+
+    def ask(self, x):
+        """The compiled answer, looked at; it is that of the plain model."""
+        found = self.look(self.compiled.call((x,), {}))
+        expected = self.look(self.plain(x))
+        assert flambeau.allclose(flambeau.as_tensor(found), flambeau.as_tensor(expected), atol=1e-6)
+        return found
+
+    def bound(self):
+        return next((r._bound for kind in self.compiled._kinds.values() for r in kind.replays), None)
+
+
+def settled():
+    answers = Answers()
+    for _ in range(6):
+        answers.ask(batch()[0])
+    assert answers.bound() is not None
+    return answers
+
+
+def train_a_step(model):
+    F.cross_entropy(model(batch()[0]), batch()[1]).backward()
+    flambeau.optim.SGD(model.parameters(), lr=0.5).step()
+
+
+def write_through_an_array(model):
+    model[0].weight.detach().numpy()[...] *= 2
+
+
+def replace_a_parameter(model):
+    model[0].weight = nn.Parameter(flambeau.ones(4, 3))
+
+
+def replace_the_data(model):
+    model[2].bias.data = flambeau.ones(2)
+
+
+def freeze(model):
+    model.requires_grad_(False)
+
+
+CHANGES = [train_a_step, write_through_an_array, replace_a_parameter, replace_the_data, freeze]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda c: c.__name__)
+def test_answers_follow_the_model(change):
+    answers = settled()
+    change(answers.model)
+    for _ in range(8):
+        answers.ask(batch()[0])
+    assert answers.bound() is not None
+
+
+def test_answers_that_are_kept_stay():
+    answers = settled()
+    inputs = [batch()[0] for _ in range(6)]
+    kept = [answers.ask(x) for x in inputs]
+    tensors = [answers.compiled.call((x,), {}) for x in inputs]
+    for x, array, t in zip(inputs, kept, tensors):
+        assert flambeau.allclose(answers.plain(x), flambeau.as_tensor(array), atol=1e-6)
+        assert flambeau.allclose(answers.plain(x), t, atol=1e-6)
+
+
+def test_answers_to_an_array_that_changes():
+    answers = settled()
+    x = flambeau.zeros(5, 3).numpy()
+    shared = flambeau.from_numpy(x)
+    first = answers.ask(shared).copy()
+    x += 1
+    assert not (answers.ask(shared) == first).all()
+
+
+def test_answers_to_what_is_not_computed_yet():
+    answers = settled()
+    for _ in range(5):
+        answers.ask(flambeau.randn(5, 3) * 2)
+    answers.ask(batch()[0])
+    assert answers.bound() is not None
+
+
+def test_a_call_whose_answers_others_use_is_not_bound():
+    answers = Answers(look=lambda out: (out * 2).sum().item())
+    for _ in range(8):
+        answers.ask(batch()[0])
+    assert answers.bound() is None
+
+
+def test_a_model_that_is_asked_with_and_without_gradients():
+    answers = settled()
+    x = batch()[0].requires_grad_()
+    model = Compiled(answers.model, "model")
+    for _ in range(8):
+        with flambeau.no_grad():
+            assert not model.call((x,), {}).requires_grad
+        model.call((x,), {}).sum().backward()
+    one, = flambeau.autograd.grad(answers.model(x).sum(), x)
+    assert flambeau.allclose(x.grad, 8 * one, atol=1e-5)
+
+
+def test_an_index_out_of_range_is_told_and_the_next_call_is_right():
+    flambeau.manual_seed(0)
+    table = nn.Embedding(10, 3)
+
+    def look_up(i):
+        with flambeau.no_grad():
+            return table(i) * 2
+    compiled = Compiled(look_up, "look_up")
+    inside = flambeau.tensor([1, 2, 9])
+    for _ in range(6):
+        compiled.call((inside,), {}).numpy()
+    assert any(r._bound is not None for kind in compiled._kinds.values() for r in kind.replays)
+    with pytest.raises(IndexError, match="out of range"):
+        compiled.call((flambeau.tensor([1, 10, 2]),), {}).numpy()
+    assert flambeau.equal(compiled.call((inside,), {}), look_up(inside))

@@ -59,9 +59,13 @@ class Compiled:
     def call(self, args: tuple, kwargs: dict) -> Any:
         if trace.capture is not None or autocasts or anomaly.enabled or running():
             return self.fn(*args, **kwargs)
-        arguments, tensors = Structure.of((args, kwargs), objects=True)
-        assert arguments is not None
-        key = _key(arguments, tensors)
+        arguments: Structure | None = None
+        if not kwargs and all([isinstance(x, Tensor) for x in args]):  # most calls: no need to look for tensors
+            tensors = list(args)
+            key = _key(len(args), tensors)
+        else:
+            arguments, tensors = Structure.of((args, kwargs), objects=True)
+            key = _key(arguments, tensors)
         kind = None if key is None else self._kinds.get(key)
         if kind is not None:
             for replay in kind.replays:
@@ -72,6 +76,9 @@ class Compiled:
             return self.fn(*args, **kwargs)
         if kind is None:
             kind = self._kinds[key] = _Kind()
+        if arguments is None:
+            arguments, _ = Structure.of((args, kwargs))
+        assert arguments is not None
         return self._learn(kind, arguments, tensors, args, kwargs)
 
     def _learn(self, kind: _Kind, arguments: Structure, tensors: list[Tensor], args: tuple, kwargs: dict) -> Any:
@@ -128,8 +135,9 @@ class Compiled:
             _log.warning("torch.compile: calls of %s are recorded each time and not replayed: %s", self.name, why)
 
 
-def _key(arguments: Structure, tensors: list[Tensor]) -> Any:
-    """What distinguishes kinds of calls. None: a call with such arguments cannot be replayed."""
+def _key(arguments: Structure | int | None, tensors: list[Tensor]) -> Any:
+    """What distinguishes kinds of calls. arguments: a number for so many tensors and nothing else. None: a call with such arguments
+    cannot be replayed."""
     parts: list[Any] = [arguments, mode.enabled, mode.inference, get_default_dtype()]
     for t in tensors:
         value = t._storage.value

@@ -7,7 +7,7 @@ from ..autograd.plan import describe, make_plan
 from ..ir.graph import GraphBuilder, inline
 from ..primitives.base import full
 from ..runtime.blame import blame
-from ..runtime.program import ProgramKey, find_program, flatten
+from ..runtime.program import ProgramKey, flatten, known_program
 from ..runtime.specialization import Specialization
 from ..runtime.trace import Value, end_step, record, trace
 from ..tensor.node import AccumulateGrad, OpNode, _next_sequence
@@ -203,6 +203,7 @@ class Replay:
         self._freed = recording.freed
         self._bound: Bound | None = None
         self._bindings = 0
+        self._last: tuple[tuple, int] | None = None  # the last call that was recorded first, and the number of slots after it
         self._layout = self._make_layout()
 
     # ------------------------------------------------------------------ preparing
@@ -249,10 +250,8 @@ class Replay:
                 or {r[1] for r in new} & {n for _, n in (*self._written, *self._gradients)}:
             return None
         returned = [(n, self.spec.out_types[n]) for n in dict.fromkeys(r[1] for r in new)]
-        tensors = [(place, t) for place, t, *_ in self._tensors]
-        at = {id(t): place for place, t in tensors}
-        tensors += [(at[id(t)], twin) for t, twin in self._twins]
-        return Layout(self._arguments, self._free_rates, tensors, self._written, self._gradients, returned)
+        tensors = [(place, t, node) for place, t, _, node in self._tensors]
+        return Layout(self._arguments, self._free_rates, tensors, self._twins, self._written, self._gradients, returned)
 
     def free_rates(self) -> None:
         """From now on, learning rates are operands: another value is no reason to record again."""
@@ -271,17 +270,19 @@ class Replay:
             if (leaf.grad is not None) is not there:
                 return MISMATCH
         with trace.lock:
+            free = not trace.records and trace.flight is None and trace.observer is None
+            if self._last is not None:
+                self._bind_if_alone(*self._last)
+            if self._bound is not None and free:
+                values = self._bound.run(tensors)
+                if values is not None:
+                    self._bindings = 0
+                    return self._results([], values, tensors)
             operands = self._gather()
             if operands is None:
                 return MISMATCH
-            bound = self._bound
-            if bound is not None:
-                values = bound.run(operands, tensors)
-                if values is not None:
-                    return self._results([], values, tensors)
+            if free or self._boundary:
                 self._bound = None
-                operands = self._gather()
-                assert operands is not None
             return self._run_recorded(operands, tensors)
 
     def _gather(self) -> list | None:
@@ -312,7 +313,7 @@ class Replay:
             operands[place] = t._storage.value if t._view is None else t._value()
         if self.spec.fallible:
             trace.mark()
-        bindable = self._boundary and self._layout is not None and not trace.records and trace.observer is None
+        bindable = self._layout is not None and not trace.records and trace.observer is None
         values = record(self.spec, operands)
         self._write(values, tensors)
         result = self._results(operands, values, tensors)
@@ -322,22 +323,26 @@ class Replay:
             values.clear()
             end_step()
             if record_of and trace.flight is None:
-                self._bind(record_of, slots)
+                n_slots = len(slots)
+                slots.clear()
+                self._bind_if_alone(record_of, n_slots)
+        elif bindable and trace.records and self._bound is None:
+            self._last = trace.records[0], len(trace.slots)
         return result
 
-    def _bind(self, entry: tuple, slots: list) -> None:
-        """After a run on this thread alone: from now on the step runs where it lies, if it can."""
+    def _bind_if_alone(self, entry: tuple, n_slots: int) -> None:
+        """After a call: if it was a program of its own, it runs where it lies from now on, if it can."""
+        self._last = None
+        program = known_program(ProgramKey((entry,), tuple(range(n_slots - len(self.spec.out_types), n_slots))))
+        if program is None or not program.compiles or self._layout is None:
+            return
+        compiled = program.run.compiled  # type: ignore[attr-defined]
+        if compiled is None:
+            return
         self._bindings += 1
         if self._bindings > ATTEMPTS:
             self._layout = None
             return
-        n = len(self.spec.out_types)
-        program = find_program(ProgramKey((entry,), tuple(range(len(slots) - n, len(slots)))), slots)
-        compiled = program.run.compiled if program.compiles else None  # type: ignore[attr-defined]
-        if compiled is None:
-            return
-        slots.clear()
-        assert self._layout is not None
         places = [entry.index(slot, 1) - 1 for slot in program.input_slots]
         if Bound.applies(compiled, places, self._layout):
             self._bound = Bound(compiled, places, self._template, self._layout)

@@ -62,6 +62,11 @@ def clear_programs() -> None:
     _programs.clear()
 
 
+def known_program(key: ProgramKey) -> Program | None:
+    """The program for `key`, if there is one."""
+    return _programs.get(key)
+
+
 def find_program(key: ProgramKey, slots: list) -> Program:
     """The program for `key`, built on first sight."""
     program = _programs.get(key)

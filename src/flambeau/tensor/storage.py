@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from typing import Any
 
 import numpy as np
 
@@ -15,12 +16,11 @@ class Storage:
     Tensors that share a storage share its memory. While NumPy can see the memory (`share`), writes go to that very memory.
     """
 
-    __slots__ = ("value", "version", "exports", "resizable", "__weakref__")
+    __slots__ = ("value", "version", "resizable", "__weakref__")
 
     def __init__(self, value: Value):
         self.value = value
         self.version = 0
-        self.exports: list | None = None
 
     @classmethod
     def from_array(cls, array: np.ndarray, dtype) -> Storage:
@@ -58,14 +58,12 @@ class Storage:
         if array.base is not None and self.value.pinned is None:  # a part of another value's memory: what is shared must be its own
             array = array.copy()
             self.value = Value(self.value.type, array)
-        exported = np.asarray(_Exporter(array))
-        if self.exports is None:
-            self.exports = []
-        self.exports = [r for r in self.exports if r() is not None]
-        self.exports.append(weakref.ref(exported))
-        if self.value.pinned is None or not self.value.pinned():
-            exports = self.exports
-            self.value.pinned = lambda: any(r() is not None for r in self.exports or exports)
+        exported = np.asarray(memoryview(array))  # whose base is no array, so that NumPy views of it keep it alive
+        pinned: Any = self.value.pinned
+        if pinned is None or not pinned():
+            pinned = self.value.pinned = _Exports()
+        if pinned.__class__ is _Exports:
+            pinned.add(exported)
         return exported
 
     @classmethod
@@ -101,14 +99,23 @@ class InferenceStorage(Storage):
                            "it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.")
 
 
-class _Exporter:
-    """Gives an array's memory out under a base of its own, so that NumPy views of the export keep the export alive."""
+class _Exports:
+    """The arrays that were given out of a value's memory; called, whether one of them is still there."""
 
-    __slots__ = ("__array_interface__", "array")
+    __slots__ = ("_arrays",)
 
-    def __init__(self, array: np.ndarray):
-        self.array = array
-        self.__array_interface__ = array.__array_interface__
+    def __init__(self) -> None:
+        self._arrays: list[weakref.ref] = []
+
+    def add(self, array: np.ndarray) -> None:
+        self._arrays = [r for r in self._arrays if r() is not None]
+        self._arrays.append(weakref.ref(array))
+
+    def __call__(self) -> bool:
+        for r in self._arrays:
+            if r() is not None:
+                return True
+        return False
 
 
 def _references_alone() -> int:

@@ -186,7 +186,7 @@ DENSE: set[type] = {Tensor}  # the classes whose tensors are nothing but a stora
 def make_tensor(value: Value, node: Any = None, nr: int = 0) -> Tensor:
     """A tensor that is the whole of a new storage holding `value`."""
     storage = _new(InferenceStorage if inferring and mode.inference else Storage)
-    storage.value, storage.version, storage.exports = value, 0, None
+    storage.value, storage.version = value, 0
     t = _new(Tensor)
     t._storage, t._view, t._node, t._nr = storage, None, node, nr
     return t
