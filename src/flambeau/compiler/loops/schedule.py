@@ -37,6 +37,7 @@ LOADS_BESIDE = 0.08          # of a load, what multiplications do not hide where
 LONG_STEPS, NEAR_BYTES = 768, 256  # length of columns whose lines overflow the first cache, which are so from a lesser distance on
 L1_BYTES = 24 * 1024         # what a tile's operands may take of the first cache
 LINE_BYTES, LINE_CYCLES = 64, 2.5  # a line from L2, measured with many streams
+STREAMS = 8                  # rows that a CPU fetches ahead at once, where each is read once
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,19 @@ def _memory_cost(c: Contraction, tile: dict[int, int], packed: str) -> float:
     return LINE_CYCLES * lines / max(steps, 1) if lines * LINE_BYTES > L1_BYTES else 0.0
 
 
+def _streamed(c: Contraction) -> str:
+    """The operands of which no product uses an element again, and which do not stay in the first cache anyway."""
+    item = np.dtype(c.accumulate).itemsize
+    return "".join([op for op in "ab" if all(x.stride(op) for x in c.outer if x.size > 1)
+                    and footprint(c, [x.size for x in c.outer], op) * item > L1_BYTES])
+
+
+def _stream_cycles(c: Contraction) -> float:
+    """What it takes to read these operands."""
+    item = np.dtype(c.accumulate).itemsize
+    return sum([footprint(c, [x.size for x in c.outer], op) * item / LINE_BYTES * LINE_CYCLES for op in _streamed(c)])
+
+
 def _step_cost(isa: Isa, fmas: float, loads: float, accumulators: int, memory: float) -> float:
     beside = 0.25 + (LOADS_BESIDE * loads if isa.multiplies == 1 else 0.0)
     return max(fmas / isa.multiplies, loads * LOAD_CYCLES, accumulators and FMA_LATENCY * fmas / accumulators, memory) + beside
@@ -308,6 +322,7 @@ def _best_tile(c: Contraction, isa: Isa, vector_axis: int, lanes: int, packed: s
         others = [i for i in others if not c.outer[i].stride(op) or i == _pack_axis(c, vector_axis, op)]
     others = sorted(others, key=lambda i: -c.outer[i].size)[:4]
     vectors = range(1, 5) if vector_axis >= 0 else (1,)
+    streamed = _streamed(c) if vector_axis < 0 else ""
     for pair in [*combinations(others, 2), *[(i,) for i in others], ()]:
         for n in vectors:
             if vector_axis >= 0 and n > 1 and n > ceil(c.outer[vector_axis].size / lanes):
@@ -318,7 +333,7 @@ def _best_tile(c: Contraction, isa: Isa, vector_axis: int, lanes: int, packed: s
                 if vector_axis >= 0:
                     tile[vector_axis] = n * lanes
                 temporaries = _temporaries(c, isa, tile, vector_axis, n)
-                if accumulators + temporaries > registers:
+                if accumulators + temporaries > registers or any(_loads(c.outer, tile, op, -1) > STREAMS for op in streamed):
                     continue
                 cost = _tile_cost(c, isa, tile, vector_axis, lanes, packed)
                 if vector_axis < 0:  # all loads are vectors' then, of long rows: of tiles that cost as much, the one with fewer
@@ -419,7 +434,7 @@ def _finish(c: Contraction, best: _Candidate) -> Schedule:
     reduced_order = _reduced_order(c, best)
     counts = [ceil(c.outer[i].size / tile[i]) for i in order]
     long = is_long(c, tile)
-    depth, group = _chunking(counts, best.cycles, FEW_CHUNKS if long or cut or columns else MAX_CHUNKS)
+    depth, group = _chunking(counts, max(best.cycles, _stream_cycles(c)), FEW_CHUNKS if long or cut or columns else MAX_CHUNKS)
     if best.packed:
         depth, group = _keep_panels(c, best, order, depth, group)
     if depth < len(counts):
