@@ -192,6 +192,8 @@ class Replay:
         self._gradients = [(what, n) for kind, what, n in sinks if kind == "new gradient"]
         self._other_sinks = [s for s in sinks if s[0] not in ("tensor", "new gradient")]
         self._returned = [self._plan_result(t, recording, roots, at) for t in new]
+        whole = [n for kind, n, *rest in self._returned if kind == "new" and rest[0] is None and rest[2] is None]
+        self._only = whole[0] if recording.result.is_tensor() and whole and not recording.freed else None  # the one result, if it is that
         self._sort_operands(order)
         place_of = {n: place for place, n in enumerate(order)}
         # an operand that only the backward pass wants is none of the graph's: it is looked up where it comes from
@@ -348,6 +350,8 @@ class Replay:
             self._bound = Bound(compiled, places, self._template, self._layout)
 
     def _results(self, operands: list, values: Any, tensors: Sequence[Tensor]) -> Any:
+        if self._only is not None and self._backward is None:
+            return make_tensor(values[self._only])
         node = None
         if self._backward is not None:
             by_source = [operands[p] for p in self._place_of]

@@ -56,9 +56,13 @@ class Structure:
         """The value again, around other tensors."""
         return _fill(self._tree, iter(tensors), self._objects)
 
+    def is_tensor(self) -> bool:
+        """Whether it stands around nothing: the value is one tensor."""
+        return self._tree == ("tensor",)
+
     def filler(self) -> Callable[[Sequence[Any]], Any]:
         """`fill`, prepared: for the one tensor or the tuple of tensors that most functions return without a walk."""
-        if self._tree == ("tensor",):
+        if self.is_tensor():
             return lambda tensors: tensors[0]
         if self._tree[0] is tuple and all(x == ("tensor",) for x in self._tree[1]):
             return tuple
