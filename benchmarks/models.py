@@ -20,6 +20,7 @@ def trainer(torch, model, loss_fn, optimizer, x, y):
 
 def inference(torch, model, make_input):
     def of(batch):
+        model.eval()  # as ONNX Runtime has it: nothing is dropped
         x = make_input(batch)
 
         def run():
