@@ -21,9 +21,13 @@ def native():
     program.set_executor(before)
 
 
-def batch():
+SMALL, WIDE = (5, 3, 4), (128, 96, 160)  # samples, features, hidden: what one thread does, and what all of them do
+SIZES = pytest.mark.parametrize("size", [SMALL, WIDE], ids=["small", "wide"])
+
+
+def batch(size=SMALL):
     """Inputs and labels, computed."""
-    x, y = flambeau.randn(5, 3), flambeau.randint(0, 2, (5,))
+    x, y = flambeau.randn(size[:2]), flambeau.randint(0, 2, size[:1])
     trace.flush()
     return x, y
 
@@ -31,9 +35,9 @@ def batch():
 class Run:
     """A small model in training: plain, or with a compiled step."""
 
-    def __init__(self, compiled):
+    def __init__(self, compiled, size=SMALL):
         flambeau.manual_seed(0)
-        self.model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+        self.model = nn.Sequential(nn.Linear(size[1], size[2]), nn.Tanh(), nn.Linear(size[2], 2))
         self.optimizer = flambeau.optim.Adam(self.model.parameters(), lr=0.01)
         self.step = Compiled(self.plain_step, "step").call if compiled else lambda args, kwargs: self.plain_step(*args)
 
@@ -66,7 +70,7 @@ def keep_arrays(run):
 
 
 def keep_a_graph(run):
-    out = run.model(flambeau.ones(1, 3)).sum()
+    out = run.model(flambeau.ones(1, run.model[0].in_features)).sum()
     out.item()
     return [out]
 
@@ -91,10 +95,11 @@ def load_the_state(run):
 EVENTS = [keep_gradients, keep_copies, keep_views, keep_arrays, keep_a_graph, write_weights, change_the_rate, load_the_state]
 
 
+@SIZES
 @pytest.mark.parametrize("event", EVENTS, ids=lambda e: e.__name__)
-def test_whatever_happens_between_steps(event):
-    runs = [Run(False), Run(True)]
-    batches = [batch() for _ in range(4)]
+def test_whatever_happens_between_steps(event, size):
+    runs = [Run(False, size), Run(True, size)]
+    batches = [batch(size) for _ in range(4)]
     kept = []
     for i in range(24):
         x, y = batches[i % 4]
@@ -109,26 +114,118 @@ def test_whatever_happens_between_steps(event):
             assert all(flambeau.allclose(flambeau.as_tensor(a), flambeau.as_tensor(b), atol=1e-6) for a, b in zip(plain, replayed))
 
 
-def test_it_is_bound_and_keeps_its_memory():
-    run = Run(True)
+@SIZES
+def test_it_is_bound_and_keeps_its_memory(size):
+    run = Run(True, size)
     for _ in range(10):
-        run.step(batch(), {})
+        run.step(batch(size), {})
     assert run.is_bound()
     weight = run.model[0].weight
     at = weight._storage.value.address
-    run.step(batch(), {})
-    assert weight._storage.value.address == at
+    run.step(batch(size), {})
+    assert weight._storage.value.address == at and run.is_bound()
 
 
-def test_a_bad_label_changes_nothing():
-    run = Run(True)
+@SIZES
+def test_a_bad_label_changes_nothing(size):
+    run = Run(True, size)
     for _ in range(10):
-        run.step(batch(), {})
+        run.step(batch(size), {})
     before = [p.detach().clone() for p in run.model.parameters()]
+    x, y = batch(size)
+    y[2] = 2
+    trace.flush()
     with pytest.raises(IndexError, match="out of bounds"):
-        run.step((flambeau.randn(5, 3), flambeau.tensor([0, 1, 2, 0, 0])), {}).item()
+        run.step((x, y), {}).item()
     assert all(flambeau.equal(a, b) for a, b in zip(before, run.model.parameters()))
-    run.step(batch(), {})
+    run.step(batch(size), {})
+
+
+def settled_on_threads():
+    """A bound step of which the team's workers do a part, and its batch."""
+    run = Run(True, WIDE)
+    x, y = batch(WIDE)
+    for _ in range(10):
+        run.step((x, y), {})
+    trace.land()
+    assert run.is_bound()
+    return run, x, y
+
+
+@pytest.fixture
+def on_threads():
+    """Two threads, and programs that run while Python goes on."""
+    before = flambeau.get_num_threads()
+    flambeau.set_num_threads(2)
+    yield
+    flambeau.set_num_threads(before)
+
+
+needs_flight = pytest.mark.skipif(not trace.ASYNCHRONOUS, reason="FLAMBEAU_ASYNC=0")
+
+
+@needs_flight
+def test_a_bound_step_runs_while_python_goes_on(on_threads):
+    run, x, y = settled_on_threads()
+    plain = Run(False, WIDE)
+    plain.model.load_state_dict(run.model.state_dict())
+    plain.optimizer.load_state_dict(run.optimizer.state_dict())
+    trace.flush()
+    trace.land()
+    for _ in range(3):
+        loss = run.step((x, y), {})
+        assert trace.trace.flight is not None
+        flight = trace.trace.flight
+        assert id(loss._storage.value) in flight.outputs and id(run.model[0].weight._storage.value) in flight.outputs
+        expected = plain.step((x, y), {})
+    weight = run.model[0].weight.detach().clone()
+    assert trace.trace.flight is None or trace.trace.flight is not flight
+    assert flambeau.allclose(weight, plain.model[0].weight, atol=1e-6) and flambeau.allclose(loss, expected, atol=1e-6)
+
+
+@needs_flight
+def test_the_error_of_a_bound_step_is_told_when_its_loss_is_looked_at(on_threads):
+    run, x, y = settled_on_threads()
+    bad = y.clone()
+    bad[3] = 7
+    trace.flush()
+    trace.land()
+    before = [p._storage.value.buffer.copy() for p in run.model.parameters()]
+    loss = run.step((x, bad), {})
+    assert trace.trace.flight is not None
+    with pytest.raises(IndexError, match="(?s)Target 7 is out of bounds.*test_bound.py"):
+        loss.item()
+    with pytest.raises(RuntimeError, match="failed earlier"):
+        loss.item()
+    assert all((a == p._storage.value.buffer).all() for a, p in zip(before, run.model.parameters()))
+    assert run.step((x, y), {}).item() > 0
+
+
+@needs_flight
+def test_the_next_step_tells_the_error_of_one_that_nobody_looked_at(on_threads):
+    run, x, y = settled_on_threads()
+    bad = y.clone()
+    bad[3] = 7
+    trace.flush()
+    trace.land()
+    run.step((x, bad), {})
+    with pytest.raises(IndexError, match="Target 7 is out of bounds"):
+        run.step((x, y), {})
+    assert run.step((x, y), {}).item() > 0
+
+
+@needs_flight
+def test_a_batch_that_an_array_shows_is_read_at_once(on_threads):
+    run, x, y = settled_on_threads()
+    run.step((x, y), {})
+    assert trace.trace.flight is not None
+    array = x.numpy()
+    for _ in range(3):
+        run.step((x, y), {})
+        assert trace.trace.flight is None
+    array += 1
+    del array
+    run.step((x, y), {})
 
 
 class Answers:

@@ -3,7 +3,8 @@
 A replayed step takes the values of parameters and optimizer state and puts new ones in their place; the program writes them
 into the memory of the old. When nobody but the tensors themselves refers to those values, nothing has to change hands at
 all: the values stay, the program runs on the same addresses, and only the versions of the storages go up. A call that writes
-nothing, as a model's in inference, is bound when its results are looked at before anything else is recorded.
+nothing, as a model's in inference, is bound when its results are looked at before anything else is recorded. Steps for several
+threads run while Python goes on, as they do otherwise.
 """
 from __future__ import annotations
 
@@ -12,13 +13,17 @@ from operator import le
 from typing import Any, NamedTuple, Sequence
 
 from ..addresses import address_of
+from ..errors import Site, call_site
 from ..ir.types import TensorType
-from ..runtime.trace import Value
+from ..runtime.blame import located, run_alone
+from ..runtime.specialization import Specialization
+from ..runtime.trace import ASYNCHRONOUS, Flight, Value, land, trace
 from ..tensor.node import AccumulateGrad
 from ..tensor.tensor import Tensor
 
 ATTEMPTS = 100  # bindings in a row that did not hold, before a replay is no longer bound
 SOON = 1 << 25  # elements and multiplications: calls that write nothing and do more better run while Python goes on
+SHORT = 1 << 28  # so much more than what Python does before it takes that no step gains from being bound
 
 
 class Layout(NamedTuple):
@@ -38,10 +43,11 @@ class Layout(NamedTuple):
 class Bound:
     """One replay, bound to memory; made right after an ordinary run of its program, when nobody else refers to what it wrote.
 
-    places: where the program's inputs are among the replay's operands. operands: what is the same in each call.
+    spec: the replayed call. places: where the program's inputs are among its operands. operands: what is the same in each call.
     """
 
-    def __init__(self, compiled: Any, places: Sequence[int], operands: Sequence[Any], layout: Layout):
+    def __init__(self, spec: Specialization, compiled: Any, places: Sequence[int], operands: Sequence[Any], layout: Layout):
+        self._spec, self._operands, self._layout = spec, operands, layout
         self._compiled, n = compiled, len(places)
         self._addresses = [int(x) for x in compiled.table[1:1 + n]]
         self._made = [int(x) for x in compiled.table[1 + n:1 + n + len(compiled.makes)]]
@@ -59,6 +65,10 @@ class Bound:
         self._written = [(t._storage, t._storage.value) for t, _ in layout.written]
         leaves: list[Any] = [leaf for leaf, _ in layout.gradients]
         self._gradients = [(leaf, leaf.grad, leaf.grad._storage, leaf.grad._storage.value) for leaf in leaves]
+        self._places = [(place, t._storage.value) for place, t, _ in layout.tensors]
+        rewritten_values = [*[value for _, value in self._written], *[value for *_, value in self._gradients]]
+        self._rewritten = frozenset(map(id, rewritten_values))
+        del leaves, rewritten_values  # as `_references` finds them from now on
         self._alone = self._references()
 
     @staticmethod
@@ -66,7 +76,7 @@ class Bound:
         """Whether each result that replaces a value was written where that value lay."""
         if not compiled.straight or len(compiled.parts) != 1:
             return False
-        if not layout.written and compiled.parts[0].work > SOON:
+        if compiled.parts[0].work > (SHORT if layout.written else SOON):
             return False
         at = {id(t): place for place, t, _ in layout.tensors}
         at.update([(id(twin), at[id(t)]) for t, twin in layout.twins])
@@ -77,15 +87,19 @@ class Bound:
 
     def run(self, tensors: Sequence[Tensor]) -> dict[int, Value] | None:
         """The returned values by number; None, with nothing done, where something is not as it was, or the memory is not free
-        to be rewritten. Nothing is recorded, and no program under way."""
+        to be rewritten. Nothing must be recorded."""
         if not self._is_as_it_was() or self._alone and not self._is_free():
             return None
         addresses, made, compiled = self._addresses, self._made, self._compiled
+        arguments = []
         for i, number in self._arguments:
             value = tensors[number]._value()
             if value.buffer is None:
                 return None
             addresses[i] = value.address = value.address or address_of(value.buffer)
+            arguments.append(value)
+        if trace.flight is not None:
+            land()
         for cell, fixed, group in self._numbers:
             cell[0] = fixed if group is None else group["lr"]
         results = {}
@@ -95,13 +109,46 @@ class Bound:
             made[number] = value.address
         compiled.settle()
         compiled.pack(compiled.table, 8, *addresses, *made)
-        compiled.parts[0].program.run(compiled.table_address)
-        if compiled.flag[0]:  # nothing was overwritten: the ordinary way will find the error again, and say whose it is
-            compiled.flag[0] = 0
-            return None
+        if not self._written or not self._post(arguments, results):
+            compiled.parts[0].program.run(compiled.table_address)
+            if compiled.flag[0]:  # nothing was overwritten: the ordinary way will find the error again, and say whose it is
+                compiled.flag[0] = 0
+                return None
         for storage, _ in self._written:
             storage.version += 1
         return results
+
+    def _post(self, arguments: list[Value], results: dict[int, Value]) -> bool:
+        """Leaves the step to the team, if it may take its time: what it reads cannot be changed from outside meanwhile."""
+        compiled, program = self._compiled, self._compiled.parts[0].program
+        if not ASYNCHRONOUS or not program.is_shared() or not compiled.asynchronous:
+            return False
+        pinned = [v.pinned for v in arguments] + [v.pinned for _, v, _ in self._read]
+        if any([p is not None and p() for p in pinned]) or not program.post(compiled.table_address):
+            return False
+        site = call_site() if self._spec.fallible else None
+        made = list(results.values())
+        trace.flight = Flight(self._rewritten.union(map(id, made)), _UnderWay(self, arguments, site), [], [], made, tuple(range(len(made))), {}, [])
+        return True
+
+    def outcome(self, arguments: list[Value], site: Site | None) -> list | None:
+        """After a step that was left to the team: None if all went well. Raises the error of one that found an index out of range,
+        and so changed nothing; or computes it again, and returns the arrays of what it returns."""
+        if not self._compiled.flag[0]:
+            return None
+        self._compiled.flag[0] = 0
+        operands = list(self._operands)
+        for place, group in self._layout.rates:
+            operands[place] = group["lr"]
+        for place, value in [*self._places, *zip([place for place, _ in self._layout.arguments], arguments)]:
+            operands[place] = value
+        try:
+            found = run_alone(self._spec, [getattr(x, "buffer", x) for x in operands], Value)
+        except Exception as error:
+            raise (error if site is None else located(error, self._spec.name, site)) from None
+        for (_, number), (*_, value) in zip([*self._layout.written, *self._layout.gradients], [*self._written, *self._gradients]):
+            value.buffer[...] = found[number]
+        return [found[number] for number, _ in self._returned]
 
     def _is_as_it_was(self) -> bool:
         """Whether tensors have the nodes, and those that are only read the values, that they had."""
@@ -140,3 +187,18 @@ class Bound:
         for _, gradient, storage, value in self._gradients:
             found += count(gradient), count(storage), count(value), count(value.buffer)
         return found
+
+
+class _UnderWay:
+    """One run of a bound step that was left to the team, as a `Flight` asks for it."""
+
+    __slots__ = ("_bound", "_arguments", "_site")
+
+    def __init__(self, bound: Bound, arguments: list[Value], site: Site | None):
+        self._bound, self._arguments, self._site = bound, arguments, site
+
+    def join(self) -> None:
+        self._bound._compiled.join()
+
+    def rerun_if_failed(self, inputs: list) -> list | None:
+        return self._bound.outcome(self._arguments, self._site)

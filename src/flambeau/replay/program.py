@@ -9,7 +9,7 @@ from ..primitives.base import full
 from ..runtime.blame import blame
 from ..runtime.program import ProgramKey, flatten, known_program
 from ..runtime.specialization import Specialization
-from ..runtime.trace import Value, end_step, record, trace
+from ..runtime.trace import Value, end_step, land, record, trace
 from ..tensor.node import AccumulateGrad, OpNode, _next_sequence
 from ..tensor.grad_mode import mode
 from ..tensor.tensor import Tensor, View, make_tensor
@@ -272,7 +272,7 @@ class Replay:
             if (leaf.grad is not None) is not there:
                 return MISMATCH
         with trace.lock:
-            free = not trace.records and trace.flight is None and trace.observer is None
+            free = not trace.records and trace.observer is None
             if self._last is not None:
                 self._bind_if_alone(*self._last)
             if self._bound is not None and free:
@@ -324,9 +324,9 @@ class Replay:
             operands.clear()  # the program may take over the memory of values that nobody else holds
             values.clear()
             end_step()
-            if record_of and trace.flight is None:
+            if record_of:
                 n_slots = len(slots)
-                slots.clear()
+                del slots
                 self._bind_if_alone(record_of, n_slots)
         elif bindable and trace.records and self._bound is None:
             self._last = trace.records[0], len(trace.slots)
@@ -347,7 +347,9 @@ class Replay:
             return
         places = [entry.index(slot, 1) - 1 for slot in program.input_slots]
         if Bound.applies(compiled, places, self._layout):
-            self._bound = Bound(compiled, places, self._template, self._layout)
+            if trace.flight is not None:  # it refers to what is going to be rewritten
+                land()
+            self._bound = Bound(self.spec, compiled, places, self._template, self._layout)
 
     def _results(self, operands: list, values: Any, tensors: Sequence[Tensor]) -> Any:
         if self._only is not None and self._backward is None:

@@ -32,22 +32,24 @@ def blame(error: Exception, records: Sequence[tuple], slots: list, sites: dict[i
                 next_slot = slot + 1
         try:
             if all(slot in known for slot in operands):
-                known.update(enumerate(_run_alone(spec, [known[slot] for slot in operands], value), next_slot))
+                known.update(enumerate(run_alone(spec, [known[slot] for slot in operands], value), next_slot))
         except Exception as found:
             if reported is None:
                 site = sites.get(number)
-                reported = error if site is None else _located(found, spec.name, site).with_traceback(error.__traceback__)
+                reported = error if site is None else located(found, spec.name, site).with_traceback(error.__traceback__)
         next_slot += len(spec.out_types)
     return reported or error, known
 
 
-def _run_alone(spec: Specialization, arrays: list[Any], value: Callable[..., Any]) -> list[np.ndarray]:
+def run_alone(spec: Specialization, arrays: list[Any], value: Callable[..., Any]) -> list[np.ndarray]:
+    """The results of one call on arrays and numbers, or the error with which it would have failed at once."""
     if spec.checks is not None:
         spec.checks([value(v.type, a) if isinstance(a, np.ndarray) else a for v, a in zip(spec.graph.inputs, arrays)])
     return Interpreter().prepare(spec.graph)(arrays)
 
 
-def _located(error: Exception, name: str, site: Site) -> Exception:
+def located(error: Exception, name: str, site: Site) -> Exception:
+    """The error, with the line of the call in its message."""
     message = str(error.args[0]) if error.args else ""
     error.args = (f"{message}\n  raised by {name}, whose operands are computed only now; it was called in\n{describe(site)}", *error.args[1:])
     return error
