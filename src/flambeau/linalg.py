@@ -462,26 +462,26 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian=False):
 
 # ------------------------------------------------------------------ rank and pseudoinverse
 
-def _tolerance(A: Tensor, largest: Tensor, atol: Any, rtol: Any) -> Tensor:
-    """max(atol, rtol · largest); rtol is max(m, n) · eps unless atol is given and positive."""
+def _tolerances(A: Tensor, atol: Any, rtol: Any) -> tuple[Tensor, Tensor]:
+    """(atol, rtol), real; rtol is max(m, n) · eps unless atol is given and positive."""
     from .dtypes import finfo
-    from .ops.arithmetic import maximum
     from .ops.creation import full_like, zeros_like
     from .ops.pointwise import where
-    default = max(A.shape[-2:]) * finfo(A.dtype).eps
+    real = A.dtype.to_real()
+
+    def of(x: Any) -> Tensor:
+        return x if isinstance(x, Tensor) else A.new_full((), x, dtype=real)  # type: ignore[attr-defined]
+    absolute = of(0.0 if atol is None else atol)
     if rtol is None:
-        if isinstance(atol, Tensor):
-            rtol = where(atol > 0, zeros_like(largest), full_like(largest, default))
-        else:
-            rtol = 0.0 if atol is not None and atol > 0 else default
-    scaled = largest * rtol
-    absolute = 0.0 if atol is None else atol
-    return maximum(scaled, absolute if isinstance(absolute, Tensor) else full_like(scaled, absolute))
+        default = max(A.shape[-2:]) * finfo(A.dtype).eps
+        rtol = where(absolute > 0, zeros_like(absolute, dtype=real), full_like(absolute, default, dtype=real))
+    return absolute, of(rtol)
 
 
 @op("LinalgPinvBackward0", name="linalg_pinv")
-def _pinv(A: Tensor, tolerance: Tensor, hermitian):
-    return la.pinv(A, p.broadcast_to(p.cast(tolerance, A.dtype.to_real()), A.shape[:-2]), hermitian)
+def _pinv(A: Tensor, atol: Tensor, rtol: Tensor, hermitian):
+    each = [p.broadcast_to(p.cast(x, A.dtype.to_real()), A.shape[:-2]) for x in (atol, rtol)]
+    return la.pinv(A, *each, hermitian)
 
 
 @accepts_out(strict=False)
@@ -489,9 +489,7 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
     """The Moore-Penrose inverse (…, n, m) of matrices (…, m, n); singular values up to max(atol, rtol · the largest) count as 0."""
     if 0 in A.shape[-2:]:
         return A.mT.clone()
-    rtol = rcond if rtol is None else rtol
-    values = eigvalsh(A.detach()).abs() if hermitian else svdvals(A.detach())
-    return _pinv(A, _tolerance(A, values.amax(-1), atol, rtol), bool(hermitian))
+    return _pinv(A, *_tolerances(A, atol, rcond if rtol is None else rtol), bool(hermitian))
 
 
 @accepts_out(strict=False)
@@ -504,7 +502,9 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
     if 0 in A.shape[-2:]:
         from .ops.creation import zeros
         return zeros(A.shape[:-2], dtype=int64)
-    tolerance = _tolerance(A, values.amax(-1), atol, rtol)
+    from .ops.arithmetic import maximum
+    absolute, relative = _tolerances(A, atol, rtol)
+    tolerance = maximum(values.amax(-1) * relative, absolute)
     return (values > tolerance.unsqueeze(-1)).sum(-1)
 
 

@@ -99,3 +99,12 @@ def test_gradients_of_empty_matrices_in_every_tier():
         total = sum((x * (1 + 0.3j)).real.square().sum() if x.is_complex() else x.square().sum() for x in torch.linalg.svd(a))
         total.backward()
         assert a.grad.shape == (0, 3)
+
+
+def test_singular_values_as_large_as_the_tolerance_count_as_none():
+    a = torch.tensor(TALL)
+    assert (linalg.pinv(a, rtol=1.0) == 0).all()
+    assert (linalg.pinv(a @ a.mT, rtol=1.0, hermitian=True) == 0).all()
+    largest = linalg.svdvals(a)[0].item()
+    close(linalg.pinv(a, atol=largest / 1e3, rtol=0.0), linalg.pinv(a))
+    close(linalg.pinv(torch.stack([a, 2 * a]), rtol=torch.tensor([1.0, 0.0])), torch.stack([torch.zeros_like(a.mT), linalg.pinv(2 * a)]))

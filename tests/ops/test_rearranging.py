@@ -124,3 +124,10 @@ def test_split_views_share_one_node():
 def test_errors(call, error, words):
     with pytest.raises(error, match=words):
         call(torch.tensor(A))
+
+
+def test_index_add_of_booleans_heeds_alpha():
+    x, source = torch.tensor([True, False, False]), torch.tensor([True, True])
+    at_ = torch.tensor([1, 2])
+    assert x.index_add(0, at_, source, alpha=False).tolist() == [True, False, False]
+    assert x.index_add(0, at_, source, alpha=True).tolist() == [True, True, True]

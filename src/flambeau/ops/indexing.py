@@ -252,7 +252,7 @@ def index_add(input: Tensor, dim, index: Tensor, source: Tensor, *, alpha: Scala
     at = _vector_index("index_add_()", index)
     x, source = _slices("index_add_()", input, d, at, source)
     if isinstance(alpha, Var):
-        source = p.mul(source, p.cast(alpha, x.dtype)) if x.dtype.kind != "b" else source
+        source = p.mul(source, p.cast(alpha, x.dtype))
     return p.reshape(p.put(x, at, source, d, "add"), input.shape)
 
 

@@ -475,14 +475,16 @@ def svd(a: Var, full: bool = False) -> tuple[Var, Var, Var]:
     return svd_p((a,), full)
 
 
-def _pinv_kernel(a, tolerance, hermitian):
+def _pinv_kernel(a, atol, rtol, hermitian):
+    def inverse(s):
+        size = np.abs(s)
+        tolerance = np.maximum(atol, rtol * size.max(-1, initial=0))
+        return np.where(size > tolerance[..., None], 1 / np.where(s == 0, 1, s), 0)[..., None, :]
     if hermitian:
         s, v = _no_convergence("linalg.pinv", np.linalg.eigh, a)
-        inverse = np.where(np.abs(s) > tolerance[..., None], 1 / np.where(s == 0, 1, s), 0)
-        return (v * inverse[..., None, :] @ v.conj().swapaxes(-1, -2)).astype(a.dtype)
+        return (v * inverse(s) @ v.conj().swapaxes(-1, -2)).astype(a.dtype)
     u, s, vh = _no_convergence("linalg.pinv", np.linalg.svd, a, False)
-    inverse = np.where(s > tolerance[..., None], 1 / np.where(s == 0, 1, s), 0)
-    return (vh.conj().swapaxes(-1, -2) * inverse[..., None, :] @ u.conj().swapaxes(-1, -2)).astype(a.dtype)
+    return (vh.conj().swapaxes(-1, -2) * inverse(s) @ u.conj().swapaxes(-1, -2)).astype(a.dtype)
 
 
 def _pinv_vjp(g, y, xs, hermitian):
@@ -491,12 +493,13 @@ def _pinv_vjp(g, y, xs, hermitian):
     left = matmul(gh, matmul(y, ph))
     right = matmul(matmul(ph, y), gh)
     ga = sub(sub(left, matmul(a, matmul(y, left))), matmul(matmul(ph, g), ph))
-    return add(ga, sub(right, matmul(matmul(right, y), a))), None
+    return add(ga, sub(right, matmul(matmul(right, y), a))), None, None
 
 
-pinv_p = Primitive("linalg_pinv", lambda a, t, hermitian: _batch(a, a.shape[-1], a.shape[-2]), _pinv_kernel, _pinv_vjp, kind="host")
+pinv_p = Primitive("linalg_pinv", lambda a, atol, rtol, hermitian: _batch(a, a.shape[-1], a.shape[-2]), _pinv_kernel, _pinv_vjp, kind="host")
 
 
-def pinv(a: Var, tolerance: Var, hermitian: bool = False) -> Var:
-    """The Moore-Penrose inverse; singular values up to `tolerance` (one a matrix) count as 0. hermitian: reads a triangle of a."""
-    return pinv_p((a, tolerance), hermitian)
+def pinv(a: Var, atol: Var, rtol: Var, hermitian: bool = False) -> Var:
+    """The Moore-Penrose inverse; singular values up to max(atol, rtol · the largest) count as 0 (atol and rtol: one a matrix). hermitian:
+    reads a triangle of a."""
+    return pinv_p((a, atol, rtol), hermitian)
