@@ -363,3 +363,14 @@ def test_accumulators_stay_in_registers(c, isa):
     loops = hot_loops(c, make_target(isa))
     assert loops and max(fmas for fmas, _ in loops) >= (12 if isa == "avx2" else 24)
     assert all(stack == 0 for _, stack in loops), loops
+
+
+@pytest.mark.parametrize("isa", ["avx512", "avx2", "sse2", "neon"])
+@pytest.mark.parametrize("steps, chunks", [(512, 2), (4096, 8)])
+def test_a_matrix_of_which_each_row_is_read_once_streams_few_rows_at_a_time(isa, steps, chunks):
+    c = matmul(1, 512, steps, b=(1, steps))
+    s = make_schedule(c, ISAS[isa])
+    assert s.vector_axis == -1 and s.accumulators <= schedules.STREAMS
+    assert s.n_chunks >= chunks  # reading it takes longer than the multiplications
+    check(c, make_schedule(c, TARGET.isa))
+    assert make_schedule(matmul(64, 512, steps, b=(1, steps)), ISAS[isa]).accumulators > schedules.STREAMS

@@ -215,6 +215,26 @@ def test_the_next_step_tells_the_error_of_one_that_nobody_looked_at(on_threads):
 
 
 @needs_flight
+def test_the_error_of_a_bound_step_with_other_arguments(on_threads):
+    run, x, y = settled_on_threads()
+    step = Compiled(lambda unused, y, x: run.plain_step(x, y), "other").call
+    unused = flambeau.ones(3)
+    trace.flush()
+    for _ in range(8):
+        step((unused, y, x), {})
+    trace.land()
+    bad = y.clone()
+    bad[3] = 7
+    trace.flush()
+    trace.land()
+    loss = step((unused, bad, x), {})
+    assert trace.trace.flight is not None
+    with pytest.raises(IndexError, match="Target 7 is out of bounds"):
+        loss.item()
+    assert step((unused, y, x), {}).item() > 0
+
+
+@needs_flight
 def test_a_batch_that_an_array_shows_is_read_at_once(on_threads):
     run, x, y = settled_on_threads()
     run.step((x, y), {})

@@ -51,8 +51,8 @@ class Bound:
         self._compiled, n = compiled, len(places)
         self._addresses = [int(x) for x in compiled.table[1:1 + n]]
         self._made = [int(x) for x in compiled.table[1 + n:1 + n + len(compiled.makes)]]
-        number = dict(layout.arguments)
-        self._arguments = [(i, number[place]) for i, place in enumerate(places) if place in number]
+        index = {place: i for i, place in enumerate(places)}
+        self._arguments = [(index.get(place), number) for place, number in layout.arguments]  # None: the program has no need of it
         rates = dict(layout.rates)
         self._numbers = [(cell, operands[places[i]], rates.get(places[i])) for i, cell, _ in compiled.cells
                          if places[i] in rates or operands[places[i]] is not None and not isinstance(operands[places[i]], Value)]
@@ -96,7 +96,9 @@ class Bound:
             value = tensors[number]._value()
             if value.buffer is None:
                 return None
-            addresses[i] = value.address = value.address or address_of(value.buffer)
+            value.address = value.address or address_of(value.buffer)
+            if i is not None:
+                addresses[i] = value.address
             arguments.append(value)
         if trace.flight is not None:
             land()
