@@ -15,6 +15,7 @@ from .target import Target
 I1, I8, I16, I32, I64 = (ir.IntType(n) for n in (1, 8, 16, 32, 64))
 F16, F32, F64 = ir.HalfType(), ir.FloatType(), ir.DoubleType()
 VOID, PTR = ir.VoidType(), ir.PointerType()
+SIZES: dict[ir.Type, int] = {F16: 2, F32: 4, F64: 8, PTR: 8}  # bytes
 SUFFIXES: dict[ir.Type, str] = {F16: "f16", F32: "f32", F64: "f64"}  # in the names of intrinsics
 
 Value: TypeAlias = ir.Value
@@ -45,7 +46,7 @@ def itemsize(t: ir.Type) -> int:
     """Bytes of a scalar type in memory."""
     if isinstance(t, ir.IntType):
         return max(t.width // 8, 1)
-    return {F16: 2, F32: 4, F64: 8, PTR: 8}[t]
+    return SIZES[t]
 
 
 def const(t: ir.Type, value: object) -> Value:

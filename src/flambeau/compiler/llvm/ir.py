@@ -32,24 +32,27 @@ class Type:
         raise TypeError(f"{self} has no constants")
 
 
-class VoidType(Type):
-    __slots__ = ()
+class _Named(Type):
+    """The one type that is called so."""
 
-    def __new__(cls) -> VoidType:
+    __slots__ = ()
+    name = ""
+
+    def __new__(cls) -> _Named:
         return Type._made.setdefault(cls, super().__new__(cls))
 
     def __init__(self) -> None:
-        super().__init__("void")
+        super().__init__(self.name)
 
 
-class PointerType(Type):
+class VoidType(_Named):
     __slots__ = ()
+    name = "void"
 
-    def __new__(cls) -> PointerType:
-        return Type._made.setdefault(cls, super().__new__(cls))
 
-    def __init__(self) -> None:
-        super().__init__("ptr")
+class PointerType(_Named):
+    __slots__ = ()
+    name = "ptr"
 
 
 class IntType(Type):
@@ -66,15 +69,9 @@ class IntType(Type):
         return str(int(value))
 
 
-class _Float(Type):
+class _Float(_Named):
     __slots__ = ()
-    name, packed = "", ""
-
-    def __new__(cls) -> _Float:
-        return Type._made.setdefault(cls, super().__new__(cls))
-
-    def __init__(self) -> None:
-        super().__init__(self.name)
+    packed = ""
 
     def constant(self, value: Any) -> str:
         """The bits of the double that equals the value, rounded to this type."""
