@@ -105,3 +105,18 @@ def test_an_error_while_compiling_at_first_sight_reaches_the_user(alike, monkeyp
         with pytest.raises(MemoryError, match="no room"):
             steps(7)
     assert steps(8) == 8 * 16 * 48
+
+
+def test_where_the_first_of_those_alike_is_lost_the_others_climb_alone(alike, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(tiers._Compilation, "done", lambda self: False)
+        steps(3)
+        steps(4)
+        patch.setattr(tiers, "_forks", tiers._forks + 1)  # as in a child, which has none of the compiler's threads
+        steps(5)
+        steps(6)
+    assert len(alike) <= 1
+    alike.clear()
+    for _ in range(tiers.SWITCH_AT):
+        assert steps(7) == 7 * 16 * 48
+    assert len(alike) == 1

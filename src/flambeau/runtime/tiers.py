@@ -242,15 +242,17 @@ class TieredProgram:
             self.native = self.early
         elif alike is None or ascent.runs:
             self.native = ascent.run(self.graph)
-        elif (native := alike.ascent.run(self.graph)) is not None:
-            if alike.ascent.graph is self.graph:
-                self.native = native
-            elif alike.once < MOST_ONCE:
-                alike.once += 1
-                self.early = _compile(self.graph)
-                return self.early
-            else:
+        elif (native := alike.ascent.run(self.graph)) is None:
+            if alike.ascent.runs >= SWITCH_AT:  # what was to be native first is lost (a fork, an error)
                 self.native = ascent.run(self.graph)
+        elif alike.ascent.graph is self.graph:
+            self.native = native
+        elif alike.once < MOST_ONCE:
+            alike.once += 1
+            self.early = _compile(self.graph)
+            return self.early
+        else:
+            self.native = ascent.run(self.graph)
         return self.native
 
     def __call__(self, inputs: list) -> list[np.ndarray]:
