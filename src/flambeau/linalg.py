@@ -495,6 +495,7 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
 @accepts_out(strict=False)
 def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Tensor:
     """How many singular values exceed max(atol, rtol · the largest), int64."""
+    from .ops.arithmetic import maximum
     if tol is not None:
         atol, rtol = tol, 0.0
     A = A.detach()
@@ -502,7 +503,6 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
     if 0 in A.shape[-2:]:
         from .ops.creation import zeros
         return zeros(A.shape[:-2], dtype=int64)
-    from .ops.arithmetic import maximum
     absolute, relative = _tolerances(A, atol, rtol)
     tolerance = maximum(values.amax(-1) * relative, absolute)
     return (values > tolerance.unsqueeze(-1)).sum(-1)

@@ -152,6 +152,14 @@ def settled_on_threads():
     return run, x, y
 
 
+def with_a_bad_label(y):
+    bad = y.clone()
+    bad[3] = 7
+    trace.flush()
+    trace.land()
+    return bad
+
+
 @pytest.fixture
 def on_threads():
     """Two threads, and programs that run while Python goes on."""
@@ -186,10 +194,7 @@ def test_a_bound_step_runs_while_python_goes_on(on_threads):
 @needs_flight
 def test_the_error_of_a_bound_step_is_told_when_its_loss_is_looked_at(on_threads):
     run, x, y = settled_on_threads()
-    bad = y.clone()
-    bad[3] = 7
-    trace.flush()
-    trace.land()
+    bad = with_a_bad_label(y)
     before = [p._storage.value.buffer.copy() for p in run.model.parameters()]
     loss = run.step((x, bad), {})
     assert trace.trace.flight is not None
@@ -204,10 +209,7 @@ def test_the_error_of_a_bound_step_is_told_when_its_loss_is_looked_at(on_threads
 @needs_flight
 def test_the_next_step_tells_the_error_of_one_that_nobody_looked_at(on_threads):
     run, x, y = settled_on_threads()
-    bad = y.clone()
-    bad[3] = 7
-    trace.flush()
-    trace.land()
+    bad = with_a_bad_label(y)
     run.step((x, bad), {})
     with pytest.raises(IndexError, match="Target 7 is out of bounds"):
         run.step((x, y), {})
@@ -223,10 +225,7 @@ def test_the_error_of_a_bound_step_with_other_arguments(on_threads):
     for _ in range(8):
         step((unused, y, x), {})
     trace.land()
-    bad = y.clone()
-    bad[3] = 7
-    trace.flush()
-    trace.land()
+    bad = with_a_bad_label(y)
     loss = step((unused, bad, x), {})
     assert trace.trace.flight is not None
     with pytest.raises(IndexError, match="Target 7 is out of bounds"):

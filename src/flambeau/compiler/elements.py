@@ -5,7 +5,6 @@ rounded to the nearest half, ties to even, as if it had been stored (`rounded`);
 """
 from __future__ import annotations
 
-
 from ..dtypes import (bfloat16, bool_, dtype, float16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64)
 from .llvm import ir
 from .llvm.emit import F16, F32, F64, I1, I8, I16, I32, I64, Emitter, Value, const, like

@@ -28,8 +28,7 @@ class KernelText:
     integers."""
 
     def __init__(self, module: ir.Module):
-        self.parts = {name: str(part) for name, part in module.globals.items()}
-        self.parts.update({f"!{i}": str(part) for i, part in enumerate(module.metadata)})
+        self.parts = module.parts()
         self.text = "\n".join(self.parts.values())
         pieces = _NUMBER.split(self.text)  # text, what comes before a number, the number, text, …
         self.numbers = tuple(map(int, pieces[2::3]))

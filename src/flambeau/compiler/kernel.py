@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from typing import Sequence
 
-
 from ..ir.graph import Var
 from .llvm import ir
 from .llvm.emit import I64, PTR, Emitter, Index, Value

@@ -7,7 +7,6 @@ from __future__ import annotations
 from math import prod
 from typing import Callable, Sequence
 
-
 from ..dtypes import float64, int64
 from ..ir.graph import Var
 from . import scalar_ops

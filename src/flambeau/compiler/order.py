@@ -7,7 +7,6 @@ from __future__ import annotations
 from math import prod
 from typing import Callable
 
-
 from ..dtypes import dtype
 from ..ir.graph import Node, Var
 from .elements import memory_type, read
@@ -84,7 +83,7 @@ def _insert(e: Emitter, items: _Items, end: Index, new: Value, place: Value) -> 
     before = b.block
     b.branch(head)
     b.position_at_end(head)
-    j = b.phi(I64, "j")
+    j = b.phi(I64)
     j.add_incoming(e.i64(end), before)
     test = b.append_basic_block("insert.test")
     b.cbranch(b.icmp_signed(">", j, I64(0)), test, done)

@@ -8,7 +8,6 @@ from itertools import product
 from math import prod
 from typing import Any, Callable, Sequence
 
-
 from ..ir.graph import Node, Var
 from ..ir.types import contiguous_strides
 from . import scalar_ops

@@ -15,8 +15,7 @@ import numpy as np
 from ..ir.graph import Node
 from .cache import compile_cached
 from .executor import PARALLEL_WORK, CompiledProgram, Segment
-from .llvm import ir
-from .llvm import jit
+from .llvm import ir, jit
 from .llvm.emit import I32, I64, PTR, Emitter, declare, new_module
 from .llvm.target import host_target
 from .threads import Program

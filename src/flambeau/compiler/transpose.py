@@ -4,7 +4,6 @@ from __future__ import annotations
 from math import prod
 from typing import Sequence
 
-
 from ..dtypes import bool_
 from .affine import Affine
 from .elements import memory_type

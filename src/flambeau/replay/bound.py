@@ -66,9 +66,7 @@ class Bound:
         leaves: list[Any] = [leaf for leaf, _ in layout.gradients]
         self._gradients = [(leaf, leaf.grad, leaf.grad._storage, leaf.grad._storage.value) for leaf in leaves]
         self._places = [(place, t._storage.value) for place, t, _ in layout.tensors]
-        rewritten_values = [*[value for _, value in self._written], *[value for *_, value in self._gradients]]
-        self._rewritten = frozenset(map(id, rewritten_values))
-        del leaves, rewritten_values  # as `_references` finds them from now on
+        self._rewritten = frozenset([id(value) for *_, value in [*self._written, *self._gradients]])
         self._alone = self._references()
 
     @staticmethod

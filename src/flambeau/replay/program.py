@@ -317,19 +317,16 @@ class Replay:
             trace.mark()
         bindable = self._layout is not None and not trace.records and trace.observer is None
         values = record(self.spec, operands)
+        if bindable and trace.records:
+            self._last = trace.records[0], len(trace.slots)
         self._write(values, tensors)
         result = self._results(operands, values, tensors)
         if self._boundary:
-            record_of, slots = (trace.records[0], trace.slots) if bindable and trace.records else ((), [])
             operands.clear()  # the program may take over the memory of values that nobody else holds
             values.clear()
             end_step()
-            if record_of:
-                n_slots = len(slots)
-                del slots
-                self._bind_if_alone(record_of, n_slots)
-        elif bindable and trace.records and self._bound is None:
-            self._last = trace.records[0], len(trace.slots)
+            if self._last is not None:
+                self._bind_if_alone(*self._last)
         return result
 
     def _bind_if_alone(self, entry: tuple, n_slots: int) -> None:
@@ -352,7 +349,7 @@ class Replay:
             self._bound = Bound(self.spec, compiled, places, self._template, self._layout)
 
     def _results(self, operands: list, values: Any, tensors: Sequence[Tensor]) -> Any:
-        if self._only is not None and self._backward is None:
+        if self._only is not None:
             return make_tensor(values[self._only])
         node = None
         if self._backward is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import Iterator, Sequence, TypeAlias, Union
 
-
 from . import ir
 from .target import Target
 
@@ -168,7 +167,7 @@ class Emitter:
         start = self.i64(start)
         b.branch(head)
         b.position_at_end(head)
-        i = b.phi(I64, name)
+        i = b.phi(I64)
         i.add_incoming(start, before)
         b.cbranch(b.icmp_signed("<", i, self.i64(stop)), body, done)
         b.position_at_end(body)
@@ -187,7 +186,7 @@ class Emitter:
         before = b.block
         b.branch(body)
         b.position_at_end(body)
-        i = b.phi(I64, name)
+        i = b.phi(I64)
         i.add_incoming(self.i64(start), before)
         phis: list[ir.Phi] = []
         for v in values:

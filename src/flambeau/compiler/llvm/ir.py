@@ -232,22 +232,25 @@ class Module:
 
     def number_of(self, metadata: str) -> int:
         """The number of a piece of metadata, which is added if it is new."""
-        line = f"!{{ {metadata} }}"
-        lines = [text.split(" = ", 1)[1] for text in self.metadata]
-        if line not in lines:
-            self.metadata.append(f"!{len(lines)} = {line}")
-            return len(lines)
-        return lines.index(line)
+        if metadata not in self.metadata:
+            self.metadata.append(metadata)
+        return self.metadata.index(metadata)
+
+    def parts(self) -> dict[str, str]:
+        """The text of its functions, declarations and metadata, by name."""
+        texts = {name: str(function) for name, function in self.globals.items()}
+        texts.update({f"!{i}": f"!{i} = !{{ {piece} }}" for i, piece in enumerate(self.metadata)})
+        return texts
 
     def __str__(self) -> str:
         return "\n".join([f'; ModuleID = "{self.name}"', f'target triple = "{self.triple}"', f'target datalayout = "{self.data_layout}"',
-                          *map(str, self.globals.values()), *self.metadata, ""])
+                          *self.parts().values(), ""])
 
 
 # ------------------------------------------------------------------ the builder
 
 def _binary(opcode: str) -> Any:
-    def write(self: IRBuilder, x: Value, y: Value, name: str = "", flags: Sequence[str] = ()) -> Value:
+    def write(self: IRBuilder, x: Value, y: Value, flags: Sequence[str] = ()) -> Value:
         words = f"{opcode} {' '.join(flags)}" if flags else opcode
         return self._value(x.type, f"{words} {x.type.text} {x.text}, {y.text}")
     return write
@@ -343,7 +346,7 @@ class IRBuilder:
         yield self._inside(then, after), self._inside(otherwise, after)
         self.position_at_end(after)
 
-    def phi(self, t: Type, name: str = "") -> Phi:
+    def phi(self, t: Type) -> Phi:
         phi = Phi(t, f"%v{self.function.number()}")
         self._lines.append(phi)
         return phi

@@ -6,7 +6,6 @@ those below i are new already, so vectors of up to 227 words can be made togethe
 """
 from __future__ import annotations
 
-
 from . import ir
 from .emit import I32, I64, PTR, Emitter, Index, Value, const, vector
 from .target import Target
@@ -76,7 +75,7 @@ def define_mt19937(module: ir.Module, target: Target, name: str = "mt19937", int
     b.branch(blocks["look"])
 
     b.position_at_end(blocks["look"])
-    position, written = b.phi(I64, "position"), b.phi(I64, "written")
+    position, written = b.phi(I64), b.phi(I64)
     position.add_incoming(start, entry)
     written.add_incoming(I64(0), entry)
     some = b.append_basic_block("some")
@@ -88,7 +87,7 @@ def define_mt19937(module: ir.Module, target: Target, name: str = "mt19937", int
     b.branch(blocks["draw"])
 
     b.position_at_end(blocks["draw"])
-    first = b.phi(I64, "first")
+    first = b.phi(I64)
     first.add_incoming(position, some)
     first.add_incoming(I64(0), blocks["refill"])
     count = e.min(e.sub(I64(WORDS), first), e.sub(n, written))

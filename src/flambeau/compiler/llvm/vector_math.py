@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from typing import Callable, Sequence
 
-
 from . import ir
 from .emit import F32, F64, I32, I64, Emitter, Value, const, declare, element_of, lanes_of, like, undefined, vector
 

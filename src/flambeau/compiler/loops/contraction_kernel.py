@@ -11,7 +11,6 @@ from itertools import product
 from math import prod
 from typing import Callable, Sequence
 
-
 from ..llvm import ir
 from ..llvm.emit import F16, F32, F64, I64, PTR, VOID, Emitter, Index, Value, const, itemsize, lanes_of, undefined, vector
 from .schedule import Pack, Schedule

@@ -197,17 +197,11 @@ def _memory_cost(c: Contraction, tile: dict[int, int], packed: str) -> float:
     return LINE_CYCLES * lines / max(steps, 1) if lines * LINE_BYTES > L1_BYTES else 0.0
 
 
-def _streamed(c: Contraction) -> str:
-    """The operands of which no product uses an element again, and which do not stay in the first cache anyway."""
+def _streamed(c: Contraction) -> dict[str, int]:
+    """The operands of which no product uses an element again, and which do not stay in the first cache anyway; their bytes."""
     item = np.dtype(c.accumulate).itemsize
-    return "".join([op for op in "ab" if all(x.stride(op) for x in c.outer if x.size > 1)
-                    and footprint(c, [x.size for x in c.outer], op) * item > L1_BYTES])
-
-
-def _stream_cycles(c: Contraction) -> float:
-    """What it takes to read these operands."""
-    item = np.dtype(c.accumulate).itemsize
-    return sum([footprint(c, [x.size for x in c.outer], op) * item / LINE_BYTES * LINE_CYCLES for op in _streamed(c)])
+    sizes = {op: footprint(c, [x.size for x in c.outer], op) * item for op in "ab" if all(x.stride(op) for x in c.outer if x.size > 1)}
+    return {op: n for op, n in sizes.items() if n > L1_BYTES}
 
 
 def _step_cost(isa: Isa, fmas: float, loads: float, accumulators: int, memory: float) -> float:
@@ -322,7 +316,7 @@ def _best_tile(c: Contraction, isa: Isa, vector_axis: int, lanes: int, packed: s
         others = [i for i in others if not c.outer[i].stride(op) or i == _pack_axis(c, vector_axis, op)]
     others = sorted(others, key=lambda i: -c.outer[i].size)[:4]
     vectors = range(1, 5) if vector_axis >= 0 else (1,)
-    streamed = _streamed(c) if vector_axis < 0 else ""
+    streamed = _streamed(c) if vector_axis < 0 else {}
     for pair in [*combinations(others, 2), *[(i,) for i in others], ()]:
         for n in vectors:
             if vector_axis >= 0 and n > 1 and n > ceil(c.outer[vector_axis].size / lanes):
@@ -434,7 +428,8 @@ def _finish(c: Contraction, best: _Candidate) -> Schedule:
     reduced_order = _reduced_order(c, best)
     counts = [ceil(c.outer[i].size / tile[i]) for i in order]
     long = is_long(c, tile)
-    depth, group = _chunking(counts, max(best.cycles, _stream_cycles(c)), FEW_CHUNKS if long or cut or columns else MAX_CHUNKS)
+    reading = sum(_streamed(c).values()) / LINE_BYTES * LINE_CYCLES
+    depth, group = _chunking(counts, max(best.cycles, reading), FEW_CHUNKS if long or cut or columns else MAX_CHUNKS)
     if best.packed:
         depth, group = _keep_panels(c, best, order, depth, group)
     if depth < len(counts):

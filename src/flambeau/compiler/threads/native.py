@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import sys
 
-
 from ..llvm import ir
 from ..llvm.emit import I32, I64, PTR, Emitter, Index, Value, declare, new_module
 from ..llvm.target import Target
@@ -153,7 +152,7 @@ def _write_open(module: ir.Module, target: Target) -> None:
     entry = b.block
     b.branch(blocks["next"])
     blocks.start("next")
-    number = b.phi(I64, "number")
+    number = b.phi(I64)
     number.add_incoming(first, entry)
     b.cbranch(b.icmp_signed("<", number, n_steps), blocks["look"], blocks["finish"])
 
