@@ -5,6 +5,7 @@ import pytest
 import flambeau as torch
 from flambeau import primitives as p
 from flambeau.compiler.executor import CompiledProgram
+from flambeau.compiler.legalize import legalize
 from flambeau.compiler.loop import loop_of
 from flambeau.compiler.schedule import Scan, Scheduler
 from flambeau.compiler.special import SPECIAL
@@ -71,21 +72,27 @@ def test_what_has_no_kernel_is_left_to_the_interpreter():
         np.testing.assert_array_equal(a, b)
 
 
+def on_threads(program, arrays):
+    """The results, which are the same bits for 1, 2 and 4 threads."""
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 4):
+            torch.set_num_threads(threads)
+            found.append([a.copy() for a in program(arrays)])
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+    return found[0]
+
+
 def test_same_bits_for_any_number_of_threads():
     builder = GraphBuilder()
     h, xs, w = [builder.input(tensor_type(float32, s)) for s in ((100, 128), (6, 100, 128), (128, 128))]
     (history,), _ = p.scan(lambda c, r, s: ((p.tanh(p.dot(c[0], s[0], (1,), (0,)) + r[0]),), ()), (h,), (xs,), (w,))
     graph = builder.finish([history])
-    arrays, before = arrays_of(graph), torch.get_num_threads()
-    program = CompiledProgram(graph)
-    try:
-        results = []
-        for threads in (1, 2, 4):
-            torch.set_num_threads(threads)
-            results.append(program(arrays)[0].copy())
-    finally:
-        torch.set_num_threads(before)
-    assert (results[0] == results[1]).all() and (results[0] == results[2]).all()
+    on_threads(CompiledProgram(graph), arrays_of(graph))
 
 
 def test_interpreted_programs_run_native_loops():
@@ -102,3 +109,35 @@ def test_interpreted_programs_run_native_loops():
             np.testing.assert_allclose(layer(x)[0].numpy(), torch.stack(states).numpy(), rtol=1e-5, atol=1e-6)
     new = [ascent for ascent in tiers._ascents.values() if not any(ascent is other for other in before)]
     assert [ascent.native is not None for ascent in new] == [True]
+
+
+def both_directions(length, batch=N):
+    """Two scans with one body, of which the second needs something computed after the first; then one that needs the first's results."""
+    builder = GraphBuilder()
+    h, xs, ys, w, v = [builder.input(tensor_type(float32, s)) for s in (
+        (batch, HIDDEN), (length, batch, HIDDEN), (length, batch, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, HIDDEN))]
+
+    def run(rows, weight, reverse=False):
+        return p.scan(lambda c, r, s: ((p.tanh(p.dot(c[0], s[0], (1,), (0,)) + r[0]),), (c[0] * 2,)), (h,), (rows,), (weight,), reverse)
+    (forward,), (doubled,) = run(xs, w)
+    summed = p.reduce_sum(forward, (0, 1))
+    (backward,), (again,) = run(p.neg(ys), p.tanh(v), reverse=True)
+    (above,), _ = run(doubled, w)
+    return builder.finish([summed, backward, again, above, p.reduce_sum(p.exp(backward), (0,))])
+
+
+@pytest.mark.parametrize("batch", [1, 5, 70])
+def test_scans_that_do_not_need_each_other_run_abreast(batch):
+    graph = both_directions(4, batch)
+    assert [len(s.strands) for s in scans(legalize(graph))] == [2, 1]
+    arrays = arrays_of(graph)
+    expected = Interpreter().prepare(graph)(arrays)
+    for a, b in zip(on_threads(CompiledProgram(graph), arrays), expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6)
+
+
+def test_scans_of_different_lengths_run_one_after_the_other():
+    builder = GraphBuilder()
+    h, xs, ys = [builder.input(tensor_type(float32, s)) for s in ((N, HIDDEN), (3, N, HIDDEN), (4, N, HIDDEN))]
+    histories = [p.scan(lambda c, r, s: ((c[0] + r[0],), ()), (h,), (x,))[0][0] for x in (xs, ys)]
+    assert [len(s.strands) for s in scans(legalize(builder.finish(histories)))] == [1, 1]

@@ -84,11 +84,13 @@ def describe(graph: Graph) -> list[list[Work]]:
 
 def _scan_works(scan: Scan) -> list[Work]:
     """A body's kernels, after those that run once before the first step."""
-    loop, owners = scan.loop, ((scan.node.origin, 1.0),)
+    loop, n = scan.loop, len(scan.strands)
+    owners = tuple([(strand.node.origin, 1.0 / n) for strand in scan.strands])
+    name = f"{n} scans" if n > 1 else "scan"
 
     def works(steps: Sequence[Step]) -> list[Work]:
         found = [_step_work(step, reads, set(loop.graph.inputs)) for step, reads in zip(steps, reads_of(list(steps)))]
-        return [w._replace(name=f"scan: {w.name}", owners=owners) for w in found]
+        return [Work(f"{name}: {w.name}", n * w.flops, n * w.nbytes, owners) for w in found]
     return works(loop.entry) + works(loop.steps) * scan.length
 
 

@@ -33,6 +33,6 @@ def work(step: Step) -> int:
     if isinstance(step, Contract):
         return step.kernel.work
     if isinstance(step, Scan):
-        return step.length * step.loop.work
+        return len(step.strands) * step.length * step.loop.work
     assert isinstance(step, Special)
     return getattr(step.lower, "work", lambda node: node.outputs[0].size)(step.node)

@@ -90,7 +90,7 @@ class CompiledProgram:
         self.table = np.zeros(tables.size, np.uint64)
         self.flag = np.zeros(1, np.int64)
         self.table[0] = self.flag.ctypes.data
-        self.table_address = self.table.ctypes.data
+        self.table_address = self.table[tables.itself] = self.table.ctypes.data
         self._plan_calls(graph, donors)
         self.fixed, self.moves = tables.plan(len(graph.inputs) + len(self.makes))
         self._finish_segments()
@@ -151,13 +151,16 @@ class CompiledProgram:
             segment = parts[-1]
             segment.work += work(step)
             if isinstance(step, Scan):
-                code = step.loop.code
-                segment.steps += loop_steps(step, self.slot_of, tables)
+                entries, library = loop_steps(step, self.slot_of, tables)
+                segment.steps += entries
+                segment.keep.append(library)
+                scratch = step.loop.code.scratch
             else:
                 code, buffers = next(bodies)
                 segment.steps.append((code.address, code.chunks, 8 * tables.add([0, *[self.slot_of[v] for v in buffers]])))
-            segment.keep.append(code)
-            segment.scratch = max(segment.scratch, code.scratch)
+                segment.keep.append(code)
+                scratch = code.scratch
+            segment.scratch = max(segment.scratch, scratch)
         return parts
 
     def _finish_segments(self) -> None:

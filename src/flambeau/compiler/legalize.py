@@ -8,7 +8,7 @@ whose broadcast operand is walked along its rows. Before, `rules` puts other cal
     dot(aᵀ, b)                       → dot(copy(aᵀ), b)                 (a column's elements fall into few cache sets)
     vectors across strided channels  → see `turning`
 
-Last, large programs compute again what would otherwise be kept for long (`rematerialize`).
+Scans that can run abreast come together first (`abreast`); last, large programs compute again what would otherwise be kept for long (`rematerialize`).
 """
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..ir.graph import Graph, GraphBuilder, Node, Var
 from ..ir.types import tensor_type
 from ..primitives.shape import concat_p, pad, permute
 from . import winograd
+from .abreast import bring_scans_together
 from .loops.contraction import conv_shape, input_grad_border
 from .lowered import LoweredPrimitive
 from .rematerialize import rematerialize
@@ -110,7 +111,7 @@ def _copy_columns(node: Node, args: list[Var], builder: GraphBuilder) -> tuple[V
 
 def legalize(graph: Graph) -> Graph:
     """The same graph on what has kernels."""
-    graph = apply_rules(graph)
+    graph = bring_scans_together(apply_rules(graph))
     if not any(n.prim.kind == "contraction" for n in graph.nodes):
         return graph
     builder = GraphBuilder()

@@ -19,28 +19,38 @@ from ..ir.types import contiguous_strides, tensor_type
 from ..primitives.contraction import dot_p
 from ..primitives.shape import concat_p, reshape
 from .affine import identity, linear
-from .cache import cache_key, object_cache
+from .cache import cache_key, compile_cached, object_cache
 from .emission import emit, work
 from .expression import Load
 from .kernel import Kernel
 from .legalize import legalize
 from .llvm import jit
-from .llvm.emit import new_module
+from .llvm.emit import I64, PTR, Emitter, new_module
 from .llvm.target import Target, host_target
 from .memory import ALIGNMENT, Memory, may_fail, targets
-from .schedule import Host, Map, Scan, Scheduler, Step, Store
+from .schedule import Host, Map, Scan, Scheduler, Step, Store, Strand
 from .special import SPECIAL
 from .tables import Tables
+from .threads.native import KERNEL_TYPE
 
 TURNED_SIZE = 1024  # elements from which on turning a weight pays
+SHARED_WORK = 1 << 14  # of a kernel, from which on scans that run abreast share it out among threads
+
+
+class LoopKernel(NamedTuple):
+    """work: that of all its chunks, as `emission.work` says."""
+
+    address: int
+    chunks: int
+    work: int
 
 
 class LoopCode(NamedTuple):
-    """entry: kernels for the table before the first step; steps: those for each step; as (address, chunks). scratch: bytes of
-    scratch memory. library: what the addresses belong to."""
+    """entry: kernels for the table before the first step; steps: those for each step. scratch: bytes of scratch memory. library:
+    what the addresses belong to."""
 
-    entry: list[tuple[int, int]]
-    steps: list[tuple[int, int]]
+    entry: list[LoopKernel]
+    steps: list[LoopKernel]
     scratch: int
     library: object
 
@@ -80,7 +90,8 @@ class Loop:
             sizes = json.loads(header)
             names = [f"k{i}" for i in range(len(sizes))]
             library = jit.load(code, names)
-            kernels = [(library[name], chunks) for name, (chunks, _) in zip(names, sizes)]
+            works = map(work, [*self.entry, *self.steps])
+            kernels = [LoopKernel(library[name], chunks, n) for name, (chunks, _), n in zip(names, sizes, works)]
             n = len(self.entry)
             self._code = LoopCode(kernels[:n], kernels[n:], max([s for _, s in sizes], default=0), library)
         return self._code
@@ -156,8 +167,8 @@ def loop_of(node: Node) -> Loop:
 class _LoopTables:
     """The tables of one scan in a program: a row of `width` entries for each step, and one before them."""
 
-    def __init__(self, step: Scan, slot_of: dict[Var, int]):
-        loop, node = step.loop, step.node
+    def __init__(self, loop: Loop, strand: Strand, slot_of: dict[Var, int]):
+        node = strand.node
         _, n_carry, n_xs, length, reverse = node.params
         self.width = len(loop.slots) + 1
         self.sources = np.zeros((length + 1, self.width), np.int64)
@@ -167,7 +178,7 @@ class _LoopTables:
         before, after = (rows + 1, rows) if reverse else (rows, rows + 1)
         results = [Load(v, linear(identity(v.ndim), contiguous_strides(v.shape), v.ndim)) for v in node.outputs]
         inputs, outputs = loop.graph.inputs, loop.graph.outputs
-        for i, (v, x) in enumerate(zip(inputs, step.operands)):
+        for i, (v, x) in enumerate(zip(inputs, strand.operands)):
             slot = loop.slots[v]
             if i < n_carry:
                 self._fill(slot, slice(0, 1), x, 0)
@@ -181,7 +192,7 @@ class _LoopTables:
                 self._fill(slot, slice(0, 1), x, length if reverse else 0)
             self._fill(slot, slice(1, None), x, after if i < n_carry else rows)
         for v, at in loop.offsets.items():
-            self.sources[:, loop.slots[v]] = slot_of[step.workspace]
+            self.sources[:, loop.slots[v]] = slot_of[strand.workspace]
             self.offsets[:, loop.slots[v]] = at
 
     def _fill(self, slot: int, tables: slice, x: Load, rows: np.ndarray | int) -> None:
@@ -191,11 +202,39 @@ class _LoopTables:
         self.offsets[tables, slot] = (x.offset.constant + rows * step) * x.var.dtype.itemsize
 
 
-def loop_steps(step: Scan, slot_of: dict[Var, int], tables: Tables) -> list[tuple[int, int, int]]:
-    """A program's steps that run a scan: (kernel, chunks, bytes from the program's table to theirs). Their tables are added."""
+def loop_steps(step: Scan, slot_of: dict[Var, int], tables: Tables) -> tuple[list[tuple[int, int, int]], object]:
+    """(a program's steps that run scans, as (kernel, chunks, bytes from the program's table to theirs); what the kernels belong to).
+    Their tables are added."""
     code: LoopCode = step.loop.code
-    rows = _LoopTables(step, slot_of)
-    first = tables.add(rows.sources, rows.offsets)
-    starts = [8 * (first + i * rows.width) for i in range(len(rows.sources))]
-    return [(kernel, chunks, starts[0]) for kernel, chunks in code.entry] + \
-        [(kernel, chunks, at) for at in starts[1:] for kernel, chunks in code.steps]
+    rows = [_LoopTables(step.loop, strand, slot_of) for strand in step.strands]
+    starts = [8 * (tables.add(r.sources, r.offsets) + r.width * np.arange(len(r.sources))) for r in rows]
+    wanted = [(kernel, t) for t in range(step.length + 1) for kernel in (code.steps if t else code.entry)]
+    if len(rows) == 1:
+        return [(kernel.address, kernel.chunks, int(starts[0][t])) for kernel, t in wanted], code.library
+    address, library = abreast()
+    found = []
+    for kernel, t in wanted:
+        total = len(rows) * kernel.chunks
+        together = total if kernel.chunks == 1 and kernel.work < SHARED_WORK else 1
+        row = tables.add([tables.zero] * 3 + [tables.itself] * len(rows), np.array([kernel.address, kernel.chunks, together, *[s[t] for s in starts]]))
+        found.append((address, total // together, 8 * row))
+    return found, (library, code.library)
+
+
+@lru_cache(None)
+def abreast() -> tuple[int, object]:
+    """(address of the kernel that runs a body's kernel for several scans, what the address belongs to). Its buffers: that kernel's
+    address, its number of chunks, how many of all scans' chunks it takes at once, and the table of each scan."""
+    target = host_target()
+    module = new_module(target, "abreast")
+    e = Emitter.define(module, target, "abreast", [PTR, I64, PTR], noalias=False)
+    buffers, number, scratch = e.args
+    kernel = e.load(buffers, PTR)
+    chunks, together = (e.load(e.at(buffers, i, I64), I64) for i in (1, 2))
+    with e.loop(0, together, name="chunk") as i:
+        chunk = e.b.add(e.b.mul(number, together), e.i64(i))
+        table = e.load(e.at(buffers, e.b.add(e.b.udiv(chunk, chunks), I64(3)), PTR), PTR)
+        e.call_pointer(kernel, KERNEL_TYPE, [table, e.b.urem(chunk, chunks), scratch])
+    e.b.ret_void()
+    library = jit.load(compile_cached(module, target), ["abreast"])
+    return library["abreast"], library

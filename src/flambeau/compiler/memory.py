@@ -17,7 +17,7 @@ def targets(step: Step) -> list[Var]:
     if isinstance(step, (Fill, Reduce)):
         return [step.target]
     if isinstance(step, Scan):
-        return [*step.node.outputs, step.workspace]
+        return [v for strand in step.strands for v in (*strand.node.outputs, strand.workspace)]
     return list(step.node.outputs)
 
 
@@ -82,7 +82,7 @@ def reads_of(steps: list[Step]) -> list[set[Var]]:
         elif isinstance(step, Contract):
             result.append(step.kernel.reads)
         elif isinstance(step, Scan):
-            result.append({x.var for x in step.operands})
+            result.append({x.var for strand in step.strands for x in strand.operands})
         else:
             result.append(set(step.node.inputs if isinstance(step, Host) else operands(step.node)))
     return result

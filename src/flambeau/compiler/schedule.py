@@ -68,18 +68,24 @@ class Contract(NamedTuple):
     kernel: ContractionKernel
 
 
-class Scan(NamedTuple):
-    """A scan of `length` steps. operands: where its initial carries, sequences and shared values begin; loop: its body (see
-    `loop`); workspace: a buffer for what lives during one step."""
+class Strand(NamedTuple):
+    """One scan. operands: where its initial carries, sequences and shared values begin; workspace: a buffer for what lives during
+    one step."""
 
     node: Node
     operands: tuple[Load, ...]
-    loop: Any
     workspace: Var
+
+
+class Scan(NamedTuple):
+    """Scans with one body and as many steps each, none of which needs another's results: they run abreast. loop: the body (see `loop`)."""
+
+    strands: tuple[Strand, ...]
+    loop: Any
 
     @property
     def length(self) -> int:
-        return self.node.params[3]
+        return self.strands[0].node.params[3]
 
 
 class Host(NamedTuple):
@@ -252,7 +258,7 @@ class Scheduler:
                 raise NeedsBuffer(v)
             operands.append(x)
         loop = self.loop_of(node)  # type: ignore[misc]
-        return Scan(node, tuple(operands), loop, loop.workspace(node))
+        return Scan((Strand(node, tuple(operands), loop.workspace(node)),), loop)
 
     def _map(self, v: Var) -> Map:
         builder = self._expressions(v.shape)
@@ -322,12 +328,15 @@ class Scheduler:
     # ------------------------------------------------------------------ fusion of loops
 
     def _merge(self, steps: list[Step]) -> list[Step]:
-        """Neighbouring maps over one domain become one loop, where each reads the others' results only at its own point."""
+        """Neighbouring maps over one domain become one loop, where each reads the others' results only at its own point; neighbouring
+        scans run abreast."""
         merged: list[Step] = []
         for step in steps:
             last = merged[-1] if merged else None
             if isinstance(step, Map) and isinstance(last, Map) and _can_merge(last, step):
                 merged[-1] = Map(last.domain, last.stores + step.stores)
+            elif isinstance(step, Scan) and isinstance(last, Scan) and _can_run_abreast(last, step):
+                merged[-1] = Scan(last.strands + step.strands, last.loop)
             else:
                 merged.append(step)
         return merged
@@ -352,6 +361,11 @@ def _can_merge(a: Map, b: Map) -> bool:
             if isinstance(x, Load) and x.offset not in written.get(x.var, (x.offset,)):
                 return False
     return True
+
+
+def _can_run_abreast(a: Scan, b: Scan) -> bool:
+    made = {v for strand in a.strands for v in strand.node.outputs}
+    return a.loop is b.loop and a.length == b.length and all(x.var not in made for strand in b.strands for x in strand.operands)
 
 
 def _is_turned(step: Map) -> bool:

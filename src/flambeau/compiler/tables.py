@@ -2,8 +2,8 @@
 
 A kernel reads the addresses of its buffers from a small table, so that one kernel serves any number of steps, in any number of
 programs. The table of a program begins with the error flag, the inputs, the results and what is the program's own; behind them
-lie its steps' tables, each entry of which is the address in one of those before, plus a distance. Entries of what lies in the
-arena change with the arena; those of inputs and results are filled by the program itself, whose first step is `spread`.
+lie 0, the address of the table itself, and its steps' tables, each entry of which is one of those before, plus a distance. Entries of
+what lies in the arena change with the arena; those of inputs and results are filled by the program itself, whose first step is `spread`.
 """
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from .llvm.target import host_target
 
 
 class Tables:
-    """The steps' tables of one program, behind its first `size` entries."""
+    """The steps' tables of one program, behind its first `size` entries. zero, itself: the entries that hold 0 and the table's address."""
 
     def __init__(self, size: int):
-        self.size = size
+        self.zero, self.itself = size, size + 1
+        self.size = size + 2
         self._sources: list[np.ndarray] = []
         self._offsets: list[np.ndarray] = []
 
     def add(self, sources: np.ndarray | Sequence[int], offsets: np.ndarray | None = None) -> int:
-        """Appends entries: the address in entry `sources` of the program's table, plus `offsets` bytes. Returns the first one's number."""
+        """Appends entries: what entry `sources` of the program's table holds, plus `offsets`. Returns the first one's number."""
         first, sources = self.size, np.ravel(np.asarray(sources, np.int64))
         self._sources.append(sources)
         self._offsets.append(np.zeros_like(sources) if offsets is None else np.ravel(offsets))

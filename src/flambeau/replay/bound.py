@@ -22,8 +22,7 @@ from ..tensor.node import AccumulateGrad
 from ..tensor.tensor import Tensor
 
 ATTEMPTS = 100  # bindings in a row that did not hold, before a replay is no longer bound
-SOON = 1 << 25  # elements and multiplications: calls that write nothing and do more better run while Python goes on
-SHORT = 1 << 28  # so much more than what Python does before it takes that no step gains from being bound
+SHORT = 1 << 28  # elements and multiplications: what does more gains nothing from being bound, and better runs while Python goes on
 
 
 class Layout(NamedTuple):
@@ -74,7 +73,7 @@ class Bound:
         """Whether each result that replaces a value was written where that value lay."""
         if not compiled.straight or len(compiled.parts) != 1:
             return False
-        if compiled.parts[0].work > (SHORT if layout.written else SOON):
+        if compiled.parts[0].work > SHORT:
             return False
         at = {id(t): place for place, t, _ in layout.tensors}
         at.update([(id(twin), at[id(t)]) for t, twin in layout.twins])

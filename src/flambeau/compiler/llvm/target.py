@@ -20,7 +20,8 @@ class Isa:
     vector_bytes: width of a vector register; registers: how many there are; fma: fused multiply-add in one instruction;
     masked: loads and stores under a mask are instructions (else LLVM makes a branch for each lane);
     folds_broadcast: an arithmetic instruction can broadcast a scalar operand from memory, so it needs no register.
-    converts_half: float16 and float32 are converted by instructions. multiplies: multiply-adds of whole vectors that begin in a cycle.
+    converts_half: float16 and float32 are converted by instructions. scales: x·2^n is an instruction. multiplies: multiply-adds of
+    whole vectors that begin in a cycle.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Isa:
     masked: bool
     folds_broadcast: bool
     converts_half: bool
+    scales: bool = False
     multiplies: int = 2
 
     def lanes(self, itemsize: int) -> int:
@@ -38,7 +40,7 @@ class Isa:
 
 
 ISAS = {isa.name: isa for isa in (
-    Isa("avx512", 64, 32, fma=True, masked=True, folds_broadcast=True, converts_half=True),
+    Isa("avx512", 64, 32, fma=True, masked=True, folds_broadcast=True, converts_half=True, scales=True),
     Isa("avx2", 32, 16, fma=True, masked=True, folds_broadcast=False, converts_half=True),
     Isa("sse2", 16, 16, fma=False, masked=False, folds_broadcast=False, converts_half=False),
     Isa("neon", 16, 32, fma=True, masked=False, folds_broadcast=False, converts_half=True),

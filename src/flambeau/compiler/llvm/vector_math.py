@@ -13,15 +13,16 @@ that are not worth more: float64 erf and pow. Hyperbolic functions and inverses 
 from __future__ import annotations
 
 import math
-from typing import Callable, Sequence
+from typing import Callable, NamedTuple, Sequence
 
 from . import ir
-from .emit import F32, F64, I32, I64, Emitter, Value, const, declare, element_of, lanes_of, like, undefined, vector
+from .emit import F32, F64, I32, I64, Emitter, Value, const, declare, element_of, itemsize, lanes_of, like, undefined, vector
 
 LN2 = math.log(2.0)
 # ln 2 in two parts, the first with so few bits that its product with an exponent is exact
 LN2_32 = (0.693359375, -2.12194440e-4)
 LN2_64 = (6.93147180369123816490e-01, 1.90821492927058770002e-10)
+CURRENT_ROUNDING = 4  # as AVX-512's instructions are told
 ROUND_32, ROUND_64 = 12582912.0, 6755399441055744.0  # 1.5·2^23, 1.5·2^52: adding one rounds to an integer
 
 # (e^r - 1 - r) / r² on |r| <= ln2/2
@@ -110,12 +111,18 @@ def _clamp(e: Emitter, x: Value, low: float, high: float) -> Value:
     return pick(e, compare(e, "<", x, low), low, x)
 
 
-def _round(e: Emitter, x: Value) -> tuple[Value, Value]:
-    """The nearest integer as a float, and as the low bits of an int (garbage for NaN, which converting would make
-    undefined). |x| must be below 2^21."""
+class _Rounded(NamedTuple):
+    """An integer as a float, and as the low bits of an int (garbage for NaN, which converting would make undefined)."""
+
+    number: Value
+    bits: Value
+
+
+def _round(e: Emitter, x: Value) -> _Rounded:
+    """The nearest integer. |x| must be below 2^21."""
     magic = const(x.type, ROUND_32 if is_single(x) else ROUND_64)
     shifted = e.b.fadd(x, magic)
-    return e.b.fsub(shifted, magic), _bits(e, shifted)
+    return _Rounded(e.b.fsub(shifted, magic), _bits(e, shifted))
 
 
 def _power_of_two(e: Emitter, n: Value, t: ir.Type) -> Value:
@@ -130,12 +137,22 @@ def _signed(e: Emitter, n: Value) -> Value:
     return e.b.ashr(e.b.shl(n, shift), shift)
 
 
-def _scale(e: Emitter, x: Value, n: Value) -> Value:
-    """x·2^n in two steps, so that n may pass the range of exponents and denormal results are rounded once."""
-    n = _signed(e, n)
-    half = e.b.ashr(n, const(n.type, 1))
+def _scale(e: Emitter, x: Value, n: _Rounded) -> Value:
+    """x·2^n, where n may pass the range of exponents and denormal results are rounded once: by an instruction, or in two steps."""
+    if e.target.isa.scales and lanes_of(x.type) * itemsize(element_of(x.type)) == e.target.isa.vector_bytes:
+        return _scale_by_instruction(e, x, n.number)
+    whole = _signed(e, n.bits)
+    half = e.b.ashr(whole, const(whole.type, 1))
     x = e.b.fmul(x, _power_of_two(e, half, x.type))
-    return e.b.fmul(x, _power_of_two(e, e.b.sub(n, half), x.type))
+    return e.b.fmul(x, _power_of_two(e, e.b.sub(whole, half), x.type))
+
+
+def _scale_by_instruction(e: Emitter, x: Value, n: Value) -> Value:
+    """AVX-512's vscalef on a whole vector, in the current rounding mode."""
+    lanes, mask = lanes_of(x.type), ir.IntType(lanes_of(x.type))
+    name = f"llvm.x86.avx512.mask.scalef.p{'s' if is_single(x) else 'd'}.{8 * e.target.isa.vector_bytes}"
+    scalef = declare(e.module, name, x.type, [x.type, x.type, x.type, mask, I32])
+    return e.b.call(scalef, [x, n, x, mask((1 << lanes) - 1), I32(CURRENT_ROUNDING)])
 
 
 def magnitude(e: Emitter, x: Value) -> Value:
@@ -176,12 +193,12 @@ def by_lanes(name: str) -> Callable[..., Value]:
 
 # --------------------------------------------------------------- exponential
 
-def _exp_reduce(e: Emitter, x: Value) -> tuple[Value, Value]:
-    """x = n·ln2 + r: (r, n as an int)."""
+def _exp_reduce(e: Emitter, x: Value) -> tuple[Value, _Rounded]:
+    """x = n·ln2 + r: (r, n)."""
     high, low = LN2_32 if is_single(x) else LN2_64
-    n, n_bits = _round(e, e.b.fmul(x, const(x.type, 1.0 / LN2)))
-    r = e.fma(n, const(x.type, -high), x)
-    return e.fma(n, const(x.type, -low), r), n_bits
+    n = _round(e, e.b.fmul(x, const(x.type, 1.0 / LN2)))
+    r = e.fma(n.number, const(x.type, -high), x)
+    return e.fma(n.number, const(x.type, -low), r), n
 
 
 def _expm1_kernel(e: Emitter, r: Value) -> Value:
@@ -189,30 +206,34 @@ def _expm1_kernel(e: Emitter, r: Value) -> Value:
     return e.fma(e.b.fmul(r, r), polynomial(e, r, EXP_32 if is_single(r) else EXP_64), r)
 
 
-def _exp_parts(e: Emitter, x: Value) -> tuple[Value, Value]:
-    """e^x = y·2^n: (y, n as an int)."""
-    # beyond these the result is inf or 0 anyway, and n stays small
-    r, n = _exp_reduce(e, _clamp(e, x, *((-105.0, 90.0) if is_single(x) else (-750.0, 711.0))))
+def _exp_range(x: Value) -> tuple[float, float]:
+    """Beyond these the result is 0 or inf anyway; between them n stays small."""
+    return (-105.0, 90.0) if is_single(x) else (-750.0, 711.0)
+
+
+def _exp_parts(e: Emitter, x: Value) -> tuple[Value, _Rounded]:
+    """e^x = y·2^n: (y, n), for x within `_exp_range`."""
+    r, n = _exp_reduce(e, x)
     return e.b.fadd(_expm1_kernel(e, r), const(x.type, 1.0)), n
 
 
 def exp(e: Emitter, x: Value) -> Value:
     """e^x."""
-    return _scale(e, *_exp_parts(e, x))
+    return _scale(e, *_exp_parts(e, _clamp(e, x, *_exp_range(x))))
 
 
 def half_exp(e: Emitter, x: Value) -> Value:
     """e^x / 2, which is finite a little longer than e^x."""
-    y, n = _exp_parts(e, x)
-    return _scale(e, y, e.b.sub(n, const(n.type, 1)))
+    y, n = _exp_parts(e, _clamp(e, x, *_exp_range(x)))
+    return _scale(e, e.b.fmul(y, const(x.type, 0.5)), n)
 
 
 def exp2(e: Emitter, x: Value) -> Value:
     """2^x."""
     x = _clamp(e, x, *((-152.0, 130.0) if is_single(x) else (-1080.0, 1030.0)))
-    n, n_bits = _round(e, x)
-    r = e.b.fmul(e.b.fsub(x, n), const(x.type, LN2))
-    return _scale(e, e.b.fadd(_expm1_kernel(e, r), const(x.type, 1.0)), n_bits)
+    n = _round(e, x)
+    r = e.b.fmul(e.b.fsub(x, n.number), const(x.type, LN2))
+    return _scale(e, e.b.fadd(_expm1_kernel(e, r), const(x.type, 1.0)), n)
 
 
 def expm1(e: Emitter, x: Value) -> Value:
@@ -220,14 +241,16 @@ def expm1(e: Emitter, x: Value) -> Value:
     r, n = _exp_reduce(e, _clamp(e, x, *((-20.0, 88.8) if is_single(x) else (-40.0, 709.9))))
     p = _expm1_kernel(e, r)
     # at half the scale, so that the largest n does not overflow
-    half = _power_of_two(e, e.b.sub(n, const(n.type, 1)), x.type)
+    half = _power_of_two(e, e.b.sub(n.bits, const(n.bits.type, 1)), x.type)
     y = e.fma(half, p, e.b.fsub(half, const(x.type, 0.5)))
     return with_sign(e, e.b.fadd(y, y), x)
 
 
 def sigmoid(e: Emitter, x: Value) -> Value:
     """1 / (1 + e^-x), from e^-|x| so that nothing overflows and small results keep their digits."""
-    small = exp(e, e.b.fneg(magnitude(e, x)))
+    below = e.b.fneg(magnitude(e, x))
+    least, _ = _exp_range(x)
+    small = _scale(e, *_exp_parts(e, pick(e, compare(e, "<", below, least), least, below)))
     one = const(x.type, 1.0)
     total = e.b.fadd(one, small)
     negative = compare(e, "<", x, 0.0)
@@ -235,7 +258,7 @@ def sigmoid(e: Emitter, x: Value) -> Value:
     # what the sum rounded away, relative to the sum (1/total is y or 1-y)
     lost = e.b.fsub(small, e.b.fsub(total, one))
     inverse = pick(e, negative, e.b.fsub(one, y), y)
-    return e.b.fsub(y, e.b.fmul(y, e.b.fmul(lost, inverse)))
+    return e.fma(e.b.fneg(y), e.b.fmul(lost, inverse), y)
 
 
 def tanh(e: Emitter, x: Value) -> Value:
@@ -249,7 +272,9 @@ def tanh(e: Emitter, x: Value) -> Value:
         return with_sign(e, pick(e, near, y, e.b.fsub(one, y)), x)
     z = e.b.fmul(x, x)
     near = e.fma(e.b.fmul(x, z), polynomial(e, z, TANH_32), x)
-    grown = exp(e, e.b.fmul(_clamp(e, a, 0.0, 10.0), two))
+    most = 10.0  # beyond it the result is 1
+    grown, n = _exp_parts(e, e.b.fmul(pick(e, compare(e, ">", a, most), most, a), two))
+    grown = e.b.fmul(grown, _power_of_two(e, n.bits, x.type))
     far = e.b.fsub(one, e.b.fdiv(two, e.b.fadd(grown, one)))
     return with_sign(e, pick(e, compare(e, "<", a, 0.625), near, far), x)
 
@@ -503,9 +528,9 @@ def _pow_magnitude(e: Emitter, x: Value, y: Value) -> Value:
     z = e.b.fmul(s, s)
     log2m = e.b.fmul(s, e.fma(z, polynomial(e, z, LOG2_POW), const(t, 2.0 / LN2)))
     power = e.b.fmul(y, _log_edges(e, x, e.b.fadd(k, log2m)))
-    n, n_bits = _round(e, _clamp(e, power, -300.0, 300.0))
-    r = e.b.fsub(_clamp(e, power, -300.0, 300.0), n)
-    return e.b.fptrunc(_scale(e, polynomial(e, r, EXP2_POW), n_bits), like(x.type, F32))
+    power = _clamp(e, power, -300.0, 300.0)
+    n = _round(e, power)
+    return e.b.fptrunc(_scale(e, polynomial(e, e.b.fsub(power, n.number), EXP2_POW), n), like(x.type, F32))
 
 
 def pow(e: Emitter, x: Value, y: Value) -> Value:
