@@ -50,6 +50,30 @@ def test_other_windows_scatter(shape, window, stride, low):
     check(graph_of(shape, window, stride, low), False)
 
 
+def relu_graph(bound=0, kept=False, of_input=False):
+    """The gradient of max_pool(relu(x)): relu's is asked of its result, as the VJP does."""
+    builder, shape = GraphBuilder(), (2, 3, 10, 36)
+    x = builder.input(tensor_type(float32, shape))
+    y = p.relu(x)
+    values, index = p.max_pool(y, (2, 2), (2, 2), (0, 0), (0, 0), (1, 1))
+    g = builder.input(values.type)
+    wide = _flat_scatter(g, index, shape)
+    masked = p.select(p.le(x if of_input else y, bound), 0, wide)
+    return builder.finish([values, masked, *[wide] * kept])
+
+
+@pytest.mark.parametrize("graph, moves", [(relu_graph(), True), (relu_graph(kept=True), False), (relu_graph(bound=1), False),
+                                          (relu_graph(of_input=True), False)])
+def test_relu_masks_what_is_unpooled_before(graph, moves):
+    names = [n.prim.name for n in legalize(graph).nodes]
+    assert (names.index("select") < names.index("unpool")) == moves
+    rng = np.random.default_rng(0)
+    x, g = rng.integers(-3, 3, graph.inputs[0].shape).astype(np.float32), rng.standard_normal(graph.inputs[1].shape).astype(np.float32)
+    x[0, 0, :2, :4], x[0, 1, 0, 0], x[1, 2, :2, :2] = -1, np.nan, np.nan
+    for got, want in zip(CompiledProgram(graph)([x, g]), Interpreter().prepare(graph)([x, g]), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
 @pytest.mark.parametrize("places, source", [((1, 1, 50), (1, 1, 50)), ((1, 2, 25), (1, 2, 40))])
 def test_other_scatters_at_the_places_of_maxima(places, source):
     """All places in the first channel; or a source of which only a part is added."""

@@ -8,6 +8,7 @@
     window_sum                       → a sum of strided slices
     window_spread, no overlap        → each element repeated
     max pooling's gradient           → unpool                            (where windows tile the plane)
+    ReLU's gradient of unpool(g)     → unpool(ReLU's gradient of g)      (of the pooled values, which are fewer)
     reduce of much to few            → reduce(reduce(in parts))          (so that several threads have work)
     any, all                         → cast(reduce_max(cast(x, uint8)))
     division of integers             → whole_div, …                      (which look for zeros)
@@ -28,7 +29,7 @@ from .division import DIVISIONS
 from .elements import ELEMENT, HALF
 from .lowered import LoweredPrimitive
 from .order import TOP
-from .unpool import unpooled
+from .unpool import masked, unpooled
 
 MOST_WINDOW = 64  # elements of windows that are summed one by one
 LONG, FEW_ROWS, FEW_COLUMNS, MOST_PARTS = 1 << 17, 8, 512, 32  # reductions of at least so much to fewer are cut into parts
@@ -195,7 +196,7 @@ RULES: dict[str, Rule] = {
     **{name: _reduce for name in ("reduce_sum", "reduce_prod", "reduce_max", "reduce_min")},
     **{name: _divide_integers for name in DIVISIONS},
     "permute": _turned_dot, "strided_view": _strided_view, "sort": _sort, "window_sum": _window_sum, "window_spread": _window_spread,
-    "scatter": unpooled,
+    "scatter": unpooled, "select": masked,
 }
 
 

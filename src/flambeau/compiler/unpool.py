@@ -10,6 +10,7 @@ from typing import Any, Callable
 
 from ..ir.graph import GraphBuilder, Node, Var
 from ..ir.types import contiguous_strides, tensor_type
+from ..primitives.elementwise import le, select
 from ..primitives.shape import reshape
 from .elements import ELEMENT, memory_type
 from .kernel import Kernel, chunked
@@ -38,6 +39,31 @@ def unpooled(node: Node, args: list[Var], builder: GraphBuilder, uses: Any) -> t
         return None
     out, = builder.call(unpool_p, (g, index), (window,), [tensor_type(g.dtype, x.shape)])
     return (reshape(out, zeros.shape),)
+
+
+def masked(node: Node, args: list[Var], builder: GraphBuilder, uses: Any) -> tuple[Var, ...] | None:
+    """The rule: ReLU's gradient before max pooling's, of fewer elements. A window's gradient is 0 but at its maximum, where what ReLU's
+    gradient asks of the plane is what it asks of the pooled value."""
+    condition, zeros, wide = args
+    test, unpool = condition.node, _under_reshapes(wide).node
+    if test is None or test.prim.name != "le" or unpool is None or unpool.prim is not unpool_p or not _is_read_once(node.inputs[2], uses):
+        return None
+    (y, bound), (g, index) = test.inputs, unpool.inputs
+    pool = index.node
+    if pool is None or y is not pool.inputs[0] or wide.shape != y.shape or not is_zero(bound) or not is_zero(zeros):
+        return None
+    pooled = pool.outputs[0]
+    kept = select(le(pooled, 0), 0, reshape(g, pooled.shape))
+    return builder.call(unpool_p, (kept, index), unpool.params, [node.outputs[0].type])
+
+
+def _is_read_once(v: Var, uses: Any) -> bool:
+    """Whether nobody but the one who reads v wants it, or what it is a reshape of."""
+    while len(uses.readers[v]) == 1 and v not in uses.results:
+        if v.node is None or v.node.prim.name != "reshape":
+            return True
+        v = v.node.inputs[0]
+    return False
 
 
 def _under_reshapes(v: Var) -> Var:
