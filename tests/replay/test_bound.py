@@ -373,3 +373,16 @@ def test_an_index_out_of_range_is_told_and_the_next_call_is_right():
     with pytest.raises(IndexError, match="out of range"):
         compiled.call((flambeau.tensor([1, 10, 2]),), {}).numpy()
     assert flambeau.equal(compiled.call((inside,), {}), look_up(inside))
+
+
+def test_recorded_steps_write_where_the_parameters_lie():
+    """From the first call on, through those that are watched and captured: nobody knows what they replace while they run."""
+    run, (x, y) = Run(True, WIDE), batch(WIDE)
+    places = []
+    for _ in range(6):
+        run.step((x, y), {})
+        trace.flush()
+        trace.land()
+        state = [t for each in run.optimizer.state.values() for t in each.values()]
+        places.append([t._storage.value.location() for t in (*run.model.parameters(), *state) if t.ndim])
+    assert places == places[:1] * 6

@@ -112,15 +112,25 @@ class Capture:
         self.reason = why + ("" if site is None else " ({}:{})".format(*locate(site)))
 
 
-def capture(fn: Callable[..., Any], arguments: Structure, tensors: Sequence[Tensor], before: Known,
+def capture(fn: Callable[..., Any], arguments: Structure, tensors: Sequence[Tensor], reach: tuple[list, list],
             make: Callable[[Recording], Any]) -> tuple[Any, Any]:
     """Calls fn; returns what it returned, and make(recording) of the call, or a `Refused` that says why there is none.
 
-    arguments: the structure of (args, kwargs) around `tensors`. before: what the call can reach.
+    arguments: the structure of (args, kwargs) around `tensors`. reach: the other tensors, and the generators, that the call can reach.
     """
     flush()
     land()
-    now, watch = Capture(), Watch()
+    now = Capture()
+    result, found = _captured(now, fn, arguments, tensors, Known([*tensors, *reach[0]], reach[1]), make)
+    if now.boundary:  # not before: as long as somebody knows what the call replaces, no result takes over its memory
+        flush()
+    return result, found
+
+
+def _captured(now: Capture, fn: Callable[..., Any], arguments: Structure, tensors: Sequence[Tensor], before: Known,
+              make: Callable[[Recording], Any]) -> tuple[Any, Any]:
+    """`capture` up to the end of the step. before: what the call can reach."""
+    watch = Watch()
     lent = [now.lend(t) for t in tensors]
     nodes = [t._node for t in lent]
     args, kwargs = arguments.fill(lent)
@@ -142,10 +152,7 @@ def capture(fn: Callable[..., Any], arguments: Structure, tensors: Sequence[Tens
         except (Refused, Unguarded) as why:
             found = Refused(str(why))
         _return_arguments(lent, nodes, tensors, Structure.of(result, objects=True)[1])
-    result = _replace(result, {id(x): t for x, t in zip(lent, tensors)})
-    if now.boundary:
-        flush()
-    return result, found
+    return _replace(result, {id(x): t for x, t in zip(lent, tensors)}), found
 
 
 def reachable(fn: Any, watch: Watch, arguments: Iterable[Any]) -> Guards:

@@ -16,7 +16,6 @@ from ..tensor.node import AccumulateGrad
 from ..tensor.tensor import Tensor
 from .capture import Refused, capture, reachable
 from .guards import Unguarded
-from .known import Known
 from .program import MISMATCH, Replay
 from .structure import Structure
 from .watch import Watch
@@ -91,8 +90,7 @@ class Compiled:
         if self._count >= RECORDINGS:
             self._give_up(kind, f"it was called in more than {RECORDINGS} ways (shapes, modes, plain arguments)")
             return self.fn(*args, **kwargs)
-        before = Known([*tensors, *kind.reach[0]], kind.reach[1])
-        result, found = capture(self.fn, arguments, tensors, before, functools.partial(Replay, self.name))
+        result, found = capture(self.fn, arguments, tensors, kind.reach, functools.partial(Replay, self.name))
         if isinstance(found, Refused):
             self._give_up(kind, str(found))
         else:
