@@ -1,4 +1,4 @@
-"""Memory that compiled programs have in common: the arena for what lies between a program's steps, and results kept for the next run.
+"""Memory that compiled programs have in common: the arena for what lies between a program's steps.
 
 Programs of a thread run one after the other, so they share one arena, as large as the largest needs. A program that meets
 another arena than at its last run writes the new addresses into its table (`CompiledProgram.settle`).
@@ -11,14 +11,12 @@ import threading
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Iterator
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from .memory import ALIGNMENT
 
 LARGE = 1 << 24  # bytes of an arena before which free memory is given back to the system
-KEPT_BYTES = 1 << 28  # results that nobody holds any more, of all programs together
 
 _serials = itertools.count(1)
 
@@ -76,16 +74,3 @@ class Arena(threading.local):
 
 
 arena = Arena()
-_keepers: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # bytes kept by programs, the longest unchanged first
-
-
-def note_kept(program: Any, nbytes: int) -> None:
-    """`program` keeps so many bytes more (or less); others let theirs go where that is too much. `program.kept` lists a program's arrays."""
-    _keepers[program] = _keepers.pop(program, 0) + nbytes
-    total = sum(_keepers.values())
-    for other in list(_keepers):
-        if total <= KEPT_BYTES:
-            break
-        if other is not program:
-            total -= _keepers.pop(other)
-            other.kept[:] = [None] * len(other.kept)

@@ -14,9 +14,10 @@ import numpy as np
 from ..addresses import address_of
 from ..interpret.interpreter import Interpreter, run_node
 from ..ir.graph import Graph, Node, Var
-from .arena import arena, note_kept
+from .arena import arena
 from .bodies import bodies_of
 from .emission import work
+from .kept import KEPT_ONLY, Kept
 from .legalize import legalize
 from .loop import loop_of, loop_steps
 from .memory import Memory, donations, may_fail, reads_of, targets
@@ -125,9 +126,8 @@ class CompiledProgram:
         self.small = self.keeps and sum(v.type.nbytes for v in made) <= SMALL
         self.sets: list[tuple[list, list[int]]] = [([None] * len(made), [0] * len(made)) for _ in range(2)]  # small results, addresses
         self.turn = 0
-        self.kept: list[np.ndarray | None] = [None] * len(made)
+        self.kept = Kept(self.makes)
         self.refused = [0] * len(made)  # how many runs in a row the donor of each result has kept its memory
-        self.kept_addresses = [0] * len(made)
         # a copied result would have to wait for its original
         self.asynchronous = len(self.parts) == 1 and isinstance(self.parts[0], Segment) and all(as_it_is for _, as_it_is in self.outputs)
         self.pack = struct.Struct(f"{len(graph.inputs) + len(made)}Q").pack_into
@@ -264,26 +264,19 @@ class CompiledProgram:
         return arrays, found
 
     def _memory(self, number: int) -> tuple[np.ndarray, int]:
-        """An array for a result: that of an earlier run if nobody holds it any more (a step's gradients), else a new one."""
-        a = self.kept[number]
-        if a is not None and sys.getrefcount(a) == _KEPT_ONLY:
-            return a, self.kept_addresses[number]
-        a = np.empty(*self.makes[number])
-        at = address_of(a)
-        if self.keeps and (self.donors[number] < 0 or self._lacks_donor(number)):
-            if self.kept[number] is None:
-                note_kept(self, a.nbytes)
-            self.kept[number], self.kept_addresses[number] = a, at
-        return a, at
+        """An array for a result: that of an earlier run if nobody holds it any more (a step's gradients), else another one."""
+        kept = self.kept
+        a = kept.arrays[number]
+        if a is not None and sys.getrefcount(a) == KEPT_ONLY:
+            return a, kept.addresses[number]
+        return kept.make(number, self.keeps and (self.donors[number] < 0 or self._lacks_donor(number)))
 
     def _lacks_donor(self, number: int) -> bool:
         """Whether a result that could have the memory of an input is to be kept all the same, as the input is never given away.
         What is kept nobody can take over, so a result that is still wanted when the next is made (a state that is passed
         from run to run) is not."""
-        kept = self.kept[number]
-        if kept is not None:
-            note_kept(self, -kept.nbytes)
-            self.kept[number] = None
+        if self.kept.arrays[number] is not None:
+            self.kept.drop(number)
             return False
         self.refused[number] += 1
         return self.refused[number] > REFUSALS
@@ -304,14 +297,6 @@ class CompiledProgram:
             np.copyto(array(v), result)
 
 
-def _calibrate() -> int:
-    """What `sys.getrefcount` says in `_memory` of an array that only the list of kept ones holds."""
-    kept = [np.empty(1)]
-    a = kept[0]
-    return sys.getrefcount(a)
-
-
-_KEPT_ONLY = _calibrate()
 _SET_ONLY = max(map(sys.getrefcount, [np.empty(1)]))  # what it says in `_set` of an array that only the set holds
 
 
