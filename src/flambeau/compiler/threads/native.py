@@ -13,7 +13,8 @@ CPU delays the others only by the chunk it holds.
 
 Nothing of a program but its chunks in progress is touched by other threads once it is finished, so it may be freed.
 
-A thread with nothing to claim spins for some microseconds, then yields, then sleeps on the epoch (a futex on Linux).
+A thread with nothing to claim spins for some microseconds, then sleeps on the epoch (a futex on Linux). It does not yield where it can
+sleep: on a busy machine that gives another process a whole slice, while a thread that sleeps is back soon after it is woken.
 """
 from __future__ import annotations
 
@@ -51,7 +52,7 @@ STEPS = 0           # pointer to the table
 N_STEPS = 8
 STEP_BYTES = 24     # a step: kernel address, number of chunks, where its buffers begin: bytes from the program's
 
-SPINS, YIELDS = 2000, 100
+SPINS = 4000
 LEFT_IDLE, LEFT_STOPPED = 0, 1
 
 KERNEL_TYPE = ir.FunctionType(ir.VoidType(), [PTR, I64, PTR])
@@ -207,8 +208,8 @@ def _range(e: Emitter, team: Value, number: Index) -> Value:
 
 
 def _write_wait(module: ir.Module, target: Target) -> None:
-    """int64 wait(team, position, counter): returns when the epoch is no longer that of `position`: spins, yields, sleeps.
-    Where threads cannot sleep natively it gives up after the yields, and returns 0 (else 1).
+    """int64 wait(team, position, counter): returns when the epoch is no longer that of `position`: spins, sleeps.
+    Where threads cannot sleep natively it yields once instead, and returns 0 (else 1).
     `counter` is the offset of the field that counts this thread while it sleeps."""
     e = Emitter.define(module, target, "wait", [PTR, I64, I64], I64, noalias=False, internal=True)
     b = e.b
@@ -224,10 +225,8 @@ def _write_wait(module: ir.Module, target: Target) -> None:
     with e.loop(0, SPINS, name="spin"):
         leave_if_changed()
         _pause(e)
-    with e.loop(0, YIELDS, name="yield"):
-        leave_if_changed()
-        _yield(e)
     if not has_futex(target):
+        _yield(e)
         b.ret(I64(0))
         blocks.start("sleep")
         b.unreachable()
