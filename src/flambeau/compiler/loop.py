@@ -33,7 +33,7 @@ from .special import SPECIAL
 from .tables import Tables
 from .threads.native import KERNEL_TYPE
 
-TURNED_SIZE = 1024  # elements from which on turning a weight pays
+TURNED_SIZE, TURNED_ROWS = 1024, 4  # elements of a weight, and rows that it is multiplied by, from which on turning it pays
 SHARED_WORK = 1 << 14  # of a kernel, from which on scans that run abreast share it out among threads
 
 
@@ -140,10 +140,16 @@ def _with_turned_weights(graph: Graph) -> tuple[Graph, dict[Var, Var]]:
         return found
     for node in graph.nodes:
         args, params = [env[v] for v in node.inputs], node.params
-        if node.prim is dot_p and args[1] in inputs and args[1].ndim == 2 and args[1].size >= TURNED_SIZE and params[1:] == ((1,), (), ()):
+        if node.prim is dot_p and args[1] in inputs and _is_worth_turning(node):
             args, params = [args[0], other_way_round(args[1])], (params[0], (0,), (), ())
         env.update(zip(node.outputs, builder.call(node.prim, tuple(args), params, [o.type for o in node.outputs])))
     return builder.finish([env[v] for v in graph.outputs]), turned
+
+
+def _is_worth_turning(dot: Node) -> bool:
+    """Of a product x·wᵀ, whether its vectors better lie along w's columns."""
+    x, w = dot.inputs
+    return w.ndim == 2 and dot.params[1:] == ((1,), (), ()) and w.size >= TURNED_SIZE and x.size >= TURNED_ROWS * w.shape[1]
 
 
 def _copy(source: Var, target: Var, turned: bool = False) -> Map:

@@ -268,10 +268,16 @@ def _along_output(c: Contraction, isa: Isa, axis: int, lanes: int) -> list[_Cand
     x = c.outer[axis]
     steps = prod(r.size for r in c.reduced)
     cycles, tile = _best_tile(c, isa, axis, lanes, packed)
-    # a packed element is loaded and stored once for each panel; one by one where it is strided
-    packing = sum((0.5 if x.stride(op) in (0, 1) else 2.0) * steps * prod(y.size for y in c.outer if y.stride(op)) for op in packed)
+    packing = sum(_packing_cycles(c, x, op, lanes) * steps * prod(y.size for y in c.outer if y.stride(op)) for op in packed)
     scattering = 0.0 if x.out == 1 else SCATTER_CYCLES * prod(y.size for y in c.outer)
     return [_Candidate(axis, lanes, tile, packed, steps * cycles + packing + scattering)]
+
+
+def _packing_cycles(c: Contraction, x: Axis, operand: str, lanes: int) -> float:
+    """To load an element and store it in a panel with vectors along the output axis x: in rows, in blocks that are turned, or one by one."""
+    if x.stride(operand) in (0, 1):
+        return 0.5
+    return 0.6 if any(r.stride(operand) == 1 and r.size >= lanes for r in c.reduced) else 2.0
 
 
 def _operands_to_pack(c: Contraction, axis: int) -> str | None:
