@@ -31,6 +31,7 @@ BALANCED_CHUNKS = 4          # so few threads share them out evenly, which is wo
 FEW_CHUNKS = 16              # where chunks are to be large
 FMA_LATENCY = 4
 SLOW = 1.5                   # times the cycles of the multiplications alone: from here on other ways are tried
+FAR_ROWS = 1.2               # times the cycles of sums along rows, where the second cache holds neither operand
 SCATTER_CYCLES = 2.0         # to store one lane of a vector
 LOAD_CYCLES = 0.7            # a load or broadcast of a whole vector; two a cycle is what the manuals say
 LOADS_BESIDE = 0.08          # of a load, what multiplications do not hide where one begins in a cycle; so many tiles cost the same there
@@ -247,7 +248,8 @@ def _candidates(c: Contraction, isa: Isa) -> list[_Candidate]:
         n = max(x.size for x in inner)
         best = _best_tile(c, isa, -1, lanes)
         sums = prod(x.size for x in c.outer) * 2.0  # adding up the lanes
-        found.append(_Candidate(-1, lanes, best[1], "", best[0] * steps / n * ceil(n / lanes) + sums))
+        far = FAR_ROWS if min(footprint(c, [x.size for x in c.outer], op) for op in "ab") * item > L2_BYTES else 1.0
+        found.append(_Candidate(-1, lanes, best[1], "", far * best[0] * steps / n * ceil(n / lanes) + sums))
     ideal = steps * prod(x.size for x in c.outer) / lanes / isa.multiplies
     if min((x.cycles for x in found), default=inf) > SLOW * ideal:  # short rows, strided ones: results are stored one by one
         for axis, x in enumerate(c.outer):
