@@ -51,3 +51,17 @@ def test_what_two_convolutions_want_is_turned_once(monkeypatch):
     monkeypatch.setattr(turning, "host_target", lambda: SimpleNamespace(isa=ISAS["avx2"]))
     copies = [n for n in legalize(graph_of("both")).nodes if n.prim.name == "concat"]
     assert len(copies) == 1
+
+
+@pytest.mark.parametrize("size, kernel, stride, dilation, low, high", [
+    ((1, 128, 4, 4), (3, 3), (1, 1), (1, 1), (1, 1), (1, 1)), ((2, 96, 7, 5), (3, 3), (2, 1), (1, 2), (1, 2), (0, 1)),
+    ((3, 700, 9), (2,), (4,), (3,), (0,), (2,)), ((1, 40, 3, 4, 4), (2, 3, 3), (1, 2, 1), (1, 1, 1), (0, 1, 0), (1, 0, 0))])
+def test_few_results_of_large_filters_are_products_of_patches(size, kernel, stride, dilation, low, high):
+    builder = GraphBuilder()
+    x, w = builder.input(tensor_type(float32, size)), builder.input(tensor_type(float32, (400, size[1], *kernel)))
+    graph = builder.finish([p.conv(x, w, stride, low, high, dilation, 1)])
+    assert not any(node.prim.name == "conv" for node in legalize(graph).nodes)
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(v.shape).astype(np.float32) for v in graph.inputs]
+    for got, want in zip(CompiledProgram(graph)(arrays), Interpreter().prepare(graph)(arrays), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-3)

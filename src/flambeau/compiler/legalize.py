@@ -2,6 +2,7 @@
 whose broadcast operand is walked along its rows. Before, `rules` puts other calls in the place of those without a kernel.
 
     conv(x, w, low, high)            → conv(pad(x), w)
+    the same with few results        → dot(patches of pad(x), w)        (which reads the filters row by row)
     conv_weight_grad(x, g, low, …)   → conv_weight_grad(pad(x), g)      (the padded input is shared with the forward's)
     conv_input_grad(g, w, …)         → bordered_input_grad(pad(g), w)
     the same by minimal filtering    → see `winograd`, where that pays
@@ -15,8 +16,9 @@ from __future__ import annotations
 from math import prod
 
 from ..ir.graph import Graph, GraphBuilder, Node, Var
-from ..ir.types import tensor_type
-from ..primitives.shape import concat_p, pad, permute
+from ..ir.types import contiguous_strides, tensor_type
+from ..primitives.contraction import dot
+from ..primitives.shape import copied, pad, permute, strided_view
 from . import winograd
 from .abreast import bring_scans_together
 from .loops.contraction import conv_shape, input_grad_border
@@ -27,6 +29,7 @@ from .turning import turn_operands
 
 
 COLUMN_STEPS, COLUMN_REUSE, COLUMN_BYTES = 64, 64, 1024  # least length of columns, uses of each, distance of neighbours
+FEW_RESULTS, LARGE_FILTERS = 32, 1 << 18  # of each filter; elements of all of them
 ROW_MAJOR_VIEWS = ("reshape",)
 
 
@@ -44,8 +47,10 @@ def _rewrite(node: Node, args: list[Var], builder: GraphBuilder) -> tuple[Var, .
         return _minimal_filtering(node, args, builder)
     if name == "conv":
         stride, low, high, dilation, groups = p
-        none = (0,) * len(low)
-        return builder.call(node.prim, (_padded(args[0], low, high), args[1]), (stride, none, none, dilation, groups), types)
+        x, none = _padded(args[0], low, high), (0,) * len(low)
+        if _has_few_results(node):
+            return (_product_of_patches(x, args[1], node),)
+        return builder.call(node.prim, (x, args[1]), (stride, none, none, dilation, groups), types)
     if name == "conv_weight_grad":
         kernel, stride, low, high, dilation, groups = p
         none = (0,) * len(low)
@@ -55,6 +60,24 @@ def _rewrite(node: Node, args: list[Var], builder: GraphBuilder) -> tuple[Var, .
     shape = conv_shape(g.shape, w.shape[1] * groups, w.shape[2:], stride, dilation, groups)
     border = input_grad_border(shape, low, size)
     return builder.call(BORDERED_INPUT_GRAD, (_padded(g, border, border), w), (size, stride, low, dilation, groups, border, g.shape), types)
+
+
+def _has_few_results(node: Node) -> bool:
+    """Whether a convolution has so few results for each filter, and filters so large, that copying what each result is the sum of pays."""
+    w, out = node.inputs[1], node.outputs[0]
+    return node.params[-1] == 1 and prod(w.shape[2:]) > 1 and out.size <= FEW_RESULTS * w.shape[0] and w.size >= LARGE_FILTERS
+
+
+def _product_of_patches(x: Var, w: Var, node: Node) -> Var:
+    """A convolution of the padded x by a matrix product: x's patches (N, *T, C, *K) and the filters (O, C, *K)."""
+    stride, dilation, out = node.params[0], node.params[3], node.outputs[0]
+    n, c, *plane = contiguous_strides(x.shape)
+    shape = (x.shape[0], *out.shape[2:], *w.shape[1:])
+    strides = (n, *[s * t for s, t in zip(plane, stride)], c, *[s * d for s, d in zip(plane, dilation)])
+    patches = copied(strided_view(x, shape, strides, 0))
+    summed, kept = tuple(range(len(out.shape) - 1, len(shape))), len(out.shape) - 2
+    products = dot(patches, w, summed, tuple(range(1, w.ndim)))
+    return permute(products, (0, kept + 1, *range(1, kept + 1)))
 
 
 def _filters_minimally(node: Node) -> bool:
@@ -104,7 +127,7 @@ def _copy_columns(node: Node, args: list[Var], builder: GraphBuilder) -> tuple[V
     a, b = args
     ca, cb, ba, bb = node.params
     order = (*range(len(ca), a.ndim), *ca)
-    a = builder.call(concat_p, (permute(a, order),), (0,), [tensor_type(a.dtype, tuple([a.shape[d] for d in order]))])[0]
+    a = copied(permute(a, order))
     free = a.ndim - len(ca)
     return builder.call(node.prim, (a, b), (tuple(range(free, a.ndim)), cb, ba, bb), [o.type for o in node.outputs])
 

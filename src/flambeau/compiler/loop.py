@@ -17,7 +17,7 @@ from ..dtypes import uint8
 from ..ir.graph import Graph, GraphBuilder, Node, Var, inline
 from ..ir.types import contiguous_strides, tensor_type
 from ..primitives.contraction import dot_p
-from ..primitives.shape import concat_p, reshape
+from ..primitives.shape import copied, reshape
 from .affine import identity, linear
 from .cache import cache_key, compile_cached, object_cache
 from .emission import emit, work
@@ -118,8 +118,7 @@ def _with_results_of_its_own(graph: Graph) -> Graph:
     outputs = []
     for v in inline(graph, inputs, builder):
         while v in taken:  # a copy
-            row = reshape(v, (1, *v.shape))
-            v = reshape(concat_p((row,), 0), v.shape)
+            v = reshape(copied(reshape(v, (1, *v.shape))), v.shape)
         taken.add(v)
         outputs.append(v)
     return builder.finish(outputs)

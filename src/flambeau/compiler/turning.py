@@ -7,8 +7,8 @@ innermost, serves all chunks. Operands that overflow a cache are left to panels,
 from __future__ import annotations
 
 from ..ir.graph import Graph, GraphBuilder, Node, Var
-from ..ir.types import contiguous_strides, tensor_type
-from ..primitives.shape import concat_p, permute
+from ..ir.types import contiguous_strides
+from ..primitives.shape import copied, permute
 from .affine import identity, linear
 from .contractions import CONTRACTIONS
 from .expression import Load
@@ -33,7 +33,7 @@ def turn_operands(graph: Graph) -> Graph:
             for i, dim in _dims_of_vectors(node).items():
                 key = args[i], dim
                 if key not in turned:
-                    turned[key] = _with_innermost(args[i], dim, builder)
+                    turned[key] = _with_innermost(args[i], dim)
                 args[i] = turned[key]
         env.update(zip(node.outputs, builder.call(node.prim, tuple(args), node.params, [o.type for o in node.outputs])))
     return builder.finish([env[v] for v in graph.outputs])
@@ -60,7 +60,6 @@ def _dims_of_vectors(node: Node) -> dict[int, int]:
             if not others and 0 <= dim < node.inputs[i].ndim - 1 and node.inputs[i].type.nbytes <= L2_BYTES}
 
 
-def _with_innermost(x: Var, dim: int, builder: GraphBuilder) -> Var:
+def _with_innermost(x: Var, dim: int) -> Var:
     order = (*[d for d in range(x.ndim) if d != dim], dim)
-    copy = builder.call(concat_p, (permute(x, order),), (0,), [tensor_type(x.dtype, tuple([x.shape[d] for d in order]))])[0]
-    return permute(copy, tuple([order.index(d) for d in range(x.ndim)]))
+    return permute(copied(permute(x, order)), tuple([order.index(d) for d in range(x.ndim)]))

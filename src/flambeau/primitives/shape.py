@@ -151,6 +151,11 @@ def concat(xs: Sequence[Var], dim: int) -> Var:
     return xs[0] if len(xs) == 1 else concat_p(tuple(xs), dim)
 
 
+def copied(x: Var) -> Var:
+    """x, which has a dimension, in row-major memory of its own, whatever it is a view of."""
+    return concat_p((x,), 0)
+
+
 # ------------------------------------------------------------------ memory read as another type
 
 def _bitcast_types(x, dt, source):
