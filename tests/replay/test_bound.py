@@ -1,4 +1,5 @@
 """Steps that are replayed where they lie: nobody who holds something sees it change."""
+import numpy as np
 import pytest
 
 import flambeau
@@ -386,3 +387,21 @@ def test_recorded_steps_write_where_the_parameters_lie():
         state = [t for each in run.optimizer.state.values() for t in each.values()]
         places.append([t._storage.value.location() for t in (*run.model.parameters(), *state) if t.ndim])
     assert places == places[:1] * 6
+
+
+@SIZES
+def test_a_program_that_ran_elsewhere_finds_its_memory_again(size):
+    """With inputs in other places each time, and after runs of the same program for others, who fill the same table."""
+    model = nn.Sequential(nn.Linear(size[1], size[2]), nn.ReLU(), nn.Linear(size[2], 2))
+    call = Compiled(model, "model").call
+    inputs = [batch(size)[0] for _ in range(3)]
+    with flambeau.no_grad():
+        expected = [model(x).numpy().copy() for x in inputs]
+        for i in range(24):
+            x = i // 2 % len(inputs)
+            assert (call((inputs[x],), {}).numpy() == expected[x]).all()
+            bound = [r._bound for kind in call.__self__._kinds.values() for r in kind.replays]
+            if i % 4 == 0 and bound and bound[0] is not None:
+                compiled = bound[0]._compiled
+                compiled([np.zeros(v.shape, v.dtype.np) for v in compiled.source.inputs])
+        assert bound[0] is not None

@@ -96,6 +96,7 @@ class CompiledProgram:
         self.fixed, self.moves = tables.plan(len(graph.inputs) + len(self.makes))
         self._finish_segments()
         self.settled = [0]  # the serial of the arena whose addresses are in the table
+        self.filled: list[Any] = [None]  # the mark of who put the addresses of inputs and results into the table, if he wants to know
 
     def settle(self) -> None:
         """Sees that the table holds the addresses of the thread's arena; to be called before each run."""
@@ -224,6 +225,7 @@ class CompiledProgram:
                 addresses[i] = at
         made, where = self._set() if dead is None else self._memories(inputs, addresses, dead)
         self.pack(self.table, 8, *addresses, *where)  # type: ignore[arg-type]
+        self.filled[0] = None
         return made, where
 
     def _set(self) -> tuple[list[np.ndarray], list[int]]:

@@ -47,7 +47,7 @@ class Bound:
 
     def __init__(self, spec: Specialization, compiled: Any, places: Sequence[int], operands: Sequence[Any], layout: Layout):
         self._spec, self._operands, self._layout = spec, operands, layout
-        self._compiled, n = compiled, len(places)
+        self._compiled, self._mark, n = compiled, object(), len(places)
         self._addresses = [int(x) for x in compiled.table[1:1 + n]]
         self._made = [int(x) for x in compiled.table[1 + n:1 + n + len(compiled.makes)]]
         index = {place: i for i, place in enumerate(places)}
@@ -88,14 +88,14 @@ class Bound:
         if not self._is_as_it_was() or self._alone and not self._is_free():
             return None
         addresses, made, compiled = self._addresses, self._made, self._compiled
-        arguments = []
+        arguments, filled = [], compiled.filled[0] is self._mark
         for i, number in self._arguments:
             value = tensors[number]._value()
             if value.buffer is None:
                 return None
             value.address = value.address or address_of(value.buffer)
-            if i is not None:
-                addresses[i] = value.address
+            if i is not None and addresses[i] != value.address:
+                addresses[i], filled = value.address, False
             arguments.append(value)
         if trace.flight is not None:
             land()
@@ -105,9 +105,12 @@ class Bound:
         for number, type in self._returned:
             value = results[number] = Value(type)
             value.buffer, value.address = compiled._memory(number)
-            made[number] = value.address
+            if made[number] != value.address:
+                made[number], filled = value.address, False
         compiled.settle()
-        compiled.pack(compiled.table, 8, *addresses, *made)
+        if not filled:
+            compiled.pack(compiled.table, 8, *addresses, *made)
+            compiled.filled[0] = self._mark
         if not self._written or not self._post(arguments, results):
             compiled.parts[0].program.run(compiled.table_address)
             if compiled.flag[0]:  # nothing was overwritten: the ordinary way will find the error again, and say whose it is

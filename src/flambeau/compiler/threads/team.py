@@ -165,8 +165,23 @@ class _State:
         self.posted: Program | None = None  # what runs while its poster does something else; the lock is held
 
 
+class _Local(threading.local):
+    """A thread's own scratch memory, and its address, for programs that it runs alone."""
+
+    def __init__(self) -> None:
+        self._scratch = np.empty(0, np.uint8)
+        self._address = 0
+
+    def reserve(self, n: int) -> int:
+        """The address of at least n bytes."""
+        if self._scratch.size < n:
+            self._scratch = aligned_bytes(n)
+            self._address = self._scratch.ctypes.data
+        return self._address
+
+
 _state = _State()
-_local = threading.local()
+_local = _Local()
 
 
 def get_num_threads() -> int:
@@ -196,7 +211,7 @@ def _forget_after_fork() -> None:
     """The child of a fork has no workers, and nobody to release the parent's lock."""
     global _state, _local
     threads = _state.threads
-    _state, _local = _State(), threading.local()
+    _state, _local = _State(), _Local()
     _state.threads = threads
 
 
@@ -281,13 +296,7 @@ class Program:
         return None
 
     def _run_alone(self, buffers: int) -> None:
-        scratch = 0
-        if self._scratch:
-            memory = getattr(_local, "scratch", None)
-            if memory is None or memory.size < self._scratch:
-                memory = _local.scratch = aligned_bytes(self._scratch)
-            scratch = memory.ctypes.data
-        _functions().serial(self._address, buffers, scratch)
+        _functions().serial(self._address, buffers, _local.reserve(self._scratch) if self._scratch else 0)
 
 
 def join() -> None:
