@@ -55,6 +55,18 @@ def test_what_somebody_holds_does_not(hold):
     np.testing.assert_array_equal(np.asarray(held), values)
 
 
+def test_a_small_result_that_is_held_until_the_next_lies_in_two_places():
+    n, places, out = 20, set(), None
+    first = program(2.0, n)
+    for i in range(8):
+        before, old = out, None if out is None else out.copy()
+        out = first([np.full((n, n), float(i))])[1]
+        places.add(out.ctypes.data)
+        assert (out == n * i).all() and (before is None or (before == old).all())
+        del before
+    assert len(places) == 2
+
+
 def test_programs_that_take_turns_need_the_memory_of_one():
     a = np.random.rand(N, N)
     programs = [program(float(i)) for i in range(4)]

@@ -2,7 +2,8 @@
 
 Programs that do the same in another way (a first step, which also makes an optimizer's state; one that is recorded and one
 that is replayed; batches of several sizes) have results of the same shapes, and run one after the other. So a program that
-lacks an array takes one that another keeps and nobody holds, before it makes a new one.
+lacks an array takes one that another keeps and nobody holds, before it makes a new one. Of a small result, which is often still
+looked at when the next one is made, a program keeps two.
 """
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from ..addresses import address_of
 
-KEPT_BYTES = 1 << 28  # of all programs together
+KEPT_BYTES = 1 << 28  # of all programs together, but for the second arrays of small results
 WORTH = 1 << 18  # bytes of an array from which on it is worth looking for another program's
 
 Kind = tuple[tuple[int, ...], np.dtype]  # shape and dtype of an array
@@ -31,27 +32,40 @@ class Kept:
         self.nbytes = 0
         self._kinds = kinds
         self._pools = [_pool(kind) for kind in kinds]
+        self._others: list[tuple[np.ndarray, int] | None] = [None] * len(kinds)  # of small results, the one before, and its address
 
     def make(self, number: int, keep: bool) -> tuple[np.ndarray, int]:
         """Another array for a result, and its address. keep: whether to have it again."""
         pool = self._pools[number]
-        taken = None if pool is None else self._take(pool)
+        taken = self._before(number) if pool is None else self._take(pool)
         if taken is None:
             a = np.empty(*self._kinds[number])
             at = address_of(a)
         else:
             a, at = taken
         if keep:
-            if self.arrays[number] is None:
+            old = self.arrays[number]
+            if old is None:
                 self._count(number, a.nbytes)
                 if taken is None:
                     _bound(self)
+            elif pool is None:
+                self._others[number] = old, self.addresses[number]
             self.arrays[number], self.addresses[number] = a, at
         return a, at
+
+    def _before(self, number: int) -> tuple[np.ndarray, int] | None:
+        """The array of a small result before the last one, and its address, if nobody holds it."""
+        other = self._others[number]
+        if other is None:
+            return None
+        a, at = other
+        return other if sys.getrefcount(a) == KEPT_ONLY else None
 
     def drop(self, number: int) -> None:
         """Keeps it no longer."""
         a, self.arrays[number] = self.arrays[number], None
+        self._others[number] = None
         if a is not None:
             self.nbytes -= a.nbytes
             pool = self._pools[number]

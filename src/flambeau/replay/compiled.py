@@ -150,7 +150,7 @@ def _key(arguments: Structure | int | None, tensors: list[Tensor]) -> Any:
             parts += view.shape, view.dtype
         node = t._node
         parts += t.__class__, None if node is None else node.__class__ is AccumulateGrad
-    if len({id(t._storage) for t in tensors}) != len(tensors):
+    if len(tensors) > 1 and len({id(t._storage) for t in tensors}) != len(tensors):
         return None
     return tuple(parts)
 
