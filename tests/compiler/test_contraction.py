@@ -106,9 +106,9 @@ def test_matmul(m, n, k, ta, tb, dtype):
     check(matmul(m, n, k, a=(1, m) if ta else None, b=(1, k) if tb else None, dtype=dtype))
 
 
-@pytest.mark.parametrize("m,n,k,kind", [(16, 24, 4104, "nt"), (25, 9, 8192, "nt"),   # blocks of a long reduction
-                                        (100, 1040, 8, "tn"), (261, 1056, 3, "nn"),  # of the rows of a large result
-                                        (21, 1100, 67, "nn"), (24, 520, 163, "nn")])  # of few steps down long columns
+@pytest.mark.parametrize("m,n,k,kind", [(40, 48, 4104, "nt"), (50, 18, 8192, "nt"),  # blocks of a long reduction
+                                        (200, 1040, 8, "tn"), (261, 1056, 3, "nn"),  # of the rows of a large result
+                                        (21, 2200, 67, "nn"), (24, 1040, 163, "nn")])  # of few steps down long columns
 def test_matmul_in_blocks(m, n, k, kind):
     c = matmul(m, n, k, a=(1, m) if kind[0] == "t" else None, b=(1, k) if kind[1] == "t" else None)
     s = make_schedule(c, ISAS["avx2"])
@@ -298,9 +298,9 @@ def test_forced_tiles_along_the_reduction(tile):
 
 
 def test_long_reductions_are_blocked_by_choice():
-    s = make_schedule(matmul(96, 96, 4000, a=(1, 96)), ISAS["avx2"])
+    s = make_schedule(matmul(96, 96, 8000, a=(1, 96)), ISAS["avx2"])
     assert s.block_axis == 0 and s.chunk_tiles > 1
-    check(matmul(96, 96, 4000, a=(1, 96)), s, tolerance=1e-6)
+    check(matmul(96, 96, 8000, a=(1, 96)), s, tolerance=1e-6)
     assert make_schedule(matmul(40, 64, 400, a=(1, 40)), ISAS["avx2"]).block_axis == -1
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .contraction import Contraction
 
-L2_BYTES = 256 * 1024        # of the least L2 that matters; half of it holds a block's operands
+L2_BYTES = 512 * 1024        # of the L2 of most CPUs, at least; half of it holds a block's operands
 FAR_BYTES = 1024             # distance of neighbours in a column from which on their lines are far from each other
 BLOCK = 1024                 # elements of a row that are worth coming back for
 CACHE_WAYS = 8               # lines of one set in the first cache
