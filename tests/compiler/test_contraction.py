@@ -374,3 +374,11 @@ def test_a_matrix_of_which_each_row_is_read_once_streams_few_rows_at_a_time(isa,
     assert s.n_chunks >= chunks  # reading it takes longer than the multiplications
     check(c, make_schedule(c, TARGET.isa))
     assert make_schedule(matmul(64, 512, steps, b=(1, steps)), ISAS[isa]).accumulators > schedules.STREAMS
+
+
+@pytest.mark.parametrize("m,n,k,packed", [(16, 120, 400, False), (64, 512, 784, False), (64, 512, 1024, False), (128, 256, 1024, False),
+                                          (128, 1024, 256, True), (1024, 256, 1024, True)])
+def test_rows_times_rows_are_turned_where_enough_use_them(m, n, k, packed):
+    """x·wᵀ: either sums along rows, or panels of w with its rows turned, as was measured to be faster."""
+    s = make_schedule(matmul(m, n, k, b=(1, k)), ISAS["avx512"])
+    assert (s.vector_axis >= 0 and s.pack("b") is not None) == packed, s
