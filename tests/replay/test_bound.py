@@ -1,4 +1,6 @@
 """Steps that are replayed where they lie: nobody who holds something sees it change."""
+import gc
+
 import numpy as np
 import pytest
 
@@ -215,6 +217,33 @@ def test_the_next_step_tells_the_error_of_one_that_nobody_looked_at(on_threads):
     with pytest.raises(IndexError, match="Target 7 is out of bounds"):
         run.step((x, y), {})
     assert run.step((x, y), {}).item() > 0
+
+
+@needs_flight
+def test_a_step_that_tells_the_error_of_another_can_be_made_again(on_threads):
+    """It reads the batch that it is given then: where that lies it had found out before, and a step without results has nothing else
+    that moves."""
+    other, x, y = settled_on_threads()
+    run, plain = Run(True, WIDE), Run(False, WIDE)
+
+    def quiet(x, y):
+        run.plain_step(x, y)
+    step = Compiled(quiet, "quiet").call
+    for _ in range(10):
+        step((x, y), {})
+        plain.step((x, y), {})
+    flambeau.manual_seed(1)  # models begin with the seed of the batch before
+    batch_of_next = batch(WIDE)
+    bad = with_a_bad_label(y)
+    other.step((x, bad), {})
+    assert trace.trace.flight is not None
+    with pytest.raises(IndexError, match="Target 7 is out of bounds"):
+        step(batch_of_next, {})
+    gc.collect()  # of the error, whose frames refer to the step's values
+    step(batch_of_next, {})
+    plain.step(batch_of_next, {})
+    for a, b in zip(run.model.parameters(), plain.model.parameters()):
+        flambeau.testing.assert_close(a, b)
 
 
 @needs_flight

@@ -88,14 +88,14 @@ class Bound:
         if not self._is_as_it_was() or self._alone and not self._is_free():
             return None
         addresses, made, compiled = self._addresses, self._made, self._compiled
-        arguments, filled = [], compiled.filled[0] is self._mark
+        arguments = []
         for i, number in self._arguments:
             value = tensors[number]._value()
             if value.buffer is None:
                 return None
             value.address = value.address or address_of(value.buffer)
             if i is not None and addresses[i] != value.address:
-                addresses[i], filled = value.address, False
+                addresses[i], compiled.filled[0] = value.address, None
             arguments.append(value)
         if trace.flight is not None:
             land()
@@ -106,9 +106,9 @@ class Bound:
             value = results[number] = Value(type)
             value.buffer, value.address = compiled._memory(number)
             if made[number] != value.address:
-                made[number], filled = value.address, False
+                made[number], compiled.filled[0] = value.address, None
         compiled.settle()
-        if not filled:
+        if compiled.filled[0] is not self._mark:
             compiled.pack(compiled.table, 8, *addresses, *made)
             compiled.filled[0] = self._mark
         if not self._written or not self._post(arguments, results):
