@@ -5,7 +5,7 @@ much, and each thread stays with one: its weights and its state are in that thre
 """
 from __future__ import annotations
 
-from ..ir.graph import Graph, Node
+from ..ir.graph import Graph, Node, needed
 
 
 def bring_scans_together(graph: Graph) -> Graph:
@@ -22,19 +22,8 @@ def bring_scans_together(graph: Graph) -> Graph:
         earlier = last.get(key)
         if earlier is not None:
             i, j = nodes.index(earlier), nodes.index(node)
-            needed = _needed(node, nodes[i:j])
-            if earlier not in needed:
-                nodes[i:j + 1] = [*needed, earlier, node, *[n for n in nodes[i + 1:j] if n not in needed]]
+            before = needed(nodes[i:j], node.inputs)
+            if earlier not in before:
+                nodes[i:j + 1] = [*before, earlier, node, *[n for n in nodes[i + 1:j] if n not in before]]
         last[key] = node
     return Graph(graph.inputs, nodes, graph.outputs)
-
-
-def _needed(node: Node, before: list[Node]) -> dict[Node, None]:
-    """Those of the nodes before a node that it needs, in their order."""
-    wanted = set(node.inputs)
-    found = []
-    for n in reversed(before):
-        if not wanted.isdisjoint(n.outputs):
-            wanted.update(n.inputs)
-            found.append(n)
-    return dict.fromkeys(reversed(found))

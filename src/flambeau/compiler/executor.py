@@ -18,6 +18,7 @@ from .arena import arena
 from .bodies import bodies_of
 from .emission import work
 from .kept import KEPT_ONLY, Kept
+from .kernel import common_kernel
 from .legalize import legalize
 from .loop import loop_of, loop_steps
 from .memory import Memory, donations, may_fail, reads_of, targets
@@ -152,26 +153,21 @@ class CompiledProgram:
             segment = parts[-1]
             segment.work += work(step)
             if isinstance(step, Scan):
-                entries, library = loop_steps(step, self.slot_of, tables)
-                segment.steps += entries
-                segment.keep.append(library)
-                scratch = step.loop.code.scratch
+                code = step.loop.code
+                segment.steps += loop_steps(step, self.slot_of, tables)
             else:
                 code, buffers = next(bodies)
                 segment.steps.append((code.address, code.chunks, 8 * tables.add([0, *[self.slot_of[v] for v in buffers]])))
-                segment.keep.append(code)
-                scratch = code.scratch
-            segment.scratch = max(segment.scratch, scratch)
+            segment.keep.append(code)
+            segment.scratch = max(segment.scratch, code.scratch)
         return parts
 
     def _finish_segments(self) -> None:
         """Makes the segments' programs; the first begins by filling the steps' tables."""
         segments = [part for part in self.parts if isinstance(part, Segment)]
         if segments and self.moves[1]:
-            kernel, library = spread()
             self.moves[0] = self.table_address
-            segments[0].lead = [(kernel, 1, self.moves.ctypes.data - self.table_address)]
-            segments[0].keep.append(library)
+            segments[0].lead = [(common_kernel(spread), 1, self.moves.ctypes.data - self.table_address)]
         for s in segments:
             s.program = Program([*s.lead, *s.steps], s.scratch, keep=s.keep, parallel=s.work >= PARALLEL_WORK)
 

@@ -1,12 +1,14 @@
 """`Kernel`: one function of a program under construction, `void kernel(void **buffers, i64 chunk, void *scratch)`."""
 from __future__ import annotations
 
-from typing import Sequence
+from functools import lru_cache
+from typing import Callable, Sequence
 
 from ..ir.graph import Var
-from .llvm import ir
-from .llvm.emit import I64, PTR, Emitter, Index, Value
-from .llvm.target import Target
+from .cache import compile_cached
+from .llvm import ir, jit
+from .llvm.emit import I64, PTR, Emitter, Index, Value, new_module
+from .llvm.target import Target, host_target
 
 CHUNK = 1 << 14  # elements that a chunk works on, about: large enough to pay for claiming it, small enough to balance
 FEW = 16  # chunks: with fewer it matters that each thread has as many
@@ -71,3 +73,19 @@ def chunked(k: Kernel, units: int, weight: int) -> tuple[Index, Index, int]:
         return 0, units, 1
     start = e.mul(k.chunk, per)
     return start, e.min(e.add(start, per), units), chunks
+
+
+def common_kernel(write: Callable[[Emitter], None]) -> int:
+    """The address of a kernel that is no step of a graph and that programs have in common: compiled when first wanted, and kept.
+    write: writes its code; the kernel bears its name."""
+    return _library_of(write)[write.__name__]
+
+
+@lru_cache(None)
+def _library_of(write: Callable[[Emitter], None]) -> jit.Library:
+    target = host_target()
+    module = new_module(target, write.__name__)
+    e = Emitter.define(module, target, write.__name__, [PTR, I64, PTR], noalias=False)
+    write(e)
+    e.b.ret_void()
+    return jit.load(compile_cached(module, target), [write.__name__])

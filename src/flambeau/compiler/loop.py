@@ -19,10 +19,10 @@ from ..ir.types import contiguous_strides, tensor_type
 from ..primitives.contraction import dot_p
 from ..primitives.shape import copied, reshape
 from .affine import identity, linear
-from .cache import cache_key, compile_cached, object_cache
+from .cache import cache_key, object_cache
 from .emission import emit, work
 from .expression import Load
-from .kernel import Kernel
+from .kernel import Kernel, common_kernel
 from .legalize import legalize
 from .llvm import jit
 from .llvm.emit import I64, PTR, Emitter, new_module
@@ -207,32 +207,26 @@ class _LoopTables:
         self.offsets[tables, slot] = (x.offset.constant + rows * step) * x.var.dtype.itemsize
 
 
-def loop_steps(step: Scan, slot_of: dict[Var, int], tables: Tables) -> tuple[list[tuple[int, int, int]], object]:
-    """(a program's steps that run scans, as (kernel, chunks, bytes from the program's table to theirs); what the kernels belong to).
-    Their tables are added."""
+def loop_steps(step: Scan, slot_of: dict[Var, int], tables: Tables) -> list[tuple[int, int, int]]:
+    """A program's steps that run scans: (kernel, chunks, bytes from the program's table to theirs). Their tables are added."""
     code: LoopCode = step.loop.code
     rows = [_LoopTables(step.loop, strand, slot_of) for strand in step.strands]
     starts = [8 * (tables.add(r.sources, r.offsets) + r.width * np.arange(len(r.sources))) for r in rows]
     wanted = [(kernel, t) for t in range(step.length + 1) for kernel in (code.steps if t else code.entry)]
     if len(rows) == 1:
-        return [(kernel.address, kernel.chunks, int(starts[0][t])) for kernel, t in wanted], code.library
-    address, library = abreast()
+        return [(kernel.address, kernel.chunks, int(starts[0][t])) for kernel, t in wanted]
     found = []
     for kernel, t in wanted:
         total = len(rows) * kernel.chunks
         together = total if kernel.chunks == 1 and kernel.work < SHARED_WORK else 1
         row = tables.add([tables.zero] * 3 + [tables.itself] * len(rows), np.array([kernel.address, kernel.chunks, together, *[s[t] for s in starts]]))
-        found.append((address, total // together, 8 * row))
-    return found, (library, code.library)
+        found.append((common_kernel(abreast), total // together, 8 * row))
+    return found
 
 
-@lru_cache(None)
-def abreast() -> tuple[int, object]:
-    """(address of the kernel that runs a body's kernel for several scans, what the address belongs to). Its buffers: that kernel's
-    address, its number of chunks, how many of all scans' chunks it takes at once, and the table of each scan."""
-    target = host_target()
-    module = new_module(target, "abreast")
-    e = Emitter.define(module, target, "abreast", [PTR, I64, PTR], noalias=False)
+def abreast(e: Emitter) -> None:
+    """Writes the kernel that runs a body's kernel for several scans. Its buffers: that kernel's address, its number of chunks, how many of
+    all scans' chunks it takes at once, and the table of each scan."""
     buffers, number, scratch = e.args
     kernel = e.load(buffers, PTR)
     chunks, together = (e.load(e.at(buffers, i, I64), I64) for i in (1, 2))
@@ -240,6 +234,3 @@ def abreast() -> tuple[int, object]:
         chunk = e.b.add(e.b.mul(number, together), e.i64(i))
         table = e.load(e.at(buffers, e.b.add(e.b.udiv(chunk, chunks), I64(3)), PTR), PTR)
         e.call_pointer(kernel, KERNEL_TYPE, [table, e.b.urem(chunk, chunks), scratch])
-    e.b.ret_void()
-    library = jit.load(compile_cached(module, target), ["abreast"])
-    return library["abreast"], library

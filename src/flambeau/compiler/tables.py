@@ -7,15 +7,11 @@ what lies in the arena change with the arena; those of inputs and results are fi
 """
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Sequence
 
 import numpy as np
 
-from .cache import compile_cached
-from .llvm import jit
-from .llvm.emit import I64, PTR, Emitter, new_module
-from .llvm.target import host_target
+from .llvm.emit import I64, PTR, Emitter
 
 
 class Tables:
@@ -47,18 +43,11 @@ class Tables:
         return fixed, np.concatenate([[0, len(moves)], moves.ravel()])
 
 
-@lru_cache(None)
-def spread() -> tuple[int, object]:
-    """(address of the kernel that fills entries, what the address belongs to). Its buffers: the address of the program's table,
-    how many entries, and of each its place and its source (in bytes from there) and the distance."""
-    target = host_target()
-    module = new_module(target, "spread")
-    e = Emitter.define(module, target, "spread", [PTR, I64, PTR], noalias=False)
+def spread(e: Emitter) -> None:
+    """Writes the kernel that fills entries. Its buffers: the address of the program's table, how many entries, and of each its place and
+    its source (in bytes from there) and the distance."""
     moves = e.args[0]
     table = e.load(moves, PTR)
     with e.loop(0, e.load(e.at(moves, 1, I64), I64)) as i:
         place, source, distance = [e.load(e.at(moves, e.add(e.mul(i, 3), 2 + n), I64), I64) for n in range(3)]
         e.store(e.b.add(e.load(e.at(table, source), I64), distance), e.at(table, place))
-    e.b.ret_void()
-    library = jit.load(compile_cached(module, target), ["spread"])
-    return library["spread"], library

@@ -6,18 +6,16 @@ two neighbouring stamps tell how long the kernel between them took on all thread
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
 from time import get_clock_info, perf_counter_ns
 from typing import Callable
 
 import numpy as np
 
 from ..ir.graph import Node
-from .cache import compile_cached
 from .executor import PARALLEL_WORK, CompiledProgram, Segment
-from .llvm import ir, jit
-from .llvm.emit import I32, I64, PTR, Emitter, declare, new_module
-from .llvm.target import host_target
+from .kernel import common_kernel
+from .llvm import ir
+from .llvm.emit import I32, I64, PTR, Emitter, declare
 from .threads import Program
 
 CLOCK_MONOTONIC, CLOCK_UPTIME_RAW = 1, 8  # of Linux, of macOS: what Python's clock reads there
@@ -37,26 +35,18 @@ def _write_clock(e: Emitter) -> ir.Value:
     return b.add(b.mul(e.load(time, I64), I64(10 ** 9)), e.load(e.at(time, 8), I64))
 
 
-@lru_cache(None)
-def _stamp() -> tuple[int, object]:
-    """(address of the kernel that writes the time to where its buffers begin, what the address belongs to)."""
-    target = host_target()
-    module = new_module(target, "stamp")
-    e = Emitter.define(module, target, "stamp", [PTR, I64, PTR], noalias=False)
+def stamp(e: Emitter) -> None:
+    """Writes the kernel that puts the time where its buffers begin."""
     e.store(_write_clock(e), e.args[0])
-    e.b.ret_void()
-    library = jit.load(compile_cached(module, target), ["stamp"])
-    return library["stamp"], library
 
 
 def _timed(segment: Segment, table: int) -> tuple[Segment, np.ndarray]:
     """A segment with stamps around its kernels, and where they go: one for each kernel's end, after one for the beginning."""
     times = np.zeros(len(segment.steps) + 1, np.int64)
-    stamp, library = _stamp()
-    stamps = [(stamp, 1, times.ctypes.data + 8 * i - table) for i in range(times.size)]
+    stamps = [(common_kernel(stamp), 1, times.ctypes.data + 8 * i - table) for i in range(times.size)]
     made = Segment()
     made.steps = [*segment.lead, stamps[0], *[entry for pair in zip(segment.steps, stamps[1:]) for entry in pair]]
-    made.program = Program(made.steps, segment.scratch, segment.work >= PARALLEL_WORK, [segment.keep, library, times])
+    made.program = Program(made.steps, segment.scratch, segment.work >= PARALLEL_WORK, [segment.keep, times])
     return made, times
 
 

@@ -105,10 +105,19 @@ def compare(e: Emitter, op: str, x: Value, y: Value | float) -> Value:
     return e.b.fcmp_ordered(op, x, y if isinstance(y, ir.Value) else const(x.type, y))
 
 
+def _at_least(e: Emitter, x: Value, low: float) -> Value:
+    """x, or the bound if that is more; NaN stays."""
+    return pick(e, compare(e, "<", x, low), low, x)
+
+
+def _at_most(e: Emitter, x: Value, high: float) -> Value:
+    """x, or the bound if that is less; NaN stays."""
+    return pick(e, compare(e, ">", x, high), high, x)
+
+
 def _clamp(e: Emitter, x: Value, low: float, high: float) -> Value:
     """x within [low, high]; NaN stays."""
-    x = pick(e, compare(e, ">", x, high), high, x)
-    return pick(e, compare(e, "<", x, low), low, x)
+    return _at_least(e, _at_most(e, x, high), low)
 
 
 class _Rounded(NamedTuple):
@@ -248,9 +257,7 @@ def expm1(e: Emitter, x: Value) -> Value:
 
 def sigmoid(e: Emitter, x: Value) -> Value:
     """1 / (1 + e^-x), from e^-|x| so that nothing overflows and small results keep their digits."""
-    below = e.b.fneg(magnitude(e, x))
-    least, _ = _exp_range(x)
-    small = _scale(e, *_exp_parts(e, pick(e, compare(e, "<", below, least), least, below)))
+    small = _scale(e, *_exp_parts(e, _at_least(e, e.b.fneg(magnitude(e, x)), _exp_range(x)[0])))
     one = const(x.type, 1.0)
     total = e.b.fadd(one, small)
     negative = compare(e, "<", x, 0.0)
@@ -272,8 +279,7 @@ def tanh(e: Emitter, x: Value) -> Value:
         return with_sign(e, pick(e, near, y, e.b.fsub(one, y)), x)
     z = e.b.fmul(x, x)
     near = e.fma(e.b.fmul(x, z), polynomial(e, z, TANH_32), x)
-    most = 10.0  # beyond it the result is 1
-    grown, n = _exp_parts(e, e.b.fmul(pick(e, compare(e, ">", a, most), most, a), two))
+    grown, n = _exp_parts(e, e.b.fmul(_at_most(e, a, 10.0), two))  # beyond it the result is 1
     grown = e.b.fmul(grown, _power_of_two(e, n.bits, x.type))
     far = e.b.fsub(one, e.b.fdiv(two, e.b.fadd(grown, one)))
     return with_sign(e, pick(e, compare(e, "<", a, 0.625), near, far), x)

@@ -200,9 +200,13 @@ def _memory_cost(c: Contraction, tile: dict[int, int], packed: str) -> float:
 
 def _streamed(c: Contraction) -> dict[str, int]:
     """The operands of which no product uses an element again, and which do not stay in the first cache anyway; their bytes."""
-    item = np.dtype(c.accumulate).itemsize
-    sizes = {op: footprint(c, [x.size for x in c.outer], op) * item for op in "ab" if all(x.stride(op) for x in c.outer if x.size > 1)}
+    sizes = {op: _nbytes(c, op) for op in "ab" if all(x.stride(op) for x in c.outer if x.size > 1)}
     return {op: n for op, n in sizes.items() if n > L1_BYTES}
+
+
+def _nbytes(c: Contraction, operand: str) -> int:
+    """Of a whole operand."""
+    return footprint(c, [x.size for x in c.outer], operand) * np.dtype(c.accumulate).itemsize
 
 
 def _step_cost(isa: Isa, fmas: float, loads: float, accumulators: int, memory: float) -> float:
@@ -248,7 +252,7 @@ def _candidates(c: Contraction, isa: Isa) -> list[_Candidate]:
         n = max(x.size for x in inner)
         best = _best_tile(c, isa, -1, lanes)
         sums = prod(x.size for x in c.outer) * 2.0  # adding up the lanes
-        far = FAR_ROWS if min(footprint(c, [x.size for x in c.outer], op) for op in "ab") * item > L2_BYTES else 1.0
+        far = FAR_ROWS if min(_nbytes(c, op) for op in "ab") > L2_BYTES else 1.0
         found.append(_Candidate(-1, lanes, best[1], "", far * best[0] * steps / n * ceil(n / lanes) + sums))
     ideal = steps * prod(x.size for x in c.outer) / lanes / isa.multiplies
     if min((x.cycles for x in found), default=inf) > SLOW * ideal:  # short rows, strided ones: results are stored one by one
