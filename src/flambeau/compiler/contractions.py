@@ -14,15 +14,17 @@ from .llvm.emit import F32, F64
 from .loops.contraction import Axis, Contraction, conv_forward, conv_input_grad, conv_shape, conv_weight_grad
 from .loops.contraction_kernel import write_contraction
 from .loops.schedule import make_schedule
+from .lowered import ADDED_DOT
 
 ELEMENT = {"float32": F32, "float64": F64}
 
 
 class ContractionKernel:
-    """One contraction of a node: the table, and where its operands and its output begin (in elements)."""
+    """One contraction of a node: the table, and where its operands and its output begin (in elements). adds: results are added to what
+    the output's memory holds."""
 
-    def __init__(self, contraction: Contraction, a: Load, b: Load, out: Var, offsets: tuple[int, int, int] = (0, 0, 0)):
-        self.contraction, self.a, self.b, self.out, self.offsets = contraction, a, b, out, offsets
+    def __init__(self, contraction: Contraction, a: Load, b: Load, out: Var, offsets: tuple[int, int, int] = (0, 0, 0), adds: bool = False):
+        self.contraction, self.a, self.b, self.out, self.offsets, self.adds = contraction, a, b, out, offsets, adds
 
     @property
     def work(self) -> int:
@@ -42,7 +44,7 @@ class ContractionKernel:
         a = e.at(k.pointer(self.a.var), self.a.offset.constant + self.offsets[0], element)
         b = e.at(k.pointer(self.b.var), self.b.offset.constant + self.offsets[1], element)
         out = e.at(k.pointer(self.out), self.offsets[2], element)
-        write_contraction(e, schedule, a, b, out, e.args[1], e.args[2])
+        write_contraction(e, schedule, a, b, out, e.args[1], e.args[2], self.adds)
         k.finish()
         return schedule.n_chunks
 
@@ -59,7 +61,7 @@ def _dot(node: Node, a: Load, b: Load) -> list[ContractionKernel]:
     outer += [Axis(y.shape[j], so[len(ba) + len(free_a) + n], 0, sb[j]) for n, j in enumerate(free_b)]
     reduced = [Axis(x.shape[i], None, sa[i], sb[j]) for i, j in zip(ca, cb)]
     name = out.dtype.name
-    return [ContractionKernel(Contraction(tuple(outer), tuple(reduced), (name,) * 3, name), a, b, out)]
+    return [ContractionKernel(Contraction(tuple(outer), tuple(reduced), (name,) * 3, name), a, b, out, adds=node.prim is ADDED_DOT)]
 
 
 def _conv(node: Node, x: Load, w: Load) -> list[ContractionKernel]:
@@ -89,7 +91,7 @@ def _bordered_input_grad(node: Node, g: Load, w: Load) -> list[ContractionKernel
 
 
 CONTRACTIONS: dict[str, Callable[[Node, Load, Load], list[ContractionKernel]]] = {
-    "dot": _dot, "conv": _conv, "conv_weight_grad": _conv_weight_grad, "bordered_input_grad": _bordered_input_grad,
+    "dot": _dot, "added_dot": _dot, "conv": _conv, "conv_weight_grad": _conv_weight_grad, "bordered_input_grad": _bordered_input_grad,
 }
 
 

@@ -12,11 +12,9 @@ from typing import Iterable, NamedTuple, Sequence
 from ..ir.graph import Graph, Node, Var
 from .emission import work
 from .expression import Load, loads
-from .legalize import legalize
-from .loop import loop_of
 from .memory import reads_of, targets
-from .schedule import Contract, Fill, Host, Map, Scan, Scheduler, Special, Step
-from .special import SPECIAL
+from .plan import plan
+from .schedule import Contract, Fill, Host, Map, Scan, Special, Step
 
 MOST_NAMES = 6  # primitives that a kernel's name tells
 
@@ -34,7 +32,7 @@ class Work(NamedTuple):
 def flops_of(node: Node) -> float:
     """Floating-point operations of a primitive call, by its definition."""
     name, out = node.prim.name, node.outputs[0]
-    if name == "dot":
+    if name in ("dot", "added_dot"):
         return 2.0 * out.size * prod([node.inputs[0].shape[d] for d in node.params[0]])
     if name == "conv":
         return 2.0 * out.size * prod(node.inputs[1].shape[1:])
@@ -65,9 +63,7 @@ def program_work(graph: Graph) -> Work:
 def describe(graph: Graph) -> list[list[Work]]:
     """The parts of the compiled program of `graph` in the order in which they run: the one call that the host makes, or the kernels
     of a native segment, one for each entry of its table."""
-    graph = legalize(graph)
-    scheduler = Scheduler(graph, SPECIAL, loop_of)
-    steps = scheduler.run()
+    _, steps, buffers = plan(graph)
     parts: list[list[Work]] = []
     in_segment = False
     for step, reads in zip(steps, reads_of(steps)):
@@ -78,7 +74,7 @@ def describe(graph: Graph) -> list[list[Work]]:
         if not in_segment:
             parts.append([])
             in_segment = True
-        parts[-1] += _scan_works(step) if isinstance(step, Scan) else [_step_work(step, reads, scheduler.buffers)]
+        parts[-1] += _scan_works(step) if isinstance(step, Scan) else [_step_work(step, reads, buffers)]
     return parts
 
 

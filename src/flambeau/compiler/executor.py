@@ -19,11 +19,10 @@ from .bodies import bodies_of
 from .emission import work
 from .kept import KEPT_ONLY, Kept
 from .kernel import common_kernel
-from .legalize import legalize
-from .loop import loop_of, loop_steps
+from .loop import loop_steps
 from .memory import Memory, donations, may_fail, reads_of, targets
-from .schedule import Host, Scan, Scheduler, Step
-from .special import SPECIAL
+from .plan import plan
+from .schedule import Host, Scan, Step
 from .tables import Tables, spread
 from .threads import Program, join
 
@@ -44,8 +43,7 @@ class PeakMemory(NamedTuple):
 
 def peak_memory(graph: Graph) -> PeakMemory:
     """What a compiled program of `graph` needs."""
-    graph = legalize(graph)
-    steps = Scheduler(graph, SPECIAL, loop_of).run()
+    graph, steps, _ = plan(graph)
     memory = Memory(graph, steps)
     first: dict[Var, int] = {}
     last: dict[Var, int] = {}
@@ -80,8 +78,7 @@ class CompiledProgram:
 
     def __init__(self, graph: Graph, keeps: bool = True):
         self.source, self.keeps = graph, keeps
-        graph = legalize(graph)
-        steps = Scheduler(graph, SPECIAL, loop_of).run()
+        graph, steps, _ = plan(graph)
         # in the table of addresses come the inputs, the results, what is the program's own, and then the tables of its steps
         buffers = dict.fromkeys([*graph.inputs, *graph.outputs, *[v for s in steps for v in targets(s)]])
         self.slot_of = {v: i for i, v in enumerate(buffers, 1)}  # entry 0 of the table is the error flag

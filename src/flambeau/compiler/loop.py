@@ -2,8 +2,8 @@
 
 A kernel finds its buffers in a table of addresses. A body has a table for each step, in which the carries and the rows of
 sequences and results are those of the step; running a scan is running the body's kernels once for each table. One table more
-comes before them, for what is done once: initial carries are copied into the histories, and weights whose rows would be the
-wrong way round for the products of every step are turned.
+comes before them, for what is done once: initial carries are copied into the histories, sums over the steps (see `totals`) begin
+with zero, and weights whose rows would be the wrong way round for the products of every step are turned.
 """
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ..dtypes import uint8
 from ..ir.graph import Graph, GraphBuilder, Node, Var, inline
 from ..ir.types import contiguous_strides, tensor_type
 from ..primitives.contraction import dot_p
+from ..primitives.scan import Body
 from ..primitives.shape import copied, reshape
 from .affine import identity, linear
 from .cache import cache_key, object_cache
@@ -27,8 +28,9 @@ from .legalize import legalize
 from .llvm import jit
 from .llvm.emit import I64, PTR, Emitter, new_module
 from .llvm.target import Target, host_target
+from .lowered import ADDED_DOT
 from .memory import ALIGNMENT, Memory, may_fail, targets
-from .schedule import Host, Map, Scan, Scheduler, Step, Store, Strand
+from .schedule import Fill, Host, Map, Scan, Scheduler, Step, Store, Strand
 from .special import SPECIAL
 from .tables import Tables
 from .threads.native import KERNEL_TYPE
@@ -76,6 +78,7 @@ class Loop:
             self.workspace_size += -(-v.type.nbytes // ALIGNMENT) * ALIGNMENT
         self.entry: list[Step] = [_copy(x, y) for x, y in zip(graph.inputs[:n_carry], graph.outputs)]
         self.entry += [_copy(x, y, turned=True) for y, x in turned.items()]
+        self.entry += [Fill(v, 0) for v in graph.outputs if is_total(v)]
         self.work = sum(work(s) for s in self.steps if not isinstance(s, Host))
         self.may_fail = any(map(may_fail, self.steps))
         self._code: LoopCode | None = None
@@ -159,14 +162,20 @@ def _copy(source: Var, target: Var, turned: bool = False) -> Map:
 
 
 @lru_cache(maxsize=256)
-def _loop(body, n_carry: int) -> Loop:
+def loop_of_body(body: Body, n_carry: int) -> Loop:
+    """The loop that runs scans with this body, whatever their number of steps."""
     return Loop(body.expanded, f"{n_carry} carries\n{body.text}", n_carry)
 
 
 def loop_of(node: Node) -> Loop:
-    """The loop that runs a scan: one for all numbers of steps."""
+    """The loop that runs a scan."""
     body, n_carry = node.params[:2]
-    return _loop(body, n_carry)
+    return loop_of_body(body, n_carry)
+
+
+def is_total(result: Var) -> bool:
+    """Whether a result of a body is one for all steps, to which each adds."""
+    return result.node is not None and result.node.prim is ADDED_DOT
 
 
 class _LoopTables:
@@ -193,6 +202,9 @@ class _LoopTables:
                 self._fill(slot, slice(int(stepped), None), x, rows if stepped else 0)
         for i, (v, x) in enumerate(zip(outputs, results)):
             slot = loop.slots[v]
+            if is_total(v):
+                self._fill(slot, slice(None), x, 0)
+                continue
             if i < n_carry:
                 self._fill(slot, slice(0, 1), x, length if reverse else 0)
             self._fill(slot, slice(1, None), x, after if i < n_carry else rows)
