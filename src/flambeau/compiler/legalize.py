@@ -17,7 +17,7 @@ from math import prod
 
 from ..ir.graph import Graph, GraphBuilder, Node, Var
 from ..ir.types import contiguous_strides, tensor_type
-from ..primitives.contraction import dot
+from ..primitives.contraction import dot, dot_p
 from ..primitives.shape import copied, pad, permute, strided_view
 from . import winograd
 from .abreast import bring_scans_together
@@ -38,6 +38,11 @@ BORDERED_INPUT_GRAD = LoweredPrimitive("bordered_input_grad")
 
 def _padded(x: Var, low, high) -> Var:
     return pad(x, (0, 0, *low), (0, 0, *high)) if any(low) or any(high) else x
+
+
+def _is_convolution(node: Node) -> bool:
+    """Whether a node is a convolution, or one of its gradients, that has a kernel."""
+    return node.prim.name in ("conv", "conv_weight_grad", "conv_input_grad") and node.outputs[0].dtype.name in ("float32", "float64")
 
 
 def _rewrite(node: Node, args: list[Var], builder: GraphBuilder) -> tuple[Var, ...]:
@@ -111,7 +116,9 @@ def _minimal_filtering(node: Node, args: list[Var], builder: GraphBuilder) -> tu
 
 
 def _walks_columns(node: Node) -> bool:
-    """Whether a product aᵀ·b reads long columns of a row-major `a`, and enough of them that a copy pays."""
+    """Whether a node is a product aᵀ·b that reads long columns of a row-major `a`, and enough of them that a copy pays."""
+    if node.prim is not dot_p:
+        return False
     a, b = node.inputs
     ca, cb, ba, _ = node.params
     if ba or not ca or ca != tuple(range(len(ca))) or len(ca) == a.ndim or node.outputs[0].dtype.name not in ("float32", "float64"):
@@ -137,16 +144,22 @@ def legalize(graph: Graph) -> Graph:
     graph = bring_scans_together(apply_rules(graph))
     if not any(n.prim.kind == "contraction" for n in graph.nodes):
         return graph
+    if any(_is_convolution(n) or _walks_columns(n) for n in graph.nodes):
+        graph = _rewritten(graph)
+    return rematerialize(turn_operands(graph))
+
+
+def _rewritten(graph: Graph) -> Graph:
     builder = GraphBuilder()
     env = {v: builder.input(v.type) for v in graph.inputs}
     for node in graph.nodes:
         builder.origin = node.origin
         args = [env[v] for v in node.inputs]
-        if node.prim.name in ("conv", "conv_weight_grad", "conv_input_grad") and node.outputs[0].dtype.name in ("float32", "float64"):
+        if _is_convolution(node):
             outs = _rewrite(node, args, builder)
-        elif node.prim.name == "dot" and _walks_columns(node):
+        elif _walks_columns(node):
             outs = _copy_columns(node, args, builder)
         else:
             outs = builder.call(node.prim, tuple(args), node.params, [o.type for o in node.outputs])
         env.update(zip(node.outputs, outs))
-    return rematerialize(turn_operands(builder.finish([env[v] for v in graph.outputs])))
+    return builder.finish([env[v] for v in graph.outputs])

@@ -22,7 +22,8 @@ LEAST_ROWS = 32  # that a step sums over: each step reads and writes the sum, wh
 
 def sum_inside_scans(graph: Graph) -> Graph:
     """The same graph, where scans return such sums."""
-    totals = [t for t in [_Totals(node, graph) for node in graph.nodes if node.prim is scan_p] if t.nodes]
+    sums = [node for node in graph.nodes if node.prim is dot_p or node.prim.name == "reduce_sum"]
+    totals = [t for t in [_Totals(node, sums, graph) for node in graph.nodes if node.prim is scan_p] if t.nodes]
     if not totals:
         return graph
     of_scan = {t.scan: t for t in totals}
@@ -40,14 +41,14 @@ def sum_inside_scans(graph: Graph) -> Graph:
 
 
 class _Totals:
-    """The sums over the steps of one scan. nodes: those that compute them; none, if the scan has to stay as it is."""
+    """The sums over the steps of one scan. nodes: those of `sums` that compute them; none, if the scan has to stay as it is."""
 
-    def __init__(self, scan: Node, graph: Graph):
+    def __init__(self, scan: Node, sums: list[Node], graph: Graph):
         body, n_carry, n_xs, _, _ = scan.params
         self.scan, self.body = scan, body.graph
         self.results = dict(zip(scan.outputs[n_carry:], body.graph.outputs[n_carry:]))  # rows of all steps → one step's
         self.rows = {**dict(zip(scan.inputs[n_carry:n_carry + n_xs], body.graph.inputs[n_carry:])), **self.results}
-        self.nodes = [node for node in graph.nodes if self._is_sum(node)]
+        self.nodes = [node for node in sums if self._is_sum(node)]
         if self.nodes:
             elsewhere = {v for node in graph.nodes if node not in self.nodes for v in node.inputs} | set(graph.outputs)
             self.kept = [v for v in self.results if v in elsewhere]
@@ -56,13 +57,13 @@ class _Totals:
                 self.nodes = []
 
     def _is_sum(self, node: Node) -> bool:
-        """Whether a node sums over the steps, and over enough rows in each."""
+        """Whether a product or a sum is one over the steps, and over enough rows in each."""
         if not any(v in self.results for v in node.inputs) or not all(v in self.rows for v in node.inputs):
             return False
         if node.prim is dot_p:
             ca, cb, ba, _ = node.params
             return not ba and (0, 0) in zip(ca, cb) and _n_rows(node.inputs[0], ca) >= LEAST_ROWS and node.outputs[0].dtype in (float32, float64)
-        return node.prim.name == "reduce_sum" and 0 in node.params[0] and _n_rows(node.inputs[0], node.params[0]) >= LEAST_ROWS
+        return 0 in node.params[0] and _n_rows(node.inputs[0], node.params[0]) >= LEAST_ROWS
 
     def _with_sums(self) -> Body:
         """The scan's body, which returns carries, the rows that are wanted all the same, and then what each of `nodes` wants."""

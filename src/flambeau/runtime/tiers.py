@@ -218,16 +218,25 @@ def _those_like(graph: Graph) -> _Alike | None:
 class TieredProgram:
     """Counts the runs of one program and moves it from tier to tier. early: it was compiled at first sight, and has run once."""
 
-    __slots__ = ("graph", "ascent", "alike", "early", "native", "interpreted")
+    __slots__ = ("graph", "ascent", "alike", "early", "native", "_interpreted")
 
     def __init__(self, graph: Graph):
         self.graph = graph
         self.ascent = _Ascent(_patience(graph)) if len(graph.nodes) <= NODE_LIMIT else None
-        long_interpreted = self.ascent is None or self.ascent.patience
-        self.alike = None if long_interpreted else _those_like(graph)
+        self.alike = None if self._is_interpreted_for_long() else _those_like(graph)
         self.early: Any = None
         self.native: Any = None
-        self.interpreted = Interpreter(_tiered).prepare(outlined(graph) if long_interpreted else graph)
+        self._interpreted: Any = None
+
+    @property
+    def interpreted(self) -> Callable[..., list[np.ndarray]]:
+        """The graph for the interpreter, prepared when it is first to run it."""
+        if self._interpreted is None:
+            self._interpreted = Interpreter(_tiered).prepare(outlined(self.graph) if self._is_interpreted_for_long() else self.graph)
+        return self._interpreted
+
+    def _is_interpreted_for_long(self) -> bool:
+        return self.ascent is None or self.ascent.patience > 0
 
     @property
     def compiled(self) -> Any:
