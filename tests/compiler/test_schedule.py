@@ -61,3 +61,18 @@ def test_places_are_apart(distance):
         if _are_apart(domain, a, b):
             assert places[0].isdisjoint(places[1])
     assert _are_apart((3, 2), Affine(0, (6, 1)), Affine(distance, (6, 1))) == (distance in (2, 3, 4))
+
+
+def test_single_numbers_do_not_keep_loops_apart():
+    """An optimizer's first loop is followed by a number that the next one wants, and a number that a loop makes stays after it."""
+    builder = GraphBuilder()
+    x, y, rate = [builder.input(tensor_type(float32, s)) for s in ((40,), (40,), ())]
+    moved = p.mul(x, y)
+    square = p.mul(rate, rate)
+    halved = p.sub(y, p.mul(moved, p.broadcast_to(square, (40,))))
+    first = p.reshape(p.slice_dim(moved, 0, 0, 1), ())
+    scaled = p.mul(first, rate)
+    graph = builder.finish([moved, square, halved, scaled, p.add(halved, p.broadcast_to(scaled, (40,)))])
+    steps = Scheduler(graph, SPECIAL).run()
+    assert [(step.domain, len(step.stores)) for step in steps] == [((), 1), ((40,), 2), ((), 1), ((40,), 1)]
+    assert_interpreted_alike(graph)

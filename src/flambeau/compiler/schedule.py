@@ -329,16 +329,19 @@ class Scheduler:
 
     def _merge(self, steps: list[Step]) -> list[Step]:
         """Neighbouring maps over one domain become one loop, where each reads the others' results only at its own point; neighbouring
-        scans run abreast."""
+        scans run abreast. Single numbers (an optimizer's) are computed before the loops that do not make them, and keep none apart."""
         merged: list[Step] = []
         for step in steps:
-            last = merged[-1] if merged else None
+            at = len(merged)
+            while at and _can_come_before(merged[at - 1], step):
+                at -= 1
+            last = merged[at - 1] if at else None
             if isinstance(step, Map) and isinstance(last, Map) and _can_merge(last, step):
-                merged[-1] = Map(last.domain, last.stores + step.stores)
+                merged[at - 1] = Map(last.domain, last.stores + step.stores)
             elif isinstance(step, Scan) and isinstance(last, Scan) and _can_run_abreast(last, step):
-                merged[-1] = Scan(last.strands + step.strands, last.loop)
+                merged[at - 1] = Scan(last.strands + step.strands, last.loop)
             else:
-                merged.append(step)
+                merged.insert(at, step)
         return merged
 
 
@@ -346,6 +349,15 @@ def _contracts(node: Node) -> bool:
     """Whether a contraction has a kernel: floats, and something to contract."""
     return node.prim.name in CONTRACTIONS and node.outputs[0].dtype.kind == "f" and _native(node) \
         and all(v.size for v in (*node.inputs, *node.outputs))
+
+
+def _can_come_before(loop: Step, number: Step) -> bool:
+    """Whether a step that computes single numbers can change places with the loop before it."""
+    if not isinstance(loop, Map) or not isinstance(number, Map) or prod(number.domain) > 1 or prod(loop.domain) <= 1:
+        return False
+    written = {s.target for s in loop.stores}
+    return not any(s.target in written for s in number.stores) \
+        and not any(isinstance(x, Load) and x.var in written for s in number.stores for x in loads(s.value))
 
 
 def _can_merge(a: Map, b: Map) -> bool:
