@@ -209,6 +209,7 @@ sys.path.insert(0, {here!r})
 from loader_sets import Slow
 from flambeau.utils.data import DataLoader
 
+os.register_at_fork(after_in_child=lambda: time.sleep({start}))
 iterator = iter(DataLoader(Slow(at={at}, seconds={seconds}), num_workers=2, multiprocessing_context="fork"))
 print(*[worker.pid for worker in iterator._workers], flush=True)
 next(iterator)
@@ -217,21 +218,21 @@ time.sleep(60)
 """
 
 
-def start_script(at, seconds):
-    script = textwrap.dedent(SCRIPT).format(here=str(Path(__file__).parent), at=at, seconds=seconds)
+def start_script(at, seconds, start=0.0):
+    script = textwrap.dedent(SCRIPT).format(here=str(Path(__file__).parent), at=at, seconds=seconds, start=start)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen([sys.executable, "-c", script], text=True, start_new_session=True, **pipes)
     return process, [int(pid) for pid in process.stdout.readline().split()]
 
 
-@pytest.mark.parametrize("while_waiting", [True, False])
-def test_ctrl_c(while_waiting):
-    process, workers = start_script(at=0 if while_waiting else 19, seconds=60)
+@pytest.mark.parametrize("when", ["workers start", "waiting", "later"])
+def test_ctrl_c(when):
+    process, workers = start_script(at=19 if when == "later" else 0, seconds=60, start=1 if when == "workers start" else 0)
     assert len(workers) == 2
-    if while_waiting:
-        time.sleep(0.3)
-    else:
+    if when == "later":
         process.stdout.readline()
+    else:
+        time.sleep(0.3)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the parent and the workers
     _, errors = process.communicate(timeout=20)
     assert process.returncode == -signal.SIGINT

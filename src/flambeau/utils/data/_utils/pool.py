@@ -23,7 +23,7 @@ from typing import Any
 
 from flambeau.utils.data import _utils
 from flambeau.utils.data._utils.transport import Channel
-from flambeau.utils.data._utils.worker import WATCH_INTERVAL, InlineWorker, WorkerPlan, process_main, thread_main
+from flambeau.utils.data._utils.worker import WATCH_INTERVAL, InlineWorker, WorkerPlan, interrupts_held, process_main, thread_main
 
 # Seconds between two looks at whether all workers are alive.
 LOOK_INTERVAL = 0.2
@@ -66,7 +66,8 @@ class ProcessPool:
         process = context.Process(target=_forked_process_main, args=(plan, worker_end), daemon=True)
         _parent_ends.add(parent_end)
         try:
-            process.start()
+            with interrupts_held():
+                process.start()
         except BaseException as error:
             parent_end.hang_up()
             self.close()

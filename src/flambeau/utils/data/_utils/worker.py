@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -266,6 +266,8 @@ def _become_worker(plan: WorkerPlan) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # see `interrupts_held`
     gc.freeze()  # a collection would write to, and so copy, every page that is shared with the parent
     _use_one_thread()
     # A forked process may not wait for its parent's compiler threads; and the next epoch's workers would compile again.
@@ -288,6 +290,19 @@ class _ParentWatch:
 
     def __call__(self) -> bool:
         return self.parent.is_alive() and os.getppid() == self.parent_id
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits, here and in a process that is started meanwhile, until that is in `process_main` and ends without a word."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows, where a terminal's Ctrl-C finds no half-started copies of this process
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def process_main(plan: WorkerPlan, channel: Any) -> None:
