@@ -15,6 +15,8 @@ from .kernel import Kernel, chunked
 from .llvm.emit import Emitter, Index, Value, const, vector
 from .llvm.functions import UNARY
 
+TOGETHER = 4  # columns side by side where vectors do not lie across them: an element waits for the one before it, not for other columns
+
 # (emitter, state, element, position) → next state; what is stored at the position is the state
 Step = Callable[[Emitter, list[Value], Value, Value], list[Value]]
 
@@ -24,38 +26,47 @@ def _accumulator(d: dtype) -> dtype:
 
 
 def _scan(k: Kernel, x: Var, dim: int, outs: Sequence[Var], state_dtypes: Sequence[dtype],
-          start: Callable[[int], list[Value]], step: Step) -> int:
-    """start(lanes): the state before the first element."""
+          start: Callable[[int], list[Value]], step: Step, together: int = TOGETHER) -> int:
+    """start(lanes): the state before the first element. together: how many columns, if they are not vectors, run side by side."""
     e = k.e
     k.prepare([x, *outs])
     t = memory_type(x.dtype)
     n, after = x.shape[dim], prod(x.shape[dim + 1:])
     lanes = k.lanes if after >= 4 else 1
     blocks = -(-after // lanes)
-    units = prod(x.shape[:dim]) * blocks
-    first, last, chunks = chunked(k, units, n * lanes)
+    columns = prod(x.shape[:dim]) * blocks
+    together = 1 if lanes > 1 else min(together, columns)
+    first, last, chunks = chunked(k, -(-columns // together), n * lanes * together)
 
-    def column(at: Index, some: int) -> None:
-        with e.carried_loop(0, n, start(lanes)) as (i, state):
-            here = e.add(at, e.mul(i, after))
-            value = read(e, e.load_some(e.at(k.pointer(x), here, t), vector(t, lanes), some), x.dtype)
-            value = scalar_ops.cast(e, value, x.dtype, state_dtypes[0])
-            state[:] = step(e, state, value, e.splat(e.i64(i), lanes))
-            for out, v, d in zip(outs, state, state_dtypes):
-                stored = write(e, scalar_ops.cast(e, v, d, out.dtype), out.dtype)
-                e.store_some(stored, e.at(k.pointer(out), here, memory_type(out.dtype)), some)
-    with e.loop(first, last, name="block") as unit:
-        row, block = e.divmod(unit, blocks)
-        at = e.add(e.mul(row, n * after), e.mul(block, lanes))
-        tail = after % lanes
-        if not tail or blocks == 1:
-            column(at, tail or lanes)
-        else:
-            with e.b.if_else(e.b.icmp_signed("==", e.i64(block), e.i64(blocks - 1))) as (then, otherwise):
+    def walk(starts: list[Index], some: int) -> None:
+        """Runs columns of `some` lanes that begin at these elements."""
+        with e.carried_loop(0, n, start(lanes) * len(starts)) as (i, states):
+            found: list[Value] = []
+            for number, at in enumerate(starts):
+                state = states[number * len(state_dtypes):][:len(state_dtypes)]
+                here = e.add(at, e.mul(i, after))
+                value = read(e, e.load_some(e.at(k.pointer(x), here, t), vector(t, lanes), some), x.dtype)
+                value = scalar_ops.cast(e, value, x.dtype, state_dtypes[0])
+                state = step(e, state, value, e.splat(e.i64(i), lanes))
+                for out, v, d in zip(outs, state, state_dtypes):
+                    stored = write(e, scalar_ops.cast(e, v, d, out.dtype), out.dtype)
+                    e.store_some(stored, e.at(k.pointer(out), here, memory_type(out.dtype)), some)
+                found += state
+            states[:] = found
+
+    short, tail = columns % together, after % lanes  # in the last unit, and in the last block of a row
+    with e.loop(first, last, name="columns") as unit:
+        places = [e.divmod(e.add(e.mul(unit, together), i), blocks) for i in range(together)]
+        starts = [e.add(e.mul(row, n * after), e.mul(block, lanes)) for row, block in places]
+        if short or tail and blocks > 1:
+            here, there = (unit, columns // together) if short else (places[0][1], blocks - 1)
+            with e.b.if_else(e.b.icmp_signed("==", e.i64(here), e.i64(there))) as (then, otherwise):
                 with then:
-                    column(at, tail)
+                    walk(starts[:short] or starts, tail or lanes)
                 with otherwise:
-                    column(at, lanes)
+                    walk(starts, lanes)
+        else:
+            walk(starts, tail or lanes)
     k.finish()
     return chunks
 
@@ -81,7 +92,7 @@ def _log_sum(k: Kernel, node: Node) -> int:
         more = UNARY["log1p"](e, UNARY["exp"](e, e.b.fneg(distance)))
         return [e.b.fadd(e.intrinsic("maximum", total, value), more)]
     return _scan(k, node.inputs[0], node.params[0], node.outputs, [d],
-                 lambda lanes: [scalar_ops.number(d, float("-inf"), lanes)], step)
+                 lambda lanes: [scalar_ops.number(d, float("-inf"), lanes)], step, together=1)
 
 
 def _extremum(largest: bool) -> Callable[[Kernel, Node], int]:
