@@ -1,9 +1,11 @@
 """Which loops become one, and what need not lie in memory."""
 from itertools import product
+from math import prod
 
 import numpy as np
 import pytest
 
+import flambeau as torch
 from flambeau import primitives as p
 from flambeau.compiler.affine import Affine
 from flambeau.compiler.executor import CompiledProgram
@@ -76,3 +78,34 @@ def test_single_numbers_do_not_keep_loops_apart():
     steps = Scheduler(graph, SPECIAL).run()
     assert [(step.domain, len(step.stores)) for step in steps] == [((), 1), ((40,), 2), ((), 1), ((40,), 1)]
     assert_interpreted_alike(graph)
+
+
+@pytest.mark.parametrize("low, high", [((0, 0, 1), (0, 0, 1)), ((0, 2, 0), (0, 1, 3)), ((1, 0, 19), (2, 3, 0)), ((0, -1, 2), (0, 1, -3)),
+                                       ((0, 1, 0), (0, 0, 0))])
+@pytest.mark.parametrize("shape", [(3, 4, 5), (2, 1, 40), (1, 3, 16), (1, 1, 7), (4, 3, 1)])
+def test_padding_is_written_between_the_rows(shape, low, high):
+    builder = GraphBuilder()
+    x = builder.input(tensor_type(float32, shape))
+    y = p.add(x, x)
+    graph = builder.finish([p.pad(y, low, high, value=-2.5), p.neg(y)])
+    assert_interpreted_alike(graph)
+    rows = [n + min(a, 0) + min(b, 0) for n, a, b in zip(shape, low, high)]
+    between = rows[0] * max(rows[1], 0) > 1 < rows[2] < shape[2] + low[2] + high[2]
+    assert between == ("Fill" not in kinds(graph) and prod(rows) < prod(n + a + b for n, a, b in zip(shape, low, high)))
+
+
+def test_padding_in_many_chunks():
+    """The rows of a chunk bring the padding before them along, and the last one's what comes after."""
+    builder = GraphBuilder()
+    x = builder.input(tensor_type(float32, (50, 31, 60)))
+    graph = builder.finish([p.pad(x, (1, 2, 3), (1, 1, 1), value=1.0), p.exp(x)])
+    assert kinds(graph) == ["Map"]
+    arrays = [np.zeros((50, 31, 60), np.float32)]
+    program, before = CompiledProgram(graph), torch.get_num_threads()
+    try:
+        for threads in (1, 2, 4):
+            torch.set_num_threads(threads)
+            padded, _ = program(arrays)
+            assert padded.sum() == padded.size - arrays[0].size
+    finally:
+        torch.set_num_threads(before)

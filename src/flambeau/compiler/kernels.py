@@ -16,7 +16,7 @@ from .expression import Apply, Constant, Expression, Load, Position, loads
 from .kernel import Kernel, units_per_chunk
 from .llvm import ir
 from .llvm.emit import I64, Emitter, Index, Value, const, lanes_of, undefined, vector
-from .schedule import Fill, Map, Reduce
+from .schedule import Fill, Map, Reduce, Store
 from .transpose import emit_transpose, turned_axis
 
 MOST_APART = 4  # elements' distance up to which whole vectors are loaded for those that are wanted
@@ -150,7 +150,8 @@ def emit_map(k: Kernel, step: Map) -> int:
     sizes, maps = collapse(step.domain, [x.offset if isinstance(x, Load) else x.map for x in found] + [s.offset for s in step.stores])
     map_of = {id(x): m for x, m in zip(found, maps)}
     store_maps = maps[len(found):]
-    if len(found) == 1 and isinstance(found[0], Load):
+    padded = [(s, m) for s, m in zip(step.stores, store_maps) if s.padding is not None]
+    if len(found) == 1 and isinstance(found[0], Load) and not padded:
         axis = turned_axis(step, sizes, maps[0], maps[1], e.target.isa.lanes(8))
         if axis is not None:
             return emit_transpose(k, step, sizes, maps[0], maps[1], axis)
@@ -187,9 +188,36 @@ def emit_map(k: Kernel, step: Map) -> int:
         stop = e.min(e.add(start, per), rows) if chunks > 1 else rows
         with e.loop(start, stop, name="row") as row:
             at = e.unravel(row, outer)
+            for s, m in padded:
+                _pad_before(k, s, m, sizes, at)
             _vector_loop(e, 0, width, width, lanes, lambda i, count: point((*at, i), lanes, count))
+        if padded:
+            with e.when(e.b.icmp_signed("==", e.i64(stop), e.i64(rows))):
+                for s, m in padded:
+                    end = m.constant + sum(c * (n - 1) for c, n in zip(m.coefficients, sizes)) + 1
+                    _pad(k, s, end, s.target.size - end)
     k.finish()
     return chunks
+
+
+def _pad_before(k: Kernel, s: Store, m: Affine, sizes: Sequence[int], row: Sequence[Index]) -> None:
+    """Writes the padding between the end of the row before and the beginning of this one. m: the collapsed offset of the store."""
+    e = k.e
+    gap: Index = m.constant  # before the first row
+    inner = 1 + sum(c * (n - 1) for c, n in zip(m.coefficients, sizes))  # from the first to the last element of the dimensions from i on
+    for c, n, i in zip(m.coefficients, sizes, row):
+        inner -= c * (n - 1)
+        gap = e.b.select(e.b.icmp_signed("!=", e.i64(i), I64(0)), I64(c - inner), e.i64(gap))
+    _pad(k, s, e.sub(offset(e, m, (*row, 0)), gap), gap)
+
+
+def _pad(k: Kernel, s: Store, start: Index, count: Index) -> None:
+    """Sets `count` elements of a store's target to its padding."""
+    e, v = k.e, s.target
+    t = memory_type(v.dtype)
+    value = write(e, scalar_ops.number(v.dtype, s.padding, k.lanes), v.dtype)
+    with e.loop(0, count, k.lanes, "pad") as i:
+        e.store_some(value, e.at(k.pointer(v), e.add(start, i), t), e.min(k.lanes, e.sub(count, i)))
 
 
 def emit_fill(k: Kernel, step: Fill) -> int:

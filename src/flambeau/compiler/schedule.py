@@ -23,11 +23,13 @@ TURNED_SIZE = 1024  # elements from which on a copy in another order is worth a 
 
 
 class Store(NamedTuple):
-    """value → buffer of `target` at `offset`."""
+    """value → buffer of `target` at `offset`. padding: None, or a number for all of the buffer that the loop leaves out: what lies between
+    its rows, of which there are several, before the first and after the last."""
 
     value: Expression
     target: Var
     offset: Affine
+    padding: float | None = None
 
 
 class Map(NamedTuple):
@@ -276,43 +278,52 @@ class Scheduler:
         return Reduce(node.outputs[0], domain[:len(kept)], domain[len(kept):], REDUCTIONS[node.prim.name], value)
 
     def _copies(self, node: Node) -> list[Step]:
-        """Steps of the primitives that put several pieces into one buffer."""
-        out = node.outputs[0]
-        strides = contiguous_strides(out.shape)
-        name = node.prim.name
+        """Steps of the primitives that put pieces into one buffer."""
+        if node.prim.name == "concat":
+            return self._joined(node)
+        if node.prim.name == "pad":
+            return self._padded(node)
+        base, new = node.inputs
+        steps: list[Step] = [self._piece(node, base, contiguous_strides(base.shape), 0)] if base.size else []
+        return [*steps, self._piece(node, new, *node.params)] if new.size else steps
 
-        def piece(x: Var, to: Sequence[int], start: int) -> Map:
-            index = identity(x.ndim)
-            value = self._expressions(x.shape).build(x, index)
-            return Map(x.shape, (Store(value, out, linear(index, to, x.ndim).shifted(start)),))
-        if name == "concat":
-            if len(node.inputs) == 1:
-                self._store_what_is_turned(node.inputs[0])
-            dim, at = node.params[0], 0
-            steps: list[Step] = []
-            for x in node.inputs:
-                if x.size:
-                    steps.append(piece(x, strides, at * strides[dim]))
-                at += x.shape[dim]
-            return steps
-        if name == "strided_write":
-            base, new = node.inputs
-            steps = [piece(base, contiguous_strides(base.shape), 0)] if base.size else []
-            return [*steps, piece(new, node.params[0], node.params[1])] if new.size else steps
+    def _piece(self, node: Node, x: Var, to: Sequence[int], start: int) -> Map:
+        """x → the node's result, from element `start` on with these strides."""
+        index = identity(x.ndim)
+        value = self._expressions(x.shape).build(x, index)
+        return Map(x.shape, (Store(value, node.outputs[0], linear(index, to, x.ndim).shifted(start)),))
+
+    def _joined(self, node: Node) -> list[Step]:
+        strides = contiguous_strides(node.outputs[0].shape)
+        if len(node.inputs) == 1:
+            self._store_what_is_turned(node.inputs[0])
+        dim, at = node.params[0], 0
+        steps: list[Step] = []
+        for x in node.inputs:
+            if x.size:
+                steps.append(self._piece(node, x, strides, at * strides[dim]))
+            at += x.shape[dim]
+        return steps
+
+    def _padded(self, node: Node) -> list[Step]:
         low, high, inner, value = node.params
-        x = node.inputs[0]
+        x, out = node.inputs[0], node.outputs[0]
+        strides = contiguous_strides(out.shape)
         crop = [max(0, -(-max(0, -a) // (i + 1))) for a, i in zip(low, inner)]
         stop = [min(n, -(-(m - a) // (i + 1))) for n, m, a, i in zip(x.shape, out.shape, low, inner)]
         sizes = tuple([max(0, b - a) for a, b in zip(crop, stop)])
-        steps = [] if prod(sizes) == out.size else [Fill(out, value)]
         if 0 in sizes:
-            return steps
+            return [Fill(out, value)]
         index = identity(x.ndim)
         source = tuple([i.shifted(c) for i, c in zip(index, crop)])
         value_at = self._expressions(sizes).build(x, source)
         start = sum((a + c * (i + 1)) * s for a, c, i, s in zip(low, crop, inner, strides))
-        to = [s * (i + 1) for s, i in zip(strides, inner)]
-        return [*steps, Map(sizes, (Store(value_at, out, linear(index, to, x.ndim).shifted(start)),))]
+        to = linear(index, [s * (i + 1) for s, i in zip(strides, inner)], x.ndim).shifted(start)
+        if prod(sizes) == out.size:
+            return [Map(sizes, (Store(value_at, out, to),))]
+        if prod(sizes[:-1]) > 1 < sizes[-1] < out.shape[-1] and not any(inner):
+            return [Map(sizes, (Store(value_at, out, to, value),))]
+        return [Fill(out, value), Map(sizes, (Store(value_at, out, to),))]
 
     def _store_what_is_turned(self, x: Var) -> None:
         """A copy in another order moves blocks, which only works from memory: what it copies must lie there."""
@@ -382,8 +393,8 @@ def _can_run_abreast(a: Scan, b: Scan) -> bool:
 
 def _is_turned(step: Map) -> bool:
     """Whether a map is a copy in another order, which moves blocks (`transpose`) as long as it is alone in its loop."""
-    (value, _, _), *others = step.stores
-    return not others and isinstance(value, Load) and value.offset.coefficients[-1:] not in ((), (0,), (1,))
+    first, *others = step.stores
+    return not others and isinstance(first.value, Load) and first.value.offset.coefficients[-1:] not in ((), (0,), (1,))
 
 
 def _are_apart(domain: Sequence[int], a: Affine, b: Affine) -> bool:

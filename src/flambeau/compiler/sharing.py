@@ -45,14 +45,14 @@ class _Signature:
 
     def step(self, step: Step) -> Hashable:
         if isinstance(step, Map):
-            return step.domain, tuple([(self.expression(s.value), self.buffer(s.target), s.offset) for s in step.stores])
+            return step.domain, tuple([(self.expression(s.value), self.buffer(s.target), s.offset, repr(s.padding)) for s in step.stores])
         if isinstance(step, Fill):
             return self.buffer(step.target), repr(step.value)
         if isinstance(step, Reduce):
             return self.expression(step.value), self.buffer(step.target), step.outer, step.inner, step.kind
         if isinstance(step, Contract):
             k = step.kernel
-            return k.contraction, k.offsets, self.buffer(k.out), tuple([(self.buffer(x.var), x.offset) for x in (k.a, k.b)])
+            return k.contraction, k.offsets, k.adds, self.buffer(k.out), tuple([(self.buffer(x.var), x.offset) for x in (k.a, k.b)])
         assert isinstance(step, Special)
         node = step.node  # a kernel of its own may look at a node's parameters and types, and at which operands are zeros
         return (node.prim.name, repr(node.params), tuple([self.buffer(v) for v in (*operands(node), *node.outputs)]),
