@@ -61,6 +61,13 @@ def test_not_for_few_rows():
     assert totals(recurrence(3, LEAST_ROWS - 2)) == (0, 4)
 
 
+def test_no_steps():
+    graph = recurrence(0)
+    arrays = arrays_of(graph)
+    for a, b in zip(CompiledProgram(graph)(arrays), Interpreter().prepare(graph)(arrays), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize("dtype", [float16, complex64])
 def test_other_dtypes_are_summed_after_the_scan(dtype):
     graph = recurrence(2, dtype=dtype)

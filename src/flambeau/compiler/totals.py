@@ -48,7 +48,8 @@ class _Totals:
         self.scan, self.body = scan, body.graph
         self.results = dict(zip(scan.outputs[n_carry:], body.graph.outputs[n_carry:]))  # rows of all steps → one step's
         self.rows = {**dict(zip(scan.inputs[n_carry:n_carry + n_xs], body.graph.inputs[n_carry:])), **self.results}
-        self.nodes = [node for node in sums if self._is_sum(node)]
+        has_elements = all(v.size for v in (*scan.inputs, *scan.outputs))
+        self.nodes = [node for node in sums if has_elements and self._is_sum(node)]
         if self.nodes:
             elsewhere = {v for node in graph.nodes if node not in self.nodes for v in node.inputs} | set(graph.outputs)
             self.kept = [v for v in self.results if v in elsewhere]
