@@ -1,5 +1,7 @@
 """Steps that are replayed where they lie: nobody who holds something sees it change."""
 import gc
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import flambeau
 import flambeau.nn.functional as F
 from flambeau import nn
 from flambeau.compiler.executor import NativeExecutor
+from flambeau.replay.bound import Held
 from flambeau.replay.compiled import Compiled
 from flambeau.runtime import program, trace
 
@@ -280,9 +283,9 @@ def test_a_batch_that_an_array_shows_is_read_at_once(on_threads):
 class Answers:
     """A small model in inference: what it says, plain and compiled."""
 
-    def __init__(self, look=lambda out: out.numpy()):
+    def __init__(self, look=lambda out: out.numpy(), make=lambda: nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))):
         flambeau.manual_seed(0)
-        self.model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+        self.model = make()
         self.compiled = Compiled(self.plain, "answers")
         self.look = look
 
@@ -434,3 +437,263 @@ def test_a_program_that_ran_elsewhere_finds_its_memory_again(size):
                 compiled = bound[0]._compiled
                 compiled([np.zeros(v.shape, v.dtype.np) for v in compiled.source.inputs])
         assert bound[0] is not None
+
+
+# ------------------------------------------------------------------ what is made of parameters alone
+
+def images(n=1):
+    x = flambeau.randn(n, 32, 16, 16)
+    trace.flush()
+    return x
+
+
+def make_filters():
+    """A model whose filters are transformed before they are used."""
+    return nn.Sequential(nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1))
+
+
+def settled_filters(make=make_filters):
+    answers = Answers(make=make)
+    for _ in range(6):
+        answers.ask(images())
+    assert answers.bound()._held is not None
+    return answers
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """Takes an entry each time when what is held is computed."""
+    times = []
+    renew = Held.renew
+    monkeypatch.setattr(Held, "renew", lambda self: times.append(self) or renew(self))
+    return times
+
+
+def test_what_is_made_of_parameters_alone_is_computed_once(computed):
+    answers, x = settled_filters(), images()
+    plain = answers.plain(x).numpy().copy()
+    del computed[:]
+    for _ in range(4):
+        assert (answers.compiled.call((x,), {}).numpy() == plain).all()
+    assert len(computed) == 1
+    assert [a.shape for a in answers.bound()._held._arrays] == [(16, 32, 32)] * 2
+
+
+def test_what_is_made_of_data_is_not_held():
+    """A tensor that a function finds, and does not get, may be a batch as well as a weight."""
+    x, w, parameter = images(), flambeau.randn(32, 32, 3, 3), nn.Parameter(flambeau.randn(32, 32, 3, 3))
+    trace.flush()
+    found = Compiled(lambda: F.conv2d(x, w, padding=1), "found")
+    weights = Compiled(lambda: F.conv2d(x, parameter.detach(), padding=1), "weights")
+    for _ in range(6):
+        found.call((), {}).numpy()
+        weights.call((), {}).numpy()
+    held = [r._bound._held for each in (found, weights) for kind in each._kinds.values() for r in kind.replays]
+    assert held[0] is None and held[1] is not None
+
+
+def test_values_that_are_much_larger_than_their_parameters_are_not_held():
+    scale = nn.Parameter(flambeau.randn(32, 1))
+    compiled = Compiled(lambda x: x @ scale.detach().expand(32, 4000).cumsum(1), "spread")
+    for _ in range(6):
+        compiled.call((flambeau.ones(4, 32),), {}).numpy()
+    bound, = [r._bound for kind in compiled._kinds.values() for r in kind.replays]
+    assert bound is not None and bound._held is None
+
+
+def with_another_class_of_step(model, compiled):
+    optimizer = flambeau.optim.SGD(model.parameters(), lr=0.5)
+    x = images()
+
+    def step(x):
+        optimizer.zero_grad()
+        model(x).square().mean().backward()
+        optimizer.step()
+    call = Compiled(step, "step").call if compiled else lambda args, kwargs: step(*args)
+    for _ in range(6):
+        call((x,), {})
+
+
+def train(model):
+    with_another_class_of_step(model, False)
+
+
+def train_compiled(model):
+    with_another_class_of_step(model, True)
+
+
+def load_another_state(model):
+    model.load_state_dict({k: v * 2 for k, v in model.state_dict().items()})
+
+
+def copy_into_the_data(model):
+    model[0].weight.data.copy_(flambeau.randn(32, 32, 3, 3))
+
+
+def write_in_place(model):
+    with flambeau.no_grad():
+        model[2].weight.mul_(2)
+
+
+def write_a_part(model):
+    with flambeau.no_grad():
+        model[2].weight[3, :, 1] += 1
+
+
+def exchange_the_data(model):
+    model[0].weight.data, model[2].weight.data = model[2].weight.data, model[0].weight.data
+
+
+def exchange_the_parameters(model):
+    model[0].weight, model[2].weight = model[2].weight, model[0].weight
+
+
+def move(model):
+    model.double()
+    model[0].weight.data *= 2
+    model.float()
+
+
+def write_through_an_array_that_is_gone(model):
+    model[0].weight.detach().numpy()[...] *= 2
+
+
+def write_through_an_array_before_another_call(model):
+    model[0].weight.detach().numpy()[...] *= 2
+    model(images()).sum().item()  # which finds that nobody sees the weight any more
+
+
+def share(model):
+    model.share_memory()
+    np.asarray(model[0].weight.detach())[...] *= 2
+
+
+def write_through_dlpack(model):
+    flambeau.from_dlpack(model[0].weight.detach()).mul_(2)
+
+
+def write_as_a_bound_step_does(model):
+    storage = model[2].weight._storage
+    storage.value.buffer *= 2
+    storage.version += 1
+
+
+def replace_a_module(model):
+    model[2] = nn.Conv2d(32, 32, 3, padding=1)
+
+
+FILTER_CHANGES = [train, train_compiled, load_another_state, copy_into_the_data, write_in_place, write_a_part, exchange_the_data,
+                  exchange_the_parameters, move, write_through_an_array_that_is_gone, write_through_an_array_before_another_call, share, write_through_dlpack,
+                  write_as_a_bound_step_does, replace_a_module]
+
+
+@pytest.mark.parametrize("change", FILTER_CHANGES, ids=lambda c: c.__name__)
+def test_what_is_held_follows_the_model(change):
+    answers, x = settled_filters(), images()
+    for _ in range(2):
+        before = [answers.compiled.call((x,), {}).numpy().copy() for _ in range(2)][-1]
+        change(answers.model)
+        after = answers.compiled.call((x,), {}).numpy().copy()  # at once: the plain model's call comes later
+        assert abs(after - before).max() > 1e-3
+        for _ in range(6):
+            assert np.allclose(answers.ask(x), after, atol=1e-5)
+    assert change is share or answers.bound()._held is not None  # with memory that others see nothing is bound
+
+
+def test_a_parameter_that_an_array_shows_is_never_held_for_long():
+    answers, x = settled_filters(), images()
+    array = answers.model[0].weight.detach().numpy()
+    for _ in range(3):
+        before = answers.compiled.call((x,), {}).numpy().copy()
+        array *= 2
+        assert abs(answers.compiled.call((x,), {}).numpy() - before).max() > 1e-3
+    del array
+    answers.ask(x)
+    answers.compiled.call((x,), {}).numpy()
+    assert answers.bound()._held.is_current()
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(0, 32)], ids=["array", "part"])
+def test_a_parameter_on_the_memory_of_an_array(rows):
+    theirs = np.random.randn(32, 32, 3, 3).astype(np.float32)
+    answers, x = Answers(make=make_filters), images()
+    answers.model[0].weight = nn.Parameter(flambeau.from_numpy(theirs[rows]))
+    for _ in range(6):
+        before = answers.compiled.call((x,), {}).numpy().copy()
+        theirs *= 2
+        assert abs(answers.compiled.call((x,), {}).numpy() - before).max() > 1e-3
+    del theirs
+    for _ in range(6):
+        before = answers.compiled.call((x,), {}).numpy().copy()
+        answers.model[0].weight.detach().numpy()[...] *= 2
+        assert abs(answers.compiled.call((x,), {}).numpy() - before).max() > 1e-3
+
+
+def test_models_and_batches_of_one_kind_hold_their_own(computed):
+    many = [Answers(make=make_filters) for _ in range(2)]
+    with flambeau.no_grad():
+        many[1].model[0].weight.mul_(2)
+    for _ in range(6):
+        for answers in many:
+            for n in (1, 3):
+                answers.ask(images(n))
+    batches = [(answers, x, answers.plain(x).numpy().copy()) for answers in many for x in (images(1), images(3))]
+    for answers, x, _ in batches:
+        answers.compiled.call((x,), {}).numpy()
+    del computed[:]
+    for _ in range(3):
+        for answers, x, expected in batches:
+            assert np.allclose(answers.compiled.call((x,), {}).numpy(), expected, atol=1e-5)
+    assert not computed
+
+
+def test_what_is_held_is_not_in_memory_that_programs_share():
+    answers, x = settled_filters(), images()
+    expected = answers.ask(x).copy()
+    answers.compiled.call((x,), {}).numpy()
+    arrays = answers.bound()._held._arrays
+    for _ in range(4):
+        many = [flambeau.randn(16, 32, 32).softmax(0) @ flambeau.ones(16, 32, 32) + i for i in range(8)]
+        (make_filters()(images(2)).sum() + sum(each.sum() for each in many)).item()
+        assert (answers.compiled.call((x,), {}).numpy() == expected).all()
+        assert answers.bound()._held._arrays is arrays
+
+
+def test_what_is_held_in_many_threads():
+    answers, x = settled_filters(), images()
+    expected = answers.ask(x).copy()
+    right = []
+
+    def ask():
+        for _ in range(20):
+            right.append(np.allclose(answers.compiled.call((x,), {}).numpy(), expected, atol=1e-5))
+    for _ in range(2):
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        with flambeau.no_grad():
+            answers.model[2].weight.mul_(2)
+            answers.model[2].bias.mul_(2)
+        expected = 2 * expected
+        trace.flush()
+    assert len(right) == 160 and all(right)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_what_is_held_after_a_fork():
+    answers, x = settled_filters(), images()
+    expected = answers.ask(x).copy()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            same = (answers.compiled.call((x,), {}).numpy() == expected).all()
+            write_in_place(answers.model)
+            other = abs(answers.compiled.call((x,), {}).numpy() - expected).max() > 1e-3
+            code = 0 if same and other else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert (answers.compiled.call((x,), {}).numpy() == expected).all()

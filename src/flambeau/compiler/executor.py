@@ -74,11 +74,13 @@ class Segment:
 
 class CompiledProgram:
     """The prepared function: call it with input arrays and numbers. keeps: whether it makes a result in the array of an
-    earlier run that nobody holds any more."""
+    earlier run that nobody holds any more. legal: whether the graph is of what has kernels already."""
 
-    def __init__(self, graph: Graph, keeps: bool = True):
+    def __init__(self, graph: Graph, keeps: bool = True, legal: bool = False):
         self.source, self.keeps = graph, keeps
-        graph, steps, _ = plan(graph)
+        self.graph, steps, _ = plan(graph, legal)
+        graph = self.graph
+        self.halves: dict[frozenset[int], Any] = {}  # what `held` made of it, by the inputs that stay
         # in the table of addresses come the inputs, the results, what is the program's own, and then the tables of its steps
         buffers = dict.fromkeys([*graph.inputs, *graph.outputs, *[v for s in steps for v in targets(s)]])
         self.slot_of = {v: i for i, v in enumerate(buffers, 1)}  # entry 0 of the table is the error flag

@@ -19,9 +19,10 @@ class Plan(NamedTuple):
     buffers: set[Var]
 
 
-def plan(graph: Graph) -> Plan:
-    """What a compiled program of `graph` does."""
-    graph = legalize(sum_inside_scans(graph))
+def plan(graph: Graph, legal: bool = False) -> Plan:
+    """What a compiled program of `graph` does. legal: whether the graph is that of a plan, or a part of it."""
+    if not legal:
+        graph = legalize(sum_inside_scans(graph))
     scheduler = Scheduler(graph, SPECIAL, loop_of)
     steps = scheduler.run()
     return Plan(graph, steps, scheduler.buffers)

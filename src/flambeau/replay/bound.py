@@ -3,8 +3,9 @@
 A replayed step takes the values of parameters and optimizer state and puts new ones in their place; the program writes them
 into the memory of the old. When nobody but the tensors themselves refers to those values, nothing has to change hands at
 all: the values stay, the program runs on the same addresses, and only the versions of the storages go up. A call that writes
-nothing, as a model's in inference, is bound when its results are looked at before anything else is recorded. Steps for several
-threads run while Python goes on, as they do otherwise.
+nothing, as a model's in inference, is bound when its results are looked at before anything else is recorded; what it makes of
+the model alone (weights that are turned or transformed) it holds until the model changes. Steps for several threads run while
+Python goes on, as they do otherwise.
 """
 from __future__ import annotations
 
@@ -15,14 +16,16 @@ from typing import Any, NamedTuple, Sequence
 from ..addresses import address_of
 from ..errors import Site, call_site
 from ..ir.types import TensorType
+from ..nn.parameter import Parameter
 from ..runtime.blame import located, run_alone
 from ..runtime.specialization import Specialization
+from ..runtime.tiers import halves_of
 from ..runtime.trace import ASYNCHRONOUS, Flight, Value, land, trace
 from ..tensor.node import AccumulateGrad
 from ..tensor.tensor import Tensor
 
 ATTEMPTS = 100  # bindings in a row that did not hold, before a replay is no longer bound
-SHORT = 1 << 28  # elements and multiplications: what does more gains nothing from being bound, and better runs while Python goes on
+SHORT = 1 << 28  # elements and multiplications: a step that does more gains nothing from being bound, and better runs while Python goes on
 
 
 class Layout(NamedTuple):
@@ -67,13 +70,16 @@ class Bound:
         self._places = [(place, t._storage.value) for place, t, _ in layout.tensors]
         self._rewritten = frozenset([id(value) for *_, value in [*self._written, *self._gradients]])
         self._alone = self._references()
+        self._held = None if layout.written or layout.gradients else self._hold(places)
+        if self._held is not None:
+            self._addresses += self._held.addresses
 
     @staticmethod
     def applies(compiled: Any, places: Sequence[int], layout: Layout) -> bool:
         """Whether each result that replaces a value was written where that value lay."""
         if not compiled.straight or len(compiled.parts) != 1:
             return False
-        if compiled.parts[0].work > SHORT:
+        if compiled.parts[0].work > SHORT and (layout.written or layout.gradients):
             return False
         at = {id(t): place for place, t, _ in layout.tensors}
         at.update([(id(twin), at[id(t)]) for t, twin in layout.twins])
@@ -81,6 +87,18 @@ class Bound:
         table = compiled.table
         return bool(table[1]) and all(id(t) in at and at[id(t)] in index and table[1 + index[at[id(t)]]] == table[1 + len(places) + n]
                                       for t, n in layout.written)
+
+    def _hold(self, places: Sequence[int]) -> Held | None:
+        """What is made of parameters alone, if it is worth holding; the program is the rest from then on. (Other tensors that the
+        function does not get as arguments, but finds, may well be data, which change from call to call.)"""
+        parameters = {place: t for place, t, _ in self._layout.tensors if isinstance(t, Parameter)}
+        rates = dict(self._layout.rates)
+        fixed = [i for i, place in enumerate(places) if place in parameters or self._operands[place] is not None and place not in rates]
+        halves = halves_of(self._compiled, frozenset(fixed))
+        if halves is None:
+            return None
+        self._compiled = halves.rest
+        return Held(halves.first, [parameters.get(places[i], self._operands[places[i]]) for i in halves.inputs])
 
     def run(self, tensors: Sequence[Tensor]) -> dict[int, Value] | None:
         """The returned values by number; None, with nothing done, where something is not as it was, or the memory is not free
@@ -99,6 +117,9 @@ class Bound:
             arguments.append(value)
         if trace.flight is not None:
             land()
+        held = self._held
+        if held is not None and not held.is_current():
+            addresses[-len(held.addresses):], compiled.filled[0] = held.renew(), None
         for cell, fixed, group in self._numbers:
             cell[0] = fixed if group is None else group["lr"]
         results = {}
@@ -189,6 +210,37 @@ class Bound:
         for _, gradient, storage, value in self._gradients:
             found += count(gradient), count(storage), count(value), count(value.buffer)
         return found
+
+
+class Held:
+    """What the first half of a program makes of tensors, in memory of its own, and whether they are still what they were then.
+
+    first: that half. operands: its tensors and, where it takes others, numbers and values that never change. The value of a tensor
+    stays where a bound step or NumPy writes to its memory: the one counts a version, the other breaks the seal.
+    """
+
+    def __init__(self, first: Any, operands: list):
+        self._first, self._operands = first, operands
+        self._tensors = [x for x in operands if isinstance(x, Tensor)]
+        self._seals: list[tuple[Tensor, Any, Value, int, Any]] = []
+        self._arrays: list = []
+        self.addresses = [0] * len(first.makes)
+
+    def is_current(self) -> bool:
+        """Whether what was made last is what would be made now."""
+        for t, storage, value, version, seal in self._seals:
+            if t._storage is not storage or storage.value is not value or storage.version != version or value.pinned is not seal:
+                return False
+        return bool(self._arrays)
+
+    def renew(self) -> list[int]:
+        """Makes it, and returns where it lies."""
+        self._arrays.clear()  # before others are made
+        self._seals = [(t, t._storage, t._storage.value, t._storage.version, t._storage.seal()) for t in self._tensors]
+        values = [x._storage.value if isinstance(x, Tensor) else x for x in self._operands]
+        inputs = [x.buffer if isinstance(x, Value) else x for x in values]
+        self._arrays, self.addresses = self._first.call(inputs, [x.location() if isinstance(x, Value) else 0 for x in values])
+        return self.addresses
 
 
 class _UnderWay:

@@ -45,6 +45,15 @@ def _compile(graph: Graph, keeps: bool = True) -> Callable[..., list[np.ndarray]
         return observer.compile(lambda: CompiledProgram(graph, keeps), graph)
 
 
+def halves_of(compiled: Any, fixed: frozenset[int]) -> Any:
+    """What a compiled program computes of inputs that stay, and the rest (see `compiler.held`); None if that is not worth it."""
+    if fixed not in compiled.halves:
+        with _compiling:
+            from ..compiler.held import divided
+            compiled.halves[fixed] = divided(compiled, fixed)
+    return compiled.halves[fixed]
+
+
 class _Compilation(threading.Thread):
     """A program on its way through the compiler. One is compiled at a time: LLVM has one lock for all."""
 

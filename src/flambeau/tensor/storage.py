@@ -77,6 +77,16 @@ class Storage:
             value.pinned = lambda: sys.getrefcount(value.buffer) > _ALONE
         return storage
 
+    def seal(self) -> Any:
+        """What `value.pinned` stays as long as nobody outside sees the memory, and may change it: an export puts another object there.
+        If somebody sees it now, an object that is never there."""
+        pinned: Any = self.value.pinned
+        if pinned is not None and pinned():
+            return object()
+        if pinned.__class__ is not _Exports:
+            pinned = self.value.pinned = _Exports()
+        return pinned
+
     def pin_forever(self) -> None:
         """For memory handed to another library, which does not tell when it lets go."""
         self.value.array()
