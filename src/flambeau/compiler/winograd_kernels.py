@@ -179,8 +179,8 @@ def conv(k: Kernel, node: Node) -> int:
     channel, block = e.unravel(k.chunk, grid)
     first, channel = e.mul(block, count), e.mul(channel, blocks.c_out)
     _to_points(_Tiles(k, y.shape, contiguous_strides(x.shape), first, count), F2.bt, k.pointer(x), c_in, transformed)
-    with e.loop(0, schedule.n_chunks, name="products") as part:
-        write_contraction(e, schedule, e.at(k.pointer(u), e.mul(channel, c_in), F32), transformed, products, part, rest)
+    with e.loop(0, schedule.n_chunks, name="products") as part:  # during one point's, the next one's filters come from far away
+        write_contraction(e, schedule, e.at(k.pointer(u), e.mul(channel, c_in), F32), transformed, products, part, rest, ahead=c_out * c_in)
     strides = contiguous_strides(y.shape)
     _from_points(_Tiles(k, y.shape, strides, first, count), F2.at, products, blocks.c_out,
                  e.at(k.pointer(y), e.mul(channel, strides[1]), F32))

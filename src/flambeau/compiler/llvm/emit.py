@@ -319,6 +319,10 @@ class Emitter:
         full = f"llvm.{name}.{f'v{n}' if n > 1 else ''}{_suffix(element_of(t))}"
         return self.b.call(declare(self.module, full, t, [a.type for a in args]), args)
 
+    def prefetch(self, pointer: Value) -> None:
+        """Brings the line of an address, which need not be anybody's, into the caches."""
+        self.b.call(declare(self.module, "llvm.prefetch.p0", VOID, [PTR, I32, I32, I32]), [pointer, I32(0), I32(3), I32(1)])
+
     def fma(self, x: Value, y: Value, z: Value) -> Value:
         """x * y + z, rounded once where the CPU has the instruction."""
         return self.intrinsic("fmuladd", x, y, z)

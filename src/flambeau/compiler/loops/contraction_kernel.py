@@ -19,10 +19,11 @@ ELEMENTS = {"float16": F16, "float32": F32, "float64": F64}
 
 
 def write_contraction(e: Emitter, schedule: Schedule, a: Value, b: Value, out: Value, chunk: Index, scratch: Value,
-                      adds: bool = False) -> None:
+                      adds: bool = False, ahead: int = 0) -> None:
     """Writes the code of chunk number `chunk` into `e`. a, b, out: addresses of the elements with all indices 0.
-    adds: results are added to what `out` holds."""
-    _Kernel(e, schedule, {"a": a, "b": b, "out": out}, scratch, adds).write(chunk)
+    adds: results are added to what `out` holds. ahead: so many elements behind each of a's that is broadcast lies one that
+    is wanted soon, and perhaps in no cache."""
+    _Kernel(e, schedule, {"a": a, "b": b, "out": out}, scratch, adds, ahead).write(chunk)
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class _Walk:
 
 
 class _Kernel:
-    def __init__(self, e: Emitter, s: Schedule, pointers: dict[str, Value], scratch: Value, adds: bool):
-        self.e, self.s, self.pointers, self.scratch, self.adds = e, s, pointers, scratch, adds
+    def __init__(self, e: Emitter, s: Schedule, pointers: dict[str, Value], scratch: Value, adds: bool, ahead: int):
+        self.e, self.s, self.pointers, self.scratch, self.adds, self.ahead = e, s, pointers, scratch, adds, ahead
         self.c = s.contraction
         self.outer, self.reduced = self.c.outer, [self.c.reduced[i] for i in s.reduced_order]
         self.sum_type = ELEMENTS[self.c.accumulate]
@@ -387,6 +388,8 @@ class _Tile:
         if key not in loaded:
             at = e.at(pointer, offset, walk.element)
             whole = contiguous and self.lanes > 1
+            if k.ahead and op == "a" and not whole:
+                e.prefetch(e.at(at, k.ahead, walk.element))
             if self.s.pack(op) is None:
                 value = k._load(e, walk.element, at, count if whole else 0)
             else:
