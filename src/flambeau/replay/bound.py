@@ -105,7 +105,10 @@ class Bound:
         to be rewritten. Nothing must be recorded."""
         if not self._is_as_it_was() or self._alone and not self._is_free():
             return None
+        if trace.flight is not None:
+            land()
         addresses, made, compiled = self._addresses, self._made, self._compiled
+        table, behind = compiled.table, 1 + len(addresses)  # where the results' addresses begin
         arguments = []
         for i, number in self._arguments:
             value = tensors[number]._value()
@@ -113,10 +116,8 @@ class Bound:
                 return None
             value.address = value.address or address_of(value.buffer)
             if i is not None and addresses[i] != value.address:
-                addresses[i], compiled.filled[0] = value.address, None
+                addresses[i] = table[1 + i] = value.address
             arguments.append(value)
-        if trace.flight is not None:
-            land()
         held = self._held
         if held is not None and not held.is_current():
             addresses[-len(held.addresses):], compiled.filled[0] = held.renew(), None
@@ -127,10 +128,10 @@ class Bound:
             value = results[number] = Value(type)
             value.buffer, value.address = compiled._memory(number)
             if made[number] != value.address:
-                made[number], compiled.filled[0] = value.address, None
+                made[number] = table[behind + number] = value.address
         compiled.settle()
         if compiled.filled[0] is not self._mark:
-            compiled.pack(compiled.table, 8, *addresses, *made)
+            compiled.pack(table, 8, *addresses, *made)
             compiled.filled[0] = self._mark
         if not self._written or not self._post(arguments, results):
             compiled.parts[0].program.run(compiled.table_address)

@@ -61,8 +61,8 @@ class Storage:
         exported = np.asarray(memoryview(array))  # whose base is no array, so that NumPy views of it keep it alive
         pinned: Any = self.value.pinned
         if pinned is None or not pinned():
-            pinned = self.value.pinned = _Exports()
-        if pinned.__class__ is _Exports:
+            self.value.pinned = _Exports([weakref.ref(exported)])
+        elif pinned.__class__ is _Exports:
             pinned.add(exported)
         return exported
 
@@ -84,7 +84,7 @@ class Storage:
         if pinned is not None and pinned():
             return object()
         if pinned.__class__ is not _Exports:
-            pinned = self.value.pinned = _Exports()
+            pinned = self.value.pinned = _Exports([])
         return pinned
 
     def pin_forever(self) -> None:
@@ -114,8 +114,8 @@ class _Exports:
 
     __slots__ = ("_arrays",)
 
-    def __init__(self) -> None:
-        self._arrays: list[weakref.ref] = []
+    def __init__(self, arrays: list[weakref.ref]) -> None:
+        self._arrays = arrays
 
     def add(self, array: np.ndarray) -> None:
         self._arrays = [r for r in self._arrays if r() is not None]

@@ -254,7 +254,7 @@ class Program:
 
     def run(self, buffers: int) -> None:
         """Runs the program; `buffers` is the address of an array of pointers. Releases the GIL."""
-        team = self._take_team()
+        team = self._take_team() if self._parallel else None
         if team is None:
             self._run_alone(buffers)
             return
