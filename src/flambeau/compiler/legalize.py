@@ -7,6 +7,7 @@ whose broadcast operand is walked along its rows. Before, `rules` puts other cal
     conv_input_grad(g, w, …)         → bordered_input_grad(pad(g), w)
     the same by minimal filtering    → see `winograd`, where that pays
     dot(aᵀ, b)                       → dot(copy(aᵀ), b)                 (a column's elements fall into few cache sets)
+    max_pool(relu(x + bias))         → see `pooling`
     vectors across strided channels  → see `turning`
 
 Scans that can run abreast come together first (`abreast`); last, large programs compute again what would otherwise be kept for long (`rematerialize`).
@@ -23,6 +24,7 @@ from . import winograd
 from .abreast import bring_scans_together
 from .loops.contraction import conv_shape, input_grad_border
 from .lowered import LoweredPrimitive
+from .pooling import pool_first
 from .rematerialize import rematerialize
 from .rules import apply_rules
 from .turning import turn_operands
@@ -141,7 +143,7 @@ def _copy_columns(node: Node, args: list[Var], builder: GraphBuilder) -> tuple[V
 
 def legalize(graph: Graph) -> Graph:
     """The same graph on what has kernels."""
-    graph = bring_scans_together(apply_rules(graph))
+    graph = pool_first(bring_scans_together(apply_rules(graph)))
     if not any(n.prim.kind == "contraction" for n in graph.nodes):
         return graph
     if any(_is_convolution(n) or _walks_columns(n) for n in graph.nodes):
