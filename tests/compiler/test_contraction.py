@@ -3,6 +3,7 @@ import ctypes
 import itertools
 import re
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 import pytest
@@ -107,7 +108,7 @@ def test_matmul(m, n, k, ta, tb, dtype):
 
 
 @pytest.mark.parametrize("m,n,k,kind", [(40, 48, 4104, "nt"), (50, 18, 8192, "nt"),  # blocks of a long reduction
-                                        (200, 1040, 8, "tn"), (261, 1056, 3, "nn"),  # of the rows of a large result
+                                        (200, 1040, 8, "tn"), (261, 1056, 7, "nn"),  # of the rows of a large result
                                         (21, 2200, 67, "nn"), (24, 1040, 163, "nn")])  # of few steps down long columns
 def test_matmul_in_blocks(m, n, k, kind):
     c = matmul(m, n, k, a=(1, m) if kind[0] == "t" else None, b=(1, k) if kind[1] == "t" else None)
@@ -382,3 +383,14 @@ def test_rows_times_rows_are_turned_where_enough_use_them(m, n, k, packed):
     """x·wᵀ: either sums along rows, or panels of w with its rows turned, as was measured to be faster."""
     s = make_schedule(matmul(m, n, k, b=(1, k)), ISAS["avx512"])
     assert (s.vector_axis >= 0 and s.pack("b") is not None) == packed, s
+
+
+@pytest.mark.parametrize("isa", ["avx512", "avx2"])
+@pytest.mark.parametrize("channels, side, along", [(3, 32, True), (1, 64, True), (64, 32, False)])
+def test_a_large_result_is_written_along_memory_where_little_is_read(isa, channels, side, along):
+    shape = ConvShape(8, channels, 64, (side, side), (3, 3), (1, 1), (1, 1))
+    c = conv_forward(shape, row_major((8, channels, side + 2, side + 2)), row_major((64, channels, 3, 3)), row_major((8, 64, side, side)))
+    s = make_schedule(c, ISAS[isa])
+    assert (s.order == tuple(range(4))) == along, s
+    assert not along or prod(s.tile[:2]) <= schedules.MOST_PAGES
+    check(c, make_schedule(c, TARGET.isa))

@@ -1,9 +1,11 @@
 """How a contraction is run: which axis the vectors lie along, the register tile, the order of the loops, blocks, chunks.
 
 The cost model counts, for one step of the reduction in one register tile, the instructions that compete: fused
-multiply-adds (two a cycle on most CPUs), loads and broadcasts (a broadcast folded into its arithmetic costs a load all the same), the latency of the sums (each accumulator takes one addition every four cycles), and the cache lines that come
-from L2 where a tile reads more than L1 holds. Tiles that stick out over an axis cost what their cut-off shape costs. The cheapest candidate wins; everything depends on shapes and the ISA
-alone, so a kernel's result does not depend on the machine's load or number of threads.
+multiply-adds (two a cycle on most CPUs), loads and broadcasts (a broadcast folded into its arithmetic costs a load all the same),
+the latency of the sums (each accumulator takes one addition every four cycles), and the cache lines that come from L2 where a tile
+reads more than L1 holds. Tiles that stick out over an axis cost what their cut-off shape costs, and tiles of few steps that write to
+many pages of a large result cost more. The cheapest candidate wins; everything depends on shapes and the ISA alone, so a kernel's
+result does not depend on the machine's load or number of threads.
 
 Vectors lie either along an output axis (`vector_axis >= 0`), contiguous in the output if that is no detour: one operand is loaded as vectors
 there, the other, which does not depend on the axis, is broadcast; or along the innermost reduced axis, contiguous in both
@@ -29,6 +31,7 @@ PANEL_ROWS = 160             # of the result, for which a panel is packed at lea
 ENOUGH_CHUNKS = 64           # for many threads: more must be worth it, and panels are not packed again for more
 BALANCED_CHUNKS = 4          # so few threads share them out evenly, which is worth packing a panel more often
 FEW_CHUNKS = 16              # where chunks are to be large
+FEW_STEPS = 64               # of a reduction
 FMA_LATENCY = 4
 SLOW = 1.5                   # times the cycles of the multiplications alone: from here on other ways are tried
 FAR_ROWS = 1.2               # times the cycles of sums along rows, where the second cache holds neither operand
@@ -39,6 +42,8 @@ LONG_STEPS, NEAR_BYTES = 768, 256  # length of columns whose lines overflow the 
 L1_BYTES = 24 * 1024         # what a tile's operands may take of the first cache
 LINE_BYTES, LINE_CYCLES = 64, 2.5  # a line from L2, measured with many streams
 STREAMS = 8                  # rows that a CPU fetches ahead at once, where each is read once
+PAGE_BYTES, MOST_PAGES = 4096, 10  # that a tile of few steps should write to at once
+FAR_PAGES = 1.1              # times the cycles of one that writes to more
 
 
 @dataclass(frozen=True)
@@ -329,6 +334,7 @@ def _best_tile(c: Contraction, isa: Isa, vector_axis: int, lanes: int, packed: s
     others = sorted(others, key=lambda i: -c.outer[i].size)[:4]
     vectors = range(1, 5) if vector_axis >= 0 else (1,)
     streamed = _streamed(c) if vector_axis < 0 else {}
+    often = _result_bytes(c) > L2_BYTES and prod(r.size for r in c.reduced) <= FEW_STEPS  # whether large results are written often
     for pair in [*combinations(others, 2), *[(i,) for i in others], ()]:
         for n in vectors:
             if vector_axis >= 0 and n > 1 and n > ceil(c.outer[vector_axis].size / lanes):
@@ -344,7 +350,7 @@ def _best_tile(c: Contraction, isa: Isa, vector_axis: int, lanes: int, packed: s
                 cost = _tile_cost(c, isa, tile, vector_axis, lanes, packed)
                 if vector_axis < 0:  # all loads are vectors' then, of long rows: of tiles that cost as much, the one with fewer
                     cost *= 1 + max(0.0, _loads_per_product(c, tile) - 0.5) / 64
-                cost *= _unevenness(c, tile, cost)
+                cost *= _unevenness(c, tile, cost) * (FAR_PAGES if often and _pages(c, tile) > MOST_PAGES else 1.0)
                 if best is None or cost < best[0] * 0.999:
                     best = cost, tuple(tile.get(i, 1) for i in range(len(c.outer)))
     assert best is not None
@@ -356,6 +362,15 @@ def _unevenness(c: Contraction, tile: dict[int, int], cost: float) -> float:
     tiles = prod(ceil(x.size / tile.get(i, 1)) for i, x in enumerate(c.outer))
     many = tiles >= 4 * BALANCED_CHUNKS or cost * prod(x.size for x in c.reduced) < 2 * CHUNK_CYCLES
     return 1.0 if many else 2 * ceil(tiles / 2) / tiles
+
+
+def _result_bytes(c: Contraction) -> int:
+    return prod(x.size for x in c.outer) * np.dtype(c.accumulate).itemsize
+
+
+def _pages(c: Contraction, tile: dict[int, int]) -> int:
+    """Pages that a tile's results lie on, where neighbours on an axis are at least that far apart."""
+    return prod(n for i, n in tile.items() if abs(c.outer[i].out or 0) * np.dtype(c.accumulate).itemsize >= PAGE_BYTES)
 
 
 def _loads_per_product(c: Contraction, tile: dict[int, int]) -> float:
@@ -388,8 +403,13 @@ def _pair_sizes(c: Contraction, pair: tuple[int, ...], most: int) -> list[tuple[
 def _loop_order(c: Contraction, tile: tuple[int, ...], vector_axis: int, packed: str) -> tuple[int, ...]:
     """Output axes from the outermost in: the innermost loop changes as little as possible of what a tile reads; axes that
     move the vectors' packed panel come first, those of both operands before all. Of two operands one of which the second cache
-    holds, the other is walked once, by the outer loops."""
+    holds, the other is walked once, by the outer loops. A large result is written as it lies in memory, if the first cache holds what
+    all of the inner loops read."""
     item = np.dtype(c.accumulate).itemsize
+    along = tuple(sorted(range(len(c.outer)), key=lambda i: -abs(c.outer[i].out or 0)))
+    inner = {i: tile[i] if i == along[0] else c.outer[i].size for i in along}
+    if not packed and _result_bytes(c) > L2_BYTES and sum(_lines(c, inner, op) for op in "ab") * LINE_BYTES <= L1_BYTES:
+        return along
     large = [op for op in "ab" if footprint(c, [1 if x.a and x.b else x.size for x in c.outer], op) * item > L2_BYTES]
     moved = next((op for op in packed if vector_axis >= 0 and c.outer[vector_axis].stride(op)), None)
 
