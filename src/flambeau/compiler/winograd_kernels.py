@@ -21,6 +21,7 @@ from .winograd import F2, KERNEL, Matrix, forward_blocks, product_blocks, tiles,
 
 BYTES = 4  # of an element: float32
 SKEW = 16  # elements between points, so that their equal places fall into different sets of the first cache
+SPAN = 256  # elements that lie side by side in each of the sums that a chunk adds up, about
 Grid = list[list[Value]]  # the rows of a small matrix, each element a vector of lanes
 
 
@@ -259,26 +260,28 @@ def filters(k: Kernel, node: Node) -> int:
 
 
 def weight(k: Kernel, node: Node) -> int:
-    """dw (O, I, 3, 3) = Gᵀ (Σ over the parts) G."""
+    """dw (O, I, 3, 3) = Gᵀ (Σ over the parts) G. A chunk sums up the parts of some rows point by point, as they lie in memory, before it
+    reads all points of a filter."""
     e, sums, out = k.e, node.inputs[0], node.outputs[0]
     parts, points, rows, columns = sums.shape
     k.prepare([sums, out])
     taps, lanes, side = KERNEL * KERNEL, k.lanes, len(F2.g)
-    start, stop, chunks = chunked(k, rows, columns * points * parts)
-    with e.loop(start, stop, name="row") as row, e.loop(0, columns, lanes, "column") as column:
-        at = e.add(e.mul(row, columns), column)
-        totals = []
-        for point in range(points):
-            values = [e.load(e.at(k.pointer(sums), e.add(at, (part * points + point) * rows * columns), F32), vector(F32, lanes))
-                      for part in range(parts)]
-            totals.append(_combine(e, [1] * parts, values))
-        grid = _sandwich(e, transposed(F2.g), [totals[i:i + side] for i in range(0, points, side)])
-        to = e.at(k.pointer(out), e.mul(at, taps), F32)
+    width = columns * max(d for d in range(1, max(1, SPAN // columns) + 1) if rows % d == 0)
+    k.scratch = points * width * BYTES
+    first, totals = e.mul(k.chunk, width), e.args[2]
+    with e.loop(0, points, name="point") as point, e.loop(0, width, lanes, "column") as column:
+        at = e.add(e.add(e.mul(point, rows * columns), first), column)
+        values = [e.load(e.at(k.pointer(sums), e.add(at, part * points * rows * columns), F32), vector(F32, lanes)) for part in range(parts)]
+        e.store(_combine(e, [1] * parts, values), e.at(totals, e.add(e.mul(point, width), column), F32))
+    with e.loop(0, width, lanes, "column") as column:
+        values = [e.load(e.at(totals, e.add(column, point * width), F32), vector(F32, lanes)) for point in range(points)]
+        grid = _sandwich(e, transposed(F2.g), [values[i:i + side] for i in range(0, points, side)])
+        to = e.at(k.pointer(out), e.mul(e.add(first, column), taps), F32)
         for tap, value in enumerate(x for line in grid for x in line):
             for lane in range(lanes):
                 e.store(e.b.extract_element(value, I64(lane)), e.at(to, lane * taps + tap, F32))
     k.finish()
-    return chunks
+    return rows * columns // width
 
 
 def _multiplications(node: Node) -> int:
