@@ -583,8 +583,8 @@ def replace_a_module(model):
 
 
 FILTER_CHANGES = [train, train_compiled, load_another_state, copy_into_the_data, write_in_place, write_a_part, exchange_the_data,
-                  exchange_the_parameters, move, write_through_an_array_that_is_gone, write_through_an_array_before_another_call, share, write_through_dlpack,
-                  write_as_a_bound_step_does, replace_a_module]
+                  exchange_the_parameters, move, write_through_an_array_that_is_gone, write_through_an_array_before_another_call, share,
+                  write_through_dlpack, write_as_a_bound_step_does, replace_a_module]
 
 
 @pytest.mark.parametrize("change", FILTER_CHANGES, ids=lambda c: c.__name__)

@@ -11,6 +11,7 @@ from .llvm.emit import I64, PTR, Emitter, Index, Value, new_module
 from .llvm.target import Target, host_target
 
 CHUNK = 1 << 14  # elements that a chunk works on, about: large enough to pay for claiming it, small enough to balance
+LEAST = 1 << 13  # elements of which two threads take a half each
 FEW = 16  # chunks: with fewer it matters that each thread has as many
 
 
@@ -58,10 +59,11 @@ class Kernel:
 
 
 def units_per_chunk(units: int, weight: int) -> int:
-    """How many units, of about `weight` elements each, make a chunk. Few chunks are an even number, for two threads."""
+    """How many units, of about `weight` elements each, make a chunk. Few chunks are an even number, for two threads, if a half of one is
+    worth claiming."""
     per = max(1, min(units, CHUNK // max(weight, 1)))
     chunks = -(-units // per)
-    return -(-units // (chunks + chunks % 2)) if 1 < chunks < FEW else per
+    return -(-units // (chunks + chunks % 2)) if chunks < FEW and units * weight >= LEAST else per
 
 
 def chunked(k: Kernel, units: int, weight: int) -> tuple[Index, Index, int]:
