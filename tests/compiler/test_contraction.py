@@ -392,5 +392,12 @@ def test_a_large_result_is_written_along_memory_where_little_is_read(isa, channe
     c = conv_forward(shape, row_major((8, channels, side + 2, side + 2)), row_major((64, channels, 3, 3)), row_major((8, 64, side, side)))
     s = make_schedule(c, ISAS[isa])
     assert (s.order == tuple(range(4))) == along, s
-    assert not along or prod(s.tile[:2]) <= schedules.MOST_PAGES
+    assert not along or 1 in s.tile[:2] or prod(s.tile[:2]) <= schedules.MOST_PAGES
+    check(c, make_schedule(c, TARGET.isa))
+
+
+def test_few_chunks_share_out_evenly():
+    c = matmul(16, 640, 128)
+    s = make_schedule(c, ISAS["avx512"])
+    assert s.n_chunks == 10, s
     check(c, make_schedule(c, TARGET.isa))

@@ -369,8 +369,9 @@ def _result_bytes(c: Contraction) -> int:
 
 
 def _pages(c: Contraction, tile: dict[int, int]) -> int:
-    """Pages that a tile's results lie on, where neighbours on an axis are at least that far apart."""
-    return prod(n for i, n in tile.items() if abs(c.outer[i].out or 0) * np.dtype(c.accumulate).itemsize >= PAGE_BYTES)
+    """Pages that a tile's results lie on, where they are at least that far apart along two axes."""
+    far = [n for i, n in tile.items() if n > 1 and abs(c.outer[i].out or 0) * np.dtype(c.accumulate).itemsize >= PAGE_BYTES]
+    return prod(far) if len(far) > 1 else 1
 
 
 def _loads_per_product(c: Contraction, tile: dict[int, int]) -> float:
@@ -436,7 +437,7 @@ def _balanced(outer: int, count: int, group: int) -> int:
     """How many of `count` tiles to take as a group, at most `group`, so that two threads have as much to do, in each of `outer` loops."""
     if not 1 < outer * ceil(count / group) < 2 * BALANCED_CHUNKS:
         return group
-    return min(range(group, group // 2, -1), key=lambda g: ceil(outer * ceil(count / g) / 2) * g)
+    return min(range(group, (group - 1) // 2, -1), key=lambda g: ceil(outer * ceil(count / g) / 2) * g)
 
 
 @lru_cache(1024)
