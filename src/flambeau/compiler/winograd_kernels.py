@@ -21,6 +21,7 @@ from .winograd import F2, KERNEL, Matrix, forward_blocks, product_blocks, tiles,
 
 BYTES = 4  # of an element: float32
 SKEW = 16  # elements between points, so that their equal places fall into different sets of the first cache
+FEW_TILES = 64  # of a result, for which what is read of filters takes as long as their products
 SPAN = 256  # elements that lie side by side in each of the sums that a chunk adds up, about
 Grid = list[list[Value]]  # the rows of a small matrix, each element a vector of lanes
 
@@ -180,8 +181,9 @@ def conv(k: Kernel, node: Node) -> int:
     channel, block = e.unravel(k.chunk, grid)
     first, channel = e.mul(block, count), e.mul(channel, blocks.c_out)
     _to_points(_Tiles(k, y.shape, contiguous_strides(x.shape), first, count), F2.bt, k.pointer(x), c_in, transformed)
-    with e.loop(0, schedule.n_chunks, name="products") as part:  # during one point's, the next one's filters come from far away
-        write_contraction(e, schedule, e.at(k.pointer(u), e.mul(channel, c_in), F32), transformed, products, part, rest, ahead=c_out * c_in)
+    ahead = c_out * c_in if tiles(y.shape) <= FEW_TILES else 0  # during one point's products, the next one's filters come from far away
+    with e.loop(0, schedule.n_chunks, name="products") as part:
+        write_contraction(e, schedule, e.at(k.pointer(u), e.mul(channel, c_in), F32), transformed, products, part, rest, ahead=ahead)
     strides = contiguous_strides(y.shape)
     _from_points(_Tiles(k, y.shape, strides, first, count), F2.at, products, blocks.c_out,
                  e.at(k.pointer(y), e.mul(channel, strides[1]), F32))
@@ -261,20 +263,23 @@ def filters(k: Kernel, node: Node) -> int:
 
 def weight(k: Kernel, node: Node) -> int:
     """dw (O, I, 3, 3) = Gᵀ (Σ over the parts) G. A chunk sums up the parts of some rows point by point, as they lie in memory, before it
-    reads all points of a filter."""
+    reads all points of a filter; one part is read where it is."""
     e, sums, out = k.e, node.inputs[0], node.outputs[0]
     parts, points, rows, columns = sums.shape
     k.prepare([sums, out])
-    taps, lanes, side = KERNEL * KERNEL, k.lanes, len(F2.g)
+    taps, lanes, side, plane = KERNEL * KERNEL, k.lanes, len(F2.g), rows * columns
     width = columns * max(d for d in range(1, max(1, SPAN // columns) + 1) if rows % d == 0)
-    k.scratch = points * width * BYTES
-    first, totals = e.mul(k.chunk, width), e.args[2]
-    with e.loop(0, points, name="point") as point, e.loop(0, width, lanes, "column") as column:
-        at = e.add(e.add(e.mul(point, rows * columns), first), column)
-        values = [e.load(e.at(k.pointer(sums), e.add(at, part * points * rows * columns), F32), vector(F32, lanes)) for part in range(parts)]
-        e.store(_combine(e, [1] * parts, values), e.at(totals, e.add(e.mul(point, width), column), F32))
+    first = e.mul(k.chunk, width)
+    totals, distance = e.at(k.pointer(sums), first, F32), plane
+    if parts > 1:
+        totals, distance = e.args[2], width
+        k.scratch = points * width * BYTES
+        with e.loop(0, points, name="point") as point, e.loop(0, width, lanes, "column") as column:
+            at = e.add(e.add(e.mul(point, plane), first), column)
+            values = [e.load(e.at(k.pointer(sums), e.add(at, part * points * plane), F32), vector(F32, lanes)) for part in range(parts)]
+            e.store(_combine(e, [1] * parts, values), e.at(totals, e.add(e.mul(point, width), column), F32))
     with e.loop(0, width, lanes, "column") as column:
-        values = [e.load(e.at(totals, e.add(column, point * width), F32), vector(F32, lanes)) for point in range(points)]
+        values = [e.load(e.at(totals, e.add(column, point * distance), F32), vector(F32, lanes)) for point in range(points)]
         grid = _sandwich(e, transposed(F2.g), [values[i:i + side] for i in range(0, points, side)])
         to = e.at(k.pointer(out), e.mul(e.add(first, column), taps), F32)
         for tap, value in enumerate(x for line in grid for x in line):
