@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from math import prod
 
-from ..ir.graph import Graph, GraphBuilder, Node, Var
+from ..ir.graph import Graph, GraphBuilder, Node, Var, rewritten
 from ..ir.types import contiguous_strides, tensor_type
 from ..primitives.contraction import dot, dot_p
 from ..primitives.shape import copied, pad, permute, strided_view
@@ -147,21 +147,12 @@ def legalize(graph: Graph) -> Graph:
     if not any(n.prim.kind == "contraction" for n in graph.nodes):
         return graph
     if any(_is_convolution(n) or _walks_columns(n) for n in graph.nodes):
-        graph = _rewritten(graph)
+        graph = rewritten(graph, _lowered)
     return rematerialize(turn_operands(graph))
 
 
-def _rewritten(graph: Graph) -> Graph:
-    builder = GraphBuilder()
-    env = {v: builder.input(v.type) for v in graph.inputs}
-    for node in graph.nodes:
-        builder.origin = node.origin
-        args = [env[v] for v in node.inputs]
-        if _is_convolution(node):
-            outs = _rewrite(node, args, builder)
-        elif _walks_columns(node):
-            outs = _copy_columns(node, args, builder)
-        else:
-            outs = builder.call(node.prim, tuple(args), node.params, [o.type for o in node.outputs])
-        env.update(zip(node.outputs, outs))
-    return builder.finish([env[v] for v in graph.outputs])
+def _lowered(node: Node, env: dict[Var, Var], builder: GraphBuilder) -> tuple[Var, ...] | None:
+    args = [env[v] for v in node.inputs]
+    if _is_convolution(node):
+        return _rewrite(node, args, builder)
+    return _copy_columns(node, args, builder) if _walks_columns(node) else None

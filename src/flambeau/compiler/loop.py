@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..dtypes import uint8
-from ..ir.graph import Graph, GraphBuilder, Node, Var, inline
+from ..ir.graph import Graph, GraphBuilder, Node, Var, inline, rewritten
 from ..ir.types import contiguous_strides, tensor_type
 from ..primitives.contraction import dot_p
 from ..primitives.scan import Body
@@ -129,23 +129,21 @@ def _with_results_of_its_own(graph: Graph) -> Graph:
 
 def _with_turned_weights(graph: Graph) -> tuple[Graph, dict[Var, Var]]:
     """The graph with products x·wᵀ as x·v, where v is one more input, to be filled with wᵀ: {v: w}."""
-    builder = GraphBuilder()
-    inputs = [builder.input(v.type) for v in graph.inputs]
-    env = dict(zip(graph.inputs, inputs))
     turned: dict[Var, Var] = {}
 
-    def other_way_round(w: Var) -> Var:
+    def other_way_round(w: Var, builder: GraphBuilder) -> Var:
         found = next((v for v, x in turned.items() if x is w), None)
         if found is None:
             found = builder.input(tensor_type(w.dtype, w.shape[::-1]))
             turned[found] = w
         return found
-    for node in graph.nodes:
-        args, params = [env[v] for v in node.inputs], node.params
-        if node.prim is dot_p and args[1] in inputs and _is_worth_turning(node):
-            args, params = [args[0], other_way_round(args[1])], (params[0], (0,), (), ())
-        env.update(zip(node.outputs, builder.call(node.prim, tuple(args), params, [o.type for o in node.outputs])))
-    return builder.finish([env[v] for v in graph.outputs]), turned
+
+    def change(node: Node, env: dict[Var, Var], builder: GraphBuilder) -> tuple[Var, ...] | None:
+        if node.prim is not dot_p or node.inputs[1] not in graph.inputs or not _is_worth_turning(node):
+            return None
+        args = env[node.inputs[0]], other_way_round(env[node.inputs[1]], builder)
+        return builder.call(dot_p, args, (node.params[0], (0,), (), ()), [o.type for o in node.outputs])
+    return rewritten(graph, change), turned
 
 
 def _is_worth_turning(dot: Node) -> bool:

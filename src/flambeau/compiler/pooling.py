@@ -7,7 +7,7 @@ differ where elements become equal: by ReLU, whose gradient is zero there, or wh
 """
 from __future__ import annotations
 
-from ..ir.graph import Graph, GraphBuilder, Node, Var
+from ..ir.graph import Graph, GraphBuilder, Node, Var, rewritten
 from ..primitives.base import broadcast_to
 from ..primitives.elementwise import add, relu
 
@@ -21,20 +21,17 @@ def pool_first(graph: Graph) -> Graph:
     for node in graph.nodes:
         for v in node.inputs:
             readers.setdefault(v, []).append(node)
-    builder = GraphBuilder()
-    env = {v: builder.input(v.type) for v in graph.inputs}
-    for node in graph.nodes:
-        builder.origin = node.origin
-        args, later = [env[v] for v in node.inputs], list[Var | None]()
-        if node.prim.name == "max_pool" and args[0].dtype.kind == "f":
-            x, later = _plane(node, readers, set(graph.outputs))
-            args = [env[x]]
-        outs = builder.call(node.prim, tuple(args), node.params, [o.type for o in node.outputs])
-        env.update(zip(node.outputs, outs))
+    results = set(graph.outputs)
+
+    def change(node: Node, env: dict[Var, Var], builder: GraphBuilder) -> tuple[Var, ...] | None:
+        if node.prim.name != "max_pool" or node.inputs[0].dtype.kind != "f":
+            return None
+        x, later = _plane(node, readers, results)
+        pooled, index = builder.call(node.prim, (env[x],), node.params, [o.type for o in node.outputs])
         for bias in reversed(later):
-            pooled = env[node.outputs[0]]
-            env[node.outputs[0]] = relu(pooled) if bias is None else add(pooled, broadcast_to(env[bias], pooled.shape))
-    return builder.finish([env[v] for v in graph.outputs])
+            pooled = relu(pooled) if bias is None else add(pooled, broadcast_to(env[bias], pooled.shape))
+        return pooled, index
+    return rewritten(graph, change)
 
 
 def _plane(pool: Node, readers: dict[Var, list[Node]], results: set[Var]) -> tuple[Var, list[Var | None]]:

@@ -19,7 +19,7 @@ from math import prod
 from typing import Any, Callable, NamedTuple
 
 from ..dtypes import bool_, float32, uint8
-from ..ir.graph import Graph, GraphBuilder, Node, Var
+from ..ir.graph import Graph, GraphBuilder, Node, Var, rewritten
 from ..ir.types import tensor_type
 from ..primitives.base import broadcast_to
 from ..primitives.elementwise import cast
@@ -209,14 +209,8 @@ def apply_rules(graph: Graph) -> Graph:
         for v in node.inputs:
             readers.setdefault(v, []).append(node)
     uses = Uses(readers, frozenset(graph.outputs))
-    builder = GraphBuilder()
-    env = {v: builder.input(v.type) for v in graph.inputs}
-    for node in graph.nodes:
-        builder.origin = node.origin
-        args = [env[v] for v in node.inputs]
+
+    def change(node: Node, env: dict[Var, Var], builder: GraphBuilder) -> tuple[Var, ...] | None:
         rule = RULES.get(node.prim.name)
-        outs = rule(node, args, builder, uses) if rule is not None else None
-        if outs is None:
-            outs = builder.call(node.prim, tuple(args), node.params, [o.type for o in node.outputs])
-        env.update(zip(node.outputs, outs))
-    return builder.finish([env[v] for v in graph.outputs])
+        return None if rule is None else rule(node, [env[v] for v in node.inputs], builder, uses)
+    return rewritten(graph, change)

@@ -6,7 +6,7 @@ innermost, serves all chunks. Operands that overflow a cache are left to panels,
 """
 from __future__ import annotations
 
-from ..ir.graph import Graph, GraphBuilder, Node, Var
+from ..ir.graph import Graph, GraphBuilder, Node, Var, rewritten
 from ..ir.types import contiguous_strides
 from ..primitives.shape import copied, permute
 from .affine import identity, linear
@@ -23,20 +23,19 @@ def turn_operands(graph: Graph) -> Graph:
     """The same graph with such copies."""
     if not any(_is_convolution(node) for node in graph.nodes):
         return graph
-    builder = GraphBuilder()
-    env = {v: builder.input(v.type) for v in graph.inputs}
     turned: dict[tuple[Var, int], Var] = {}
-    for node in graph.nodes:
-        builder.origin = node.origin
+
+    def change(node: Node, env: dict[Var, Var], builder: GraphBuilder) -> tuple[Var, ...] | None:
+        if not _is_convolution(node):
+            return None
         args = [env[v] for v in node.inputs]
-        if _is_convolution(node):
-            for i, dim in _dims_of_vectors(node).items():
-                key = args[i], dim
-                if key not in turned:
-                    turned[key] = _with_innermost(args[i], dim)
-                args[i] = turned[key]
-        env.update(zip(node.outputs, builder.call(node.prim, tuple(args), node.params, [o.type for o in node.outputs])))
-    return builder.finish([env[v] for v in graph.outputs])
+        for i, dim in _dims_of_vectors(node).items():
+            key = args[i], dim
+            if key not in turned:
+                turned[key] = _with_innermost(args[i], dim)
+            args[i] = turned[key]
+        return builder.call(node.prim, tuple(args), node.params, [o.type for o in node.outputs])
+    return rewritten(graph, change)
 
 
 def _is_convolution(node: Node) -> bool:

@@ -143,6 +143,20 @@ def inline(graph: Graph, args: Sequence[Var], builder: GraphBuilder, expand: boo
     return [env[v] for v in graph.outputs]
 
 
+def rewritten(graph: Graph, change: Callable[[Node, dict[Var, Var], GraphBuilder], Sequence[Var] | None]) -> Graph:
+    """The graph once more. change(node, env, builder) makes what stands for a node's outputs there, or returns None for a node that stays
+    as it is. env: what stands for the values before it."""
+    builder = GraphBuilder()
+    env = {v: builder.input(v.type) for v in graph.inputs}
+    for node in graph.nodes:
+        builder.origin = node.origin
+        outs = change(node, env, builder)
+        if outs is None:
+            outs = builder.call(node.prim, tuple([env[v] for v in node.inputs]), node.params, [o.type for o in node.outputs])
+        env.update(zip(node.outputs, outs))
+    return builder.finish([env[v] for v in graph.outputs])
+
+
 def trace(fn: Callable[..., Any], types: Sequence[TensorType]) -> tuple[Graph, Any]:
     """Runs `fn` on fresh symbolic inputs; returns (graph, what fn returned)."""
     builder = GraphBuilder()
